@@ -1,0 +1,5 @@
+//! The agent: one synchronous process per host that observes, applies, journals and puts back.
+//!
+//! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
+
+pub mod protocol;

@@ -1,0 +1,285 @@
+//! What controller and agent say to each other: frames of a 32-bit big-endian length and that many bytes of JSON.
+//!
+//! The agent opens with [`Reply::Hello`]. Each [`Request`] is answered by any number of
+//! [`Reply::Progress`] and then exactly one other reply. End of input ends the agent.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ipvs;
+use crate::model::{InterfaceName, LabName};
+use crate::resource::{AddressState, Change, Facts, Observed, Resource, ResourceId};
+
+/// Version of this protocol; both sides are the same binary, so it must match exactly.
+pub const VERSION: u32 = 1;
+
+/// Largest frame either side accepts, bytes.
+pub const MAX_FRAME_BYTES: u32 = 64 * 1024 * 1024;
+
+/// From the controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// What are you? Answered by [`Reply::Facts`].
+    Facts {
+        /// Lab whose journal is looked at.
+        lab: LabName,
+    },
+    /// Observe without changing anything. Answered by [`Reply::Observed`].
+    Observe {
+        /// Resources, in plan order.
+        resources: Vec<Resource>,
+    },
+    /// Make it true, in order, under the host's lock, with a journal. Answered by [`Reply::Applied`].
+    Apply(Apply),
+    /// Put everything this lab's journal holds back as it was. Answered by [`Reply::Reverted`].
+    Revert {
+        /// Lab.
+        lab: LabName,
+        /// Who runs it, for the lock and its messages.
+        run: String,
+        /// Remove the packages we installed, too.
+        purge: bool,
+    },
+    /// Evidence beyond the plan's resources. Answered by [`Reply::Evidence`].
+    Collect(Collect),
+    /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
+    Fetch(Fetch),
+}
+
+/// See [`Request::Apply`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Apply {
+    /// Lab.
+    pub lab: LabName,
+    /// Who runs it, for the lock and its messages: `user@host pid`.
+    pub run: String,
+    /// Resources, in order of application.
+    pub resources: Vec<Resource>,
+}
+
+/// See [`Request::Collect`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Collect {
+    /// Resources to observe, in plan order.
+    pub resources: Vec<Resource>,
+    /// Dotted sysctls to look up in the files that are read at boot.
+    pub boot_sysctls: Vec<String>,
+    /// Destinations to ask the kernel's route for.
+    pub routes_to: Vec<Ipv4Addr>,
+    /// Whether to read the IPVS table.
+    pub ipvs: bool,
+}
+
+/// See [`Request::Fetch`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// `http://192.168.4.15/`.
+    pub url: String,
+    /// Number of requests, each on a connection of its own.
+    pub requests: u32,
+    /// Longest time for one request, seconds.
+    pub timeout_seconds: u32,
+    /// Longest time for all of them, seconds.
+    pub total_seconds: u32,
+}
+
+/// From the agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// First frame of a session.
+    Hello {
+        /// [`VERSION`] of the agent.
+        protocol: u32,
+        /// Crate version.
+        version: String,
+    },
+    /// One resource is being worked on.
+    Progress {
+        /// Which.
+        resource: ResourceId,
+    },
+    /// Answer to [`Request::Facts`].
+    Facts(Box<Facts>),
+    /// Answer to [`Request::Observe`], one entry per resource in the same order.
+    Observed {
+        /// State, or why it could not be observed.
+        observed: Vec<Result<Observed, ResourceError>>,
+    },
+    /// Answer to [`Request::Apply`].
+    Applied {
+        /// One entry per resource in the same order.
+        outcomes: Vec<Outcome>,
+    },
+    /// Answer to [`Request::Revert`]; empty when there was nothing of ours.
+    Reverted {
+        /// One entry per journaled resource, newest first.
+        outcomes: Vec<Outcome>,
+    },
+    /// Answer to [`Request::Collect`].
+    Evidence(Box<HostEvidence>),
+    /// Answer to [`Request::Fetch`].
+    Fetched {
+        /// In order of the requests; shorter when the total time ran out.
+        responses: Vec<Response>,
+    },
+    /// The request as a whole could not be served.
+    Failed(AgentError),
+}
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which.
+    pub resource: ResourceId,
+    /// What became of it.
+    pub result: OutcomeResult,
+}
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum OutcomeResult {
+    /// It was so already.
+    Unchanged,
+    /// It was changed, and observed afterwards to be so.
+    Changed {
+        /// How.
+        change: Change,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why.
+        error: ResourceError,
+    },
+    /// An earlier resource of this host failed.
+    NotAttempted,
+}
+
+/// Why one resource could not be observed or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{cause}")]
+pub struct ResourceError {
+    /// What went wrong, a lower-case fragment: `apt-get ended with 100: …`.
+    pub cause: String,
+    /// What the person can do about it.
+    pub hint: Option<String>,
+}
+
+/// Why a request as a whole failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "kebab-case")]
+pub enum AgentError {
+    /// Another run has the host.
+    #[error("another run has locked this host: {holder}")]
+    Locked {
+        /// `user@host pid, since …`.
+        holder: String,
+    },
+    /// Not root.
+    #[error("the agent does not run as root")]
+    NotRoot,
+    /// Anything else that is not about one resource.
+    #[error("{cause}")]
+    Host {
+        /// What went wrong.
+        cause: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// One answer to a request of [`Request::Fetch`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// HTTP status, 0 when there was no answer.
+    pub status: u16,
+    /// curl's exit code, 0 for success (curl(1) EXIT CODES).
+    pub curl_exit: i32,
+    /// Body, at most 4096 bytes, trailing white space removed.
+    pub body: String,
+    /// Local port of the connection: a fresh connection has a fresh one.
+    pub local_port: u16,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// What one host knows of itself beyond the plan's resources.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostEvidence {
+    /// State per resource of [`Collect::resources`], same order.
+    pub observed: Vec<Result<Observed, ResourceError>>,
+    /// Every IPv4 address.
+    pub addresses: Vec<AddressState>,
+    /// Every interface with its MAC.
+    pub links: Vec<LinkEvidence>,
+    /// Value a boot would set per [`Collect::boot_sysctls`], with the file that says so last.
+    pub boot_sysctls: Vec<BootSysctl>,
+    /// The kernel's answer per [`Collect::routes_to`].
+    pub routes: Vec<RouteEvidence>,
+    /// Listening TCP sockets.
+    pub listeners: Vec<Listener>,
+    /// IPv4 neighbour table.
+    pub neighbours: Vec<Neighbour>,
+    /// IPVS table, where asked for; the error's text where it cannot be read.
+    pub ipvs: Option<Result<ipvs::Table, String>>,
+}
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEvidence {
+    /// Name.
+    pub name: InterfaceName,
+    /// MAC in lower case with colons.
+    pub mac: String,
+    /// Administratively up.
+    pub up: bool,
+    /// Has carrier.
+    pub carrier: bool,
+}
+
+/// What boot-time configuration says of one sysctl.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootSysctl {
+    /// Dotted name.
+    pub key: String,
+    /// Value and the file that sets it last, `None` when no file does.
+    pub set: Option<(String, String)>,
+}
+
+/// The kernel's route for one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEvidence {
+    /// Destination asked for.
+    pub to: Ipv4Addr,
+    /// Next hop, `None` when it is on the link.
+    pub via: Option<Ipv4Addr>,
+    /// Interface, `None` when there is no route.
+    pub interface: Option<InterfaceName>,
+    /// Source address the kernel would use.
+    pub source: Option<Ipv4Addr>,
+}
+
+/// A listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Address, `0.0.0.0` or `::` for any.
+    pub address: std::net::IpAddr,
+    /// Port.
+    pub port: u16,
+}
+
+/// A neighbour entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Address.
+    pub address: Ipv4Addr,
+    /// Interface.
+    pub interface: InterfaceName,
+    /// MAC in lower case with colons, `None` while unresolved.
+    pub mac: Option<String>,
+    /// Kernel state, `reachable`, `stale`, `failed`, ...
+    pub state: String,
+}

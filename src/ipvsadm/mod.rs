@@ -1,0 +1,1 @@
+//! ipvsadm: to be described.

@@ -1,0 +1,24 @@
+//! `lvslab` stands up, verifies and explains Linux Virtual Server labs.
+//!
+//! A topology file is turned into desired state per host ([`plan`]); an [`agent`] on each host makes it
+//! true and says what it changed; evidence from all hosts is turned into verdicts ([`verify`]). Those
+//! three steps are pure; applying and observing are the only two that touch a machine.
+//!
+//! Dependencies point down: `commands` → `orchestrate`, `verify`, `sandbox`, `report` →
+//! `agent::protocol`, `plan` → `resource`, `topology` → `model`. `tests/structure.rs` keeps it so.
+
+pub mod agent;
+pub mod cli;
+pub mod commands;
+pub mod ipvs;
+pub mod ipvsadm;
+pub mod model;
+pub mod netlink;
+pub mod orchestrate;
+pub mod plan;
+pub mod report;
+pub mod resource;
+pub mod sandbox;
+pub mod sys;
+pub mod topology;
+pub mod verify;

@@ -1,0 +1,2 @@
+//! The `lvslab` binary: everything is in the library.
+fn main() {}

@@ -1,0 +1,271 @@
+//! The lab as a whole: which host has which address on which layer-2 segment.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use super::{ForwardingMethod, HostName, InterfaceName, LabName, RealServer, VirtualService};
+
+/// Which kind of lab this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// LVS-NAT: two segments, replies through the director.
+    Nat,
+    /// LVS-DR: one segment, replies straight from the real server.
+    Dr,
+}
+
+impl Mode {
+    /// Forwarding method of every real server in this mode.
+    #[must_use]
+    pub fn forwarding(self) -> ForwardingMethod {
+        match self {
+            Self::Nat => ForwardingMethod::Masquerading,
+            Self::Dr => ForwardingMethod::Gatewaying,
+        }
+    }
+
+    /// The word in topology files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Dr => "dr",
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A host's part in the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Sends the requests; has the CIP.
+    Client,
+    /// Balances; has the VIP and DIP.
+    Director,
+    /// Serves; has a RIP.
+    RealServer,
+}
+
+/// One host's own address (CIP, DIP, RIP, or the VIP of a NAT director) on one layer-2 segment.
+///
+/// The VIP *alias* of a DR lab is no attachment: it sits on an interface an attachment already names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Segment, counted from 0: the clients' first, then the real servers' where it is another.
+    pub segment: usize,
+    /// Address with the segment's prefix.
+    pub address: Ipv4Net,
+    /// Interface named by the topology; otherwise it is found by the network it is in.
+    pub interface: Option<InterfaceName>,
+}
+
+/// Where a host is, when it is not in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshTarget {
+    /// User, else what the SSH configuration says.
+    pub user: Option<String>,
+    /// Host name, address or alias in the SSH configuration; never starts with `-`.
+    pub host: String,
+    /// Port, else what the SSH configuration says.
+    pub port: Option<u16>,
+    /// Private key to offer.
+    pub identity: Option<PathBuf>,
+    /// Known-hosts file with this host's key, in place of the user's own.
+    pub known_hosts: Option<PathBuf>,
+    /// Where this was said, `inventory.yaml:9`, for messages.
+    pub origin: String,
+}
+
+/// One machine of the lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Name, unique in the lab.
+    pub name: HostName,
+    /// Role.
+    pub role: Role,
+    /// Its addresses, by segment.
+    pub attachments: Vec<Attachment>,
+    /// Where it is; `None` means in the sandbox.
+    pub ssh: Option<SshTarget>,
+}
+
+impl Host {
+    /// The attachment to `segment`, if the host is on it.
+    #[must_use]
+    pub fn on_segment(&self, segment: usize) -> Option<&Attachment> {
+        self.attachments.iter().find(|a| a.segment == segment)
+    }
+}
+
+/// What lvslab may do to a host's own protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Set firewalld's default zone to `trusted` where firewalld runs (course text); otherwise leave it.
+    pub trust_firewall: bool,
+    /// Make SELinux permissive where it is enforcing (course text); otherwise leave it.
+    pub permissive_selinux: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            trust_firewall: true,
+            permissive_selinux: true,
+        }
+    }
+}
+
+/// A lab that can be built. Made by [`crate::topology::load`] only, which checks every rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lab {
+    parts: LabParts,
+}
+
+/// The pieces of a [`Lab`], as the topology reader hands them in once they are checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabParts {
+    /// Name.
+    pub name: LabName,
+    /// Mode.
+    pub mode: Mode,
+    /// The virtual service.
+    pub service: VirtualService,
+    /// Every machine: the client, the director, then the real servers in file order.
+    pub hosts: Vec<Host>,
+    /// Real servers, in file order, at least one.
+    pub real_servers: Vec<RealServer>,
+    /// Firewall and SELinux.
+    pub policy: Policy,
+}
+
+impl Lab {
+    /// Wraps parts that were checked by [`crate::topology`].
+    pub(crate) fn from_checked(parts: LabParts) -> Self {
+        Self { parts }
+    }
+
+    /// Name.
+    #[must_use]
+    pub fn name(&self) -> &LabName {
+        &self.parts.name
+    }
+
+    /// Mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.parts.mode
+    }
+
+    /// The virtual service.
+    #[must_use]
+    pub fn service(&self) -> &VirtualService {
+        &self.parts.service
+    }
+
+    /// Every machine: client, director, real servers.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.parts.hosts
+    }
+
+    /// Real servers in file order.
+    #[must_use]
+    pub fn real_servers(&self) -> &[RealServer] {
+        &self.parts.real_servers
+    }
+
+    /// Firewall and SELinux policy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.parts.policy
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Host {
+        self.with_role(Role::Client)
+    }
+
+    /// The director.
+    #[must_use]
+    pub fn director(&self) -> &Host {
+        self.with_role(Role::Director)
+    }
+
+    /// CIP.
+    #[must_use]
+    pub fn cip(&self) -> Ipv4Net {
+        self.client().attachments[0].address
+    }
+
+    /// DIP: the director's own address towards the real servers.
+    #[must_use]
+    pub fn dip(&self) -> Ipv4Net {
+        let director = self.director();
+        director.attachments[director.attachments.len() - 1].address
+    }
+
+    /// VIP without its prefix.
+    #[must_use]
+    pub fn vip(&self) -> Ipv4Addr {
+        self.parts.service.vip.addr()
+    }
+
+    /// The machine called `name`.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.parts
+            .hosts
+            .iter()
+            .find(|host| host.name.as_str() == name)
+    }
+
+    /// The real-server entry of the machine called `name`.
+    #[must_use]
+    pub fn real_server(&self, name: &str) -> Option<&RealServer> {
+        self.parts
+            .real_servers
+            .iter()
+            .find(|server| server.host.as_str() == name)
+    }
+
+    /// Number of layer-2 segments, 1 or 2.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        1 + self
+            .parts
+            .hosts
+            .iter()
+            .flat_map(|h| &h.attachments)
+            .map(|a| a.segment)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// `http://VIP/` or `http://VIP:PORT/`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.parts.service.port.get() {
+            80 => format!("http://{}/", self.vip()),
+            port => format!("http://{}:{port}/", self.vip()),
+        }
+    }
+
+    fn with_role(&self, role: Role) -> &Host {
+        self.parts
+            .hosts
+            .iter()
+            .find(|host| host.role == role)
+            .expect("a checked lab has a client and a director")
+    }
+}

@@ -1,0 +1,93 @@
+//! Where lvslab keeps things (XDG Base Directory Specification).
+//!
+//! `cache`: kernels and images, rebuilt at will. `state`: one directory per lab, gone after `down`.
+//! `runtime`: sockets, in a path short enough for `sun_path` (108 bytes).
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::model::LabName;
+
+/// The three roots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dirs {
+    /// `$XDG_CACHE_HOME/lvslab`.
+    pub cache: PathBuf,
+    /// `$XDG_STATE_HOME/lvslab`.
+    pub state: PathBuf,
+    /// `$XDG_RUNTIME_DIR/lvslab`, or `/tmp/lvslab-UID`.
+    pub runtime: PathBuf,
+}
+
+impl Dirs {
+    /// From the environment; nothing is created.
+    ///
+    /// # Errors
+    /// When neither the XDG variables nor `HOME` say where a root is.
+    pub fn from_environment() -> io::Result<Self> {
+        let runtime = match absolute("XDG_RUNTIME_DIR") {
+            Some(base) => base.join("lvslab"),
+            None => PathBuf::from(format!("/tmp/lvslab-{}", nix::unistd::getuid())),
+        };
+        Ok(Self {
+            cache: root("XDG_CACHE_HOME", ".cache")?,
+            state: root("XDG_STATE_HOME", ".local/state")?,
+            runtime,
+        })
+    }
+
+    /// State of one lab.
+    #[must_use]
+    pub fn lab(&self, lab: &LabName) -> PathBuf {
+        self.state.join(lab.as_str())
+    }
+
+    /// Sockets of one lab.
+    #[must_use]
+    pub fn lab_runtime(&self, lab: &LabName) -> PathBuf {
+        self.runtime.join(lab.as_str())
+    }
+}
+
+/// Creates `path` and its parents as 0700 and makes sure it is ours alone.
+///
+/// # Errors
+/// Whatever the system says; `PermissionDenied` when the directory belongs to somebody else.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?;
+    let found = std::fs::symlink_metadata(path)?;
+    if !found.is_dir() || found.uid() != nix::unistd::getuid().as_raw() || found.mode() & 0o022 != 0
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "{} belongs to somebody else or others may write to it",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn root(variable: &str, under_home: &str) -> io::Result<PathBuf> {
+    absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(under_home)))
+        .map(|base| base.join("lvslab"))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("neither {variable} nor HOME is set"),
+            )
+        })
+}
+
+/// Relative values are ignored, as the specification asks.
+fn absolute(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+}

@@ -1,0 +1,5 @@
+//! The machine lvslab itself runs on: directories, whole-or-nothing file writes, progress.
+
+pub mod atomic;
+pub mod dirs;
+pub mod progress;
