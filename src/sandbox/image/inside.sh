@@ -1,7 +1,8 @@
 #!/bin/sh
 # mmdebstrap's customize hook: $1 is the freshly installed system, with its apt still online.
-# Leaves in $1/lvslab/out what the sandbox boots from: rootfs.squashfs, vmlinuz, modules/, modules.order.
-# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_TOOLS (mksquashfs arguments).
+# Leaves in $1/lvslab/out what the sandbox boots from: rootfs.squashfs, vmlinuz,
+# kernel.release, modules/*.ko and in modules/modules.order the order to load them in.
+# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_SQUASHFS (mksquashfs arguments).
 set -eu
 
 root=$1
@@ -15,10 +16,12 @@ inside() {
     chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
         DEBIAN_FRONTEND=noninteractive "$@"
 }
-apt() { inside apt-get -qq -y -o APT::Install-Recommends=false -o APT::Sandbox::User=root "$@"; }
+apt() { inside apt-get -q -y "$@"; }
+# The outer apt as mmdebstrap configured it for the new system: it can reach the mirrors that this machine can.
+online() { APT_CONFIG=$MMDEBSTRAP_APT_CONFIG "$@"; }
 # What apt would download to install $2, into the directory $1 (inside).
 fetch() {
-    apt install --download-only "$2"
+    online apt-get -q -y -o APT::Install-Recommends=false install --download-only "$2"
     mkdir -p "$root$1"
     mv "$root"/var/cache/apt/archives/*.deb "$root$1/"
 }
@@ -27,12 +30,14 @@ mkdir -p "$tree/base" "$tree/httpd" "$out/modules"
 
 stage downloading the kernel
 # The meta package's dependency is the kernel itself; installing it would want an initramfs and a boot loader.
-kernel=$(inside apt-cache depends linux-image-cloud-amd64 |
+kernel=$(online apt-cache depends linux-image-cloud-amd64 |
     sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
 [ -n "$kernel" ] || fail "linux-image-cloud-amd64 names no kernel package"
 mkdir -p "$work/kernel"
-inside sh -c 'cd /lvslab && exec apt-get -qq -o APT::Sandbox::User=root download "$1"' sh "$kernel"
+(cd "$work" && online apt-get -q -o APT::Sandbox::User=root download "$kernel")
 mv "$work/$kernel"_*.deb "$work/kernel.deb"
+# Those of the system's own installation.
+rm -f "$root"/var/cache/apt/archives/*.deb
 stage downloading httpd
 fetch /usr/share/lvslab/repo apache2
 fetch /lvslab/reference ipvsadm
@@ -52,7 +57,7 @@ order() { inside modprobe -C /dev/null -d /lvslab/kernel -S "$release" --show-de
         order "$module" 2>&1 || echo "lvslab: note $kernel has no module $module" >&2
     done
 } | sed -n 's/^insmod \([^ ]*\).*$/\1/p' | awk '!seen[$0]++' > "$work/modules.paths"
-: > "$out/modules.order"
+: > "$out/modules/modules.order"
 while read -r path; do
     name=${path##*/}
     case $name in
@@ -61,7 +66,7 @@ while read -r path; do
         *.ko.zst) name=${name%.zst}; zstd -dcq "$root$path" > "$out/modules/$name" ;;
         *) fail "cannot unpack $name" ;;
     esac
-    echo "$name" >> "$out/modules.order"
+    echo "$name" >> "$out/modules/modules.order"
 done < "$work/modules.paths"
 echo "$release" > "$out/kernel.release"
 
@@ -183,4 +188,4 @@ LC_ALL=C comm -23 "$work/base.paths" "$work/httpd.paths" | sed 's|.*|"httpd/&" c
 
 stage packing the root file system
 # shellcheck disable=SC2086 # several words
-mksquashfs "$tree" "$out/rootfs.squashfs" -noappend -no-progress -quiet -no-xattrs -pf "$work/whiteouts" $LVSLAB_TOOLS
+mksquashfs "$tree" "$out/rootfs.squashfs" -noappend -no-progress -quiet -no-xattrs -pf "$work/whiteouts" $LVSLAB_SQUASHFS
