@@ -28,6 +28,8 @@ pub struct Plan<'a> {
     pub dirs: &'a Dirs,
     /// Kernel and root file system.
     pub image: &'a Image,
+    /// Which build of the image it is.
+    pub image_build: String,
     /// QEMU.
     pub qemu: &'a Qemu,
     /// PID 1.
@@ -110,7 +112,7 @@ impl Plan<'_> {
         Identity {
             accelerator,
             qemu: self.qemu.version.clone(),
-            image: self.image.key.clone(),
+            image: self.image_build.clone(),
             binary: self.binary.sha256.clone(),
             size: self.size,
         }

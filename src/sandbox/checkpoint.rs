@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::binary::Binary;
 use super::bring_up::Plan;
 use super::control::Request;
+use super::identity::image_build;
 use super::machine::{Accelerator, Choice, Qemu};
 use super::record::{Files, HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
@@ -117,6 +118,7 @@ pub fn restore(
     let plan = Plan {
         dirs,
         image: request.image,
+        image_build: image_build(request.image)?,
         qemu: &qemu,
         binary: &binary,
         files: &files,

@@ -1,9 +1,14 @@
 //! What the saved state of a machine belongs to: it loads into nothing else.
 
+use std::fs::File;
+use std::io::Read;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::SandboxError;
 use super::binary::hex;
+use super::image::Image;
 use super::machine::{Accelerator, Size};
 
 /// Everything a saved state depends on.
@@ -13,13 +18,36 @@ pub struct Identity {
     pub accelerator: Accelerator,
     /// QEMU's version with its packaging.
     pub qemu: String,
-    /// Key of the image.
+    /// Key of the image, and which build of it: see [`image_build`].
     pub image: String,
     /// SHA-256 of the binary that is PID 1 in it.
     pub binary: String,
     /// Memory and processors.
     pub size: Size,
 }
+
+/// Tells one build of an image from another with the same key: a machine that has half of one root file system
+/// in its memory must never be given another to read the rest from.
+///
+/// # Errors
+/// When the root file system cannot be read.
+pub fn image_build(image: &Image) -> Result<String, SandboxError> {
+    let superblock = || {
+        // It holds the time of the build, and the places of everything in it.
+        let mut bytes = [0; SQUASHFS_SUPERBLOCK];
+        File::open(&image.rootfs)?.read_exact(&mut bytes)?;
+        std::io::Result::Ok(bytes)
+    };
+    let bytes = superblock().map_err(SandboxError::io("read", &image.rootfs))?;
+    Ok(format!(
+        "{}-{}",
+        image.key,
+        hex(&Sha256::digest(bytes)[..4])
+    ))
+}
+
+/// `struct squashfs_super_block` of the kernel's `fs/squashfs/squashfs_fs.h`, bytes.
+const SQUASHFS_SUPERBLOCK: usize = 96;
 
 impl Identity {
     /// A file name's worth of it.
@@ -67,6 +95,25 @@ mod tests {
             binary: "0123456789abcdef".to_owned(),
             size: Size::for_hosts(4),
         }
+    }
+
+    #[test]
+    fn an_image_that_was_built_again_is_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let image = Image {
+            kernel: directory.path().join("vmlinuz"),
+            modules: directory.path().join("modules"),
+            rootfs: directory.path().join("rootfs.squashfs"),
+            key: "1f2e".to_owned(),
+        };
+        let error = image_build(&image).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /"), "{error}");
+        std::fs::write(&image.rootfs, [1; 200]).unwrap();
+        let first = image_build(&image).unwrap();
+        assert!(first.starts_with("1f2e-"));
+        assert_eq!(image_build(&image).unwrap(), first);
+        std::fs::write(&image.rootfs, [2; 200]).unwrap();
+        assert_ne!(image_build(&image).unwrap(), first);
     }
 
     #[test]

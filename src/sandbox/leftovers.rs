@@ -27,15 +27,19 @@ pub fn running(files: &Files) -> Result<Option<(Record, Machine)>, SandboxError>
     }
 }
 
-/// Ends the machine if one runs, and removes the files the sandbox made.
+/// Ends the machine if one runs, and removes the files the sandbox made. Where there never was a sandbox the
+/// files are left alone: a lab on other people's machines has an SSH configuration in the same place.
 ///
 /// # Errors
 /// When the machine does not end or a file cannot be removed.
 pub fn clear(files: &Files) -> Result<(), SandboxError> {
+    if !exist(files) {
+        return Ok(());
+    }
     if let Some(machine) = Machine::running(&files.runtime, &files.console()) {
         machine.end()?;
     }
-    // The record first: without it the rest is known to be remains.
+    // The record first: without it the rest is known to be remains. The console last: with it, too.
     for file in [
         files.record(),
         files.ssh_config(),
@@ -46,6 +50,11 @@ pub fn clear(files: &Files) -> Result<(), SandboxError> {
         remove(&file)?;
     }
     machine::remove_runtime_files(&files.runtime).map_err(SandboxError::io("clean", &files.runtime))
+}
+
+/// Whether there is anything of a sandbox. The console is there from QEMU's first moment on.
+pub fn exist(files: &Files) -> bool {
+    files.record().exists() || files.console().exists()
 }
 
 /// Removes directories that are empty now; others' files in them are theirs.
@@ -71,6 +80,19 @@ fn remove(file: &Path) -> Result<(), SandboxError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ssh_configuration_of_a_lab_without_a_sandbox_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            state: directory.path().join("state/dr"),
+            runtime: directory.path().join("run/dr"),
+        };
+        files.create().unwrap();
+        std::fs::write(files.ssh_config(), "Host web1").unwrap();
+        assert!(running(&files).unwrap().is_none());
+        assert!(files.ssh_config().exists());
+    }
 
     #[test]
     fn remains_of_a_machine_that_is_gone_are_cleared_and_others_files_are_kept() {

@@ -65,9 +65,7 @@ pub struct HostStatus {
 pub fn stop(dirs: &Dirs, lab: &LabName) -> Result<bool, SandboxError> {
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
-    let machine = Machine::running(&files.runtime, &files.console());
-    let found = machine.is_some() || files.record().exists();
-    if !found {
+    if !leftovers::exist(&files) {
         return Ok(false);
     }
     leftovers::clear(&files)?;

@@ -10,6 +10,7 @@ use super::binary::{Binary, random_bytes};
 use super::bring_up::{Plan, Waiting};
 use super::control::{Freshness, Request};
 use super::description::{Description, GuestHost};
+use super::identity::image_build;
 use super::keys::KeyPair;
 use super::layout::{Layout, MOST_HOSTS, management_address};
 use super::machine::{Accelerator, Qemu, Size};
@@ -126,6 +127,7 @@ fn bring_up(
     let plan = Plan {
         dirs: request.dirs,
         image: request.image,
+        image_build: image_build(request.image)?,
         qemu: &qemu,
         binary: &binary,
         files,

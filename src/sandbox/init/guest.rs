@@ -17,11 +17,14 @@ use super::wires::Bridges;
 use super::{Failure, While, freshness, log};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::control::{Reply, Request};
-use crate::sandbox::description::Description;
+use crate::sandbox::description::{Description, GuestHost};
 
 const PORT: u64 = 0;
 const SIGNALS: u64 = 1;
 const FIRST_HOST: u64 = 2;
+
+/// How many hosts are made before the machine's state is saved: those of the usual lab.
+const SPARES: usize = 4;
 
 /// How often slow shutdowns are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -34,16 +37,19 @@ pub struct Guest {
     port: Port,
     route: RouteSocket,
     bridges: Bridges,
+    /// Spares, until the lab's hosts are known.
     hosts: Vec<Host>,
+    started: bool,
     waiting: Vec<Waiting>,
 }
 
-/// A request that is answered when a host, or all of them, are up.
+/// A request that is answered when hosts have come as far as it wants.
 #[derive(Debug)]
 struct Waiting {
     id: u64,
-    /// Numbers of the hosts that are not up yet.
+    /// Numbers of the hosts that have not.
     hosts: Vec<usize>,
+    wanted: News,
     answer: Reply,
 }
 
@@ -65,7 +71,7 @@ impl Guest {
         epoll
             .add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))
             .during("watch signals")?;
-        Ok(Self {
+        let mut guest = Self {
             epoll,
             signals,
             port,
@@ -75,8 +81,14 @@ impl Guest {
                 segments: Vec::new(),
             },
             hosts: Vec::new(),
+            started: false,
             waiting: Vec::new(),
-        })
+        };
+        for number in 0..SPARES {
+            guest.hosts.push(Host::spare(number, true)?);
+            guest.switch_on(number)?;
+        }
+        Ok(guest)
     }
 
     /// For ever.
@@ -110,9 +122,9 @@ impl Guest {
 
     fn serve_request(&mut self, id: u64, request: Request) {
         let done = match request {
-            Request::Ready => Ok(Some(Reply::Ready)),
+            Request::Ready => Ok(self.ready(id)),
             Request::Status => Ok(Some(Reply::Status {
-                hosts: self.hosts.iter().map(Host::status).collect(),
+                hosts: self.hosts.iter().filter_map(Host::status).collect(),
             })),
             Request::Start(description) => self.start(id, *description),
             Request::Reboot { host } => self.reboot(id, host.as_str()),
@@ -130,25 +142,79 @@ impl Guest {
         }
     }
 
+    /// Ready is when every spare waits, so that none is saved half-made.
+    fn ready(&mut self, id: u64) -> Option<Reply> {
+        let hosts: Vec<usize> = (0..self.hosts.len())
+            .filter(|&number| !self.hosts[number].is_waiting())
+            .collect();
+        if self.started || hosts.is_empty() {
+            return Some(Reply::Ready);
+        }
+        self.waiting.push(Waiting {
+            id,
+            hosts,
+            wanted: News::Waiting,
+            answer: Reply::Ready,
+        });
+        None
+    }
+
     fn start(&mut self, id: u64, description: Description) -> Result<Option<Reply>, Failure> {
-        if !self.hosts.is_empty() {
+        if self.started {
             return Err(Failure("this machine already has its hosts".to_owned()));
         }
+        self.started = true;
         // Before anything makes or uses a key.
         freshness::apply(description.clock, &description.seed_base64)?;
         self.bridges
             .add_segments(&self.route, description.segments)?;
-        for (number, host) in description.hosts.into_iter().enumerate() {
-            self.hosts
-                .push(Host::new(host, number, &description.authorized_key)?);
-            self.switch_on(number)?;
+        while self.hosts.len() > description.hosts.len() {
+            if let Some(spare) = self.hosts.pop() {
+                spare.discard(&self.route);
+            }
+        }
+        for (number, wanted) in description.hosts.into_iter().enumerate() {
+            self.make_spare_for(number, &wanted)?;
+            self.hosts[number].assign(
+                wanted,
+                &description.authorized_key,
+                &self.route,
+                &self.bridges,
+            )?;
         }
         self.waiting.push(Waiting {
             id,
             hosts: (0..self.hosts.len()).collect(),
+            wanted: News::Up,
             answer: Reply::Started,
         });
         Ok(None)
+    }
+
+    /// Sees to it that the host with this number is a running spare that can become `wanted`.
+    fn make_spare_for(&mut self, number: usize, wanted: &GuestHost) -> Result<(), Failure> {
+        if self
+            .hosts
+            .get(number)
+            .is_some_and(|spare| spare.init().is_some() && spare.can_become(wanted))
+        {
+            return Ok(());
+        }
+        let httpd = !wanted.without_httpd;
+        if number < self.hosts.len() {
+            // Its disk has the same place, so it must go first.
+            self.hosts.remove(number).discard(&self.route);
+            self.hosts.insert(number, Host::spare(number, httpd)?);
+        } else {
+            self.hosts.push(Host::spare(number, httpd)?);
+        }
+        if !self.hosts[number].can_become(wanted) {
+            return Err(Failure(format!(
+                "host {number} cannot have the management address {}",
+                wanted.management
+            )));
+        }
+        self.switch_on(number)
     }
 
     fn reboot(&mut self, id: u64, name: &str) -> Result<Option<Reply>, Failure> {
@@ -165,6 +231,7 @@ impl Guest {
         self.waiting.push(Waiting {
             id,
             hosts: vec![number],
+            wanted: News::Up,
             answer: Reply::Rebooted,
         });
         Ok(None)
@@ -174,10 +241,7 @@ impl Guest {
         let host = &mut self.hosts[number];
         host.switch_on(&self.route, &self.bridges)?;
         if let Some(line) = host.line() {
-            let event = EpollEvent::new(
-                EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
-                FIRST_HOST + number as u64,
-            );
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST_HOST + number as u64);
             self.epoll
                 .add(line.as_fd(), event)
                 .during("watch a host's line")?;
@@ -190,18 +254,20 @@ impl Guest {
             return;
         };
         match host.listen() {
-            News::Up => self.is_up(number),
+            News::Nothing => {}
             News::Failed(cause) => {
                 let cause = format!("{} did not come up: {cause}", host.name());
                 self.gave_up(number, &cause);
             }
-            News::Nothing => {}
+            news @ (News::Waiting | News::Up) => self.has_come_to(number, &news),
         }
     }
 
-    fn is_up(&mut self, number: usize) {
+    fn has_come_to(&mut self, number: usize, news: &News) {
         for waiting in &mut self.waiting {
-            waiting.hosts.retain(|&other| other != number);
+            if waiting.wanted == *news {
+                waiting.hosts.retain(|&other| other != number);
+            }
         }
         let port = &mut self.port;
         self.waiting.retain(|waiting| {

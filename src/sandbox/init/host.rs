@@ -1,45 +1,60 @@
 //! One lab host as PID 1 of the machine sees it: a disk that stays, and a running system that comes and goes.
+//!
+//! What is the same for every host (namespaces, mounts, the management interface) is done before it is known
+//! which host it will be: the saved machine has a few such spare hosts, and a start only has to tell them who
+//! they are.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
-use super::early::{BASE, HOSTS, HTTPD};
+use super::disk::Disk;
 use super::wires::{Bridges, Cables};
-use super::{Failure, LAYER, While, inside, log};
+use super::{Failure, While, inside, log, namespaces};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::control::{GuestState, GuestStatus};
 use crate::sandbox::description::GuestHost;
-
-/// How much a host may write to its disk; it is memory of the machine.
-const DISK_SIZE: &str = "384m";
+use crate::sandbox::layout::management_address;
 
 /// How long a host may take to shut down before it is switched off.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
-/// What PID 1 tells a host's init: its cables are in.
+/// What PID 1 tells a host's init: the management cable is in. Then comes an [`Assignment`] as JSON.
 pub const PLUGGED: &[u8] = b"plugged";
 /// What PID 1 tells a host's init: shut down.
 pub const SHUT_DOWN: &[u8] = b"shut down";
+/// What a host's init tells PID 1: waiting for its assignment.
+pub const WAITING: &[u8] = b"waiting";
 /// What a host's init tells PID 1: logins are accepted.
 pub const UP: &[u8] = b"up";
 /// How a host's init starts telling PID 1 why it gives up.
 pub const FAILED: &[u8] = b"failed: ";
 
+/// Who a host is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Description.
+    pub host: GuestHost,
+    /// Who may log in: one line of `authorized_keys`.
+    pub authorized_key: String,
+    /// Whether its disk knows nothing of this yet.
+    pub factory_new: bool,
+}
+
 /// One host.
 #[derive(Debug)]
 pub struct Host {
-    description: GuestHost,
-    /// Who may log in: one line of `authorized_keys`.
-    authorized_key: String,
     number: usize,
-    /// How often it was switched on; the first time it is factory-new.
+    httpd: bool,
+    disk: Disk,
+    /// `None`: a spare.
+    assignment: Option<Assignment>,
+    /// How often it was switched on.
     boots: u32,
     running: Option<Running>,
 }
@@ -50,6 +65,7 @@ struct Running {
     init: Pid,
     /// To its init; see the messages above.
     line: OwnedFd,
+    network: File,
     cables: Cables,
     since: Instant,
     stage: Stage,
@@ -58,6 +74,7 @@ struct Running {
 #[derive(Debug, PartialEq)]
 enum Stage {
     Booting,
+    Waiting,
     Up,
     Stopping { since: Instant },
 }
@@ -65,6 +82,8 @@ enum Stage {
 /// What a host has to say.
 #[derive(Debug, PartialEq)]
 pub enum News {
+    /// It waits for its assignment.
+    Waiting,
     /// It accepts logins.
     Up,
     /// It cannot come up.
@@ -74,26 +93,37 @@ pub enum News {
 }
 
 impl Host {
-    /// Gives the host its factory-new disk.
-    pub fn new(
-        description: GuestHost,
-        number: usize,
-        authorized_key: &str,
-    ) -> Result<Self, Failure> {
-        let host = Self {
-            description,
-            authorized_key: authorized_key.to_owned(),
+    /// A spare host with a factory-new disk, switched off.
+    pub fn spare(number: usize, httpd: bool) -> Result<Self, Failure> {
+        Ok(Self {
             number,
+            httpd,
+            disk: Disk::new(number, httpd)?,
+            assignment: None,
             boots: 0,
             running: None,
-        };
-        host.mount_disk()?;
-        Ok(host)
+        })
     }
 
-    /// Its name.
+    /// Its name; a spare has none.
     pub fn name(&self) -> &str {
-        self.description.name.as_str()
+        self.assignment
+            .as_ref()
+            .map_or("a spare host", |assignment| assignment.host.name.as_str())
+    }
+
+    /// Whether this spare can become `host`.
+    pub fn can_become(&self, host: &GuestHost) -> bool {
+        self.assignment.is_none()
+            && self.httpd != host.without_httpd
+            && host.management == management_address(self.number)
+    }
+
+    /// Whether it is a spare that has come as far as a spare can.
+    pub fn is_waiting(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.stage == Stage::Waiting)
     }
 
     /// Its init, when it is switched on.
@@ -106,24 +136,26 @@ impl Host {
         self.running.as_ref().map(|running| &running.line)
     }
 
-    /// What it is doing.
-    pub fn status(&self) -> GuestStatus {
+    /// What it is doing; `None` for a spare.
+    pub fn status(&self) -> Option<GuestStatus> {
+        let name = self.assignment.as_ref()?.host.name.clone();
         let (state, uptime_seconds) = match &self.running {
             None => (GuestState::Off, 0),
             Some(running) => match running.stage {
-                Stage::Booting => (GuestState::Booting, 0),
+                Stage::Booting | Stage::Waiting => (GuestState::Booting, 0),
                 Stage::Up => (GuestState::Up, running.since.elapsed().as_secs()),
                 Stage::Stopping { .. } => (GuestState::Stopping, 0),
             },
         };
-        GuestStatus {
-            name: self.description.name.clone(),
+        Some(GuestStatus {
+            name,
             state,
             uptime_seconds,
-        }
+        })
     }
 
-    /// Switches it on: fresh namespaces, its own disk, its cables.
+    /// Switches it on: fresh namespaces, its own disk, its cables. One that has been assigned boots all the
+    /// way, a spare waits for its assignment.
     pub fn switch_on(&mut self, route: &RouteSocket, bridges: &Bridges) -> Result<(), Failure> {
         let (line, inner_line) = socketpair(
             AddressFamily::Unix,
@@ -133,39 +165,73 @@ impl Host {
         )
         .during("make a socket pair")?;
         self.boots += 1;
-        restart_uptime();
-        let init = match clone_into_namespaces().during("clone a host's init")? {
-            Some(init) => init,
-            None => inside::run(inside::Start {
-                host: &self.description,
-                authorized_key: &self.authorized_key,
-                root: &self.directory().join("root"),
-                factory_new: self.boots == 1,
+        let Some(init) = namespaces::clone_into()? else {
+            inside::run(inside::Start {
+                management: management_address(self.number),
+                root: &self.disk.root(),
                 line: inner_line,
-            }),
+            })
         };
         drop(inner_line);
+        let tag = format!("h{}.{}", self.number, self.boots);
         let plugged = File::open(format!("/proc/{init}/ns/net"))
             .during("open the host's network namespace")
             .and_then(|network| {
-                let tag = format!("h{}.{}", self.number, self.boots);
-                Cables::plug(route, bridges, &self.description, network.as_fd(), &tag)
+                let address = management_address(self.number);
+                let cables =
+                    Cables::plug_management(route, bridges, address, network.as_fd(), tag)?;
+                tell(&line, PLUGGED)?;
+                Ok((network, cables))
             });
-        let cables = match plugged {
-            Ok(cables) => cables,
-            Err(failure) => {
-                let _ = kill(init, Signal::SIGKILL);
-                return Err(failure);
-            }
-        };
-        tell(&line, PLUGGED)?;
+        let (network, cables) = plugged.inspect_err(|_| {
+            let _ = kill(init, Signal::SIGKILL);
+        })?;
         self.running = Some(Running {
             init,
             line,
+            network,
             cables,
             since: Instant::now(),
             stage: Stage::Booting,
         });
+        self.tell_assignment(route, bridges)
+    }
+
+    /// Makes a running spare the host it will be from now on.
+    pub fn assign(
+        &mut self,
+        host: GuestHost,
+        authorized_key: &str,
+        route: &RouteSocket,
+        bridges: &Bridges,
+    ) -> Result<(), Failure> {
+        self.assignment = Some(Assignment {
+            host,
+            authorized_key: authorized_key.to_owned(),
+            factory_new: true,
+        });
+        if let Some(running) = &mut self.running {
+            running.since = Instant::now();
+            running.stage = Stage::Booting;
+        }
+        self.tell_assignment(route, bridges)
+    }
+
+    fn tell_assignment(&mut self, route: &RouteSocket, bridges: &Bridges) -> Result<(), Failure> {
+        let (Some(assignment), Some(running)) = (&mut self.assignment, &mut self.running) else {
+            return Ok(());
+        };
+        running.cables.plug_lab(
+            route,
+            bridges,
+            &assignment.host.interfaces,
+            running.network.as_fd(),
+        )?;
+        let message = serde_json::to_vec(assignment)
+            .map_err(std::io::Error::other)
+            .during("write down an assignment")?;
+        tell(&running.line, &message)?;
+        assignment.factory_new = false;
         Ok(())
     }
 
@@ -181,6 +247,12 @@ impl Host {
             MsgFlags::MSG_DONTWAIT,
         );
         match length.map(|length| &message[..length]) {
+            Ok(WAITING) => {
+                if self.assignment.is_none() {
+                    running.stage = Stage::Waiting;
+                }
+                News::Waiting
+            }
             Ok(UP) => {
                 if running.stage == Stage::Booting {
                     running.stage = Stage::Up;
@@ -231,43 +303,13 @@ impl Host {
         matches!(running.stage, Stage::Stopping { .. })
     }
 
-    fn directory(&self) -> PathBuf {
-        PathBuf::from(HOSTS).join(self.name())
-    }
-
-    /// The overlay is mounted once and outlives the host's reboots, as a disk does.
-    fn mount_disk(&self) -> Result<(), Failure> {
-        let what = format!("make the disk of {}", self.name());
-        let directory = self.directory();
-        std::fs::create_dir(&directory).during(&what)?;
-        mount(
-            Some("disk"),
-            &directory,
-            Some("tmpfs"),
-            MsFlags::MS_NODEV,
-            Some(format!("size={DISK_SIZE},mode=0755").as_str()),
-        )
-        .during(&what)?;
-        for name in ["upper", "work", "root"] {
-            std::fs::create_dir(directory.join(name)).during(&what)?;
+    /// Switches a spare nobody needs off for good.
+    pub fn discard(mut self, route: &RouteSocket) {
+        if let Some(running) = self.running.take() {
+            let _ = kill(running.init, Signal::SIGKILL);
+            running.cables.pull(route);
         }
-        let lower = if self.description.without_httpd {
-            format!("{LAYER}:{BASE}")
-        } else {
-            format!("{LAYER}:{HTTPD}:{BASE}")
-        };
-        let options = format!(
-            "lowerdir={lower},upperdir={0}/upper,workdir={0}/work",
-            directory.display()
-        );
-        mount(
-            Some("disk"),
-            &directory.join("root"),
-            Some("overlay"),
-            MsFlags::empty(),
-            Some(options.as_str()),
-        )
-        .during(&what)
+        self.disk.discard();
     }
 }
 
@@ -275,45 +317,4 @@ fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
     send(line.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
         .during("talk to a host's init")
         .map(drop)
-}
-
-/// clone(2) into fresh mount, pid, network, uts and ipc namespaces; `None` in the child.
-///
-/// Not fork and unshare: a pid namespace begins with the *next* child, which would cost a second process.
-fn clone_into_namespaces() -> nix::Result<Option<Pid>> {
-    let flags = libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWNET
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWIPC
-        | libc::SIGCHLD;
-    #[expect(
-        unsafe_code,
-        reason = "as fork(2): no memory is shared, and this process has one thread, so the child may go on"
-    )]
-    let child = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
-    let child = nix::errno::Errno::result(child)?;
-    Ok(libc::pid_t::try_from(child)
-        .ok()
-        .filter(|&pid| pid != 0)
-        .map(Pid::from_raw))
-}
-
-/// Makes the next child's uptime begin now (time_namespaces(7)). Without it `uptime` on a host would tell
-/// the machine's, so a kernel without time namespaces is no reason to stop.
-fn restart_uptime() {
-    const CLONE_NEWTIME: libc::c_int = 0x80;
-    #[expect(
-        unsafe_code,
-        reason = "the flag concerns the namespace of future children only"
-    )]
-    let result = unsafe { libc::unshare(CLONE_NEWTIME) };
-    if result != 0 {
-        return;
-    }
-    let uptime = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    if let Ok(uptime) = uptime {
-        let offset = format!("boottime -{} 0\n", uptime.tv_sec());
-        let _ = std::fs::write("/proc/self/timens_offsets", offset);
-    }
 }

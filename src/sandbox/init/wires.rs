@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use super::{Failure, While};
 use crate::netlink::route::RouteSocket;
-use crate::sandbox::description::GuestHost;
+use crate::sandbox::description::GuestInterface;
 
 /// Name of the management interface inside every host.
 pub const MANAGEMENT: &str = "mgmt0";
@@ -34,54 +34,87 @@ impl Bridges {
 }
 
 /// The machine's ends of one host's cables.
-#[derive(Debug, Default)]
-pub struct Cables(Vec<u32>);
+#[derive(Debug)]
+pub struct Cables {
+    /// Makes the names of these ends unique: the old ones of a rebooted host may still be on their way out.
+    tag: String,
+    ends: Vec<u32>,
+}
+
+/// The host's end of a cable.
+struct Plug<'a> {
+    name: &'a str,
+    mac: [u8; 6],
+    bridge: u32,
+}
 
 impl Cables {
-    /// Plugs `host` into the bridges: `mgmt0` and its lab interfaces appear in its network namespace, without
-    /// addresses and down. `tag` makes the names of this end unique: the old ones of a rebooted host may
-    /// still be on their way out.
-    pub fn plug(
+    /// Plugs a host into the management bridge: `mgmt0` appears in its network namespace, without an address
+    /// and down.
+    pub fn plug_management(
         route: &RouteSocket,
         bridges: &Bridges,
-        host: &GuestHost,
+        address: Ipv4Addr,
         network: BorrowedFd<'_>,
-        tag: &str,
+        tag: String,
     ) -> Result<Self, Failure> {
-        let mut cables = Self::default();
-        let mut plug = |number: usize, name: &str, mac: [u8; 6], bridge: u32| {
-            let here = format!("{tag}.{number}");
-            let what = format!("wire {name} of {}", host.name);
-            route.add_veth(&here, name, mac, network).during(&what)?;
-            let end = route
-                .link(&here)
-                .during(&what)?
-                .ok_or_else(|| Failure(format!("{what}: {here} vanished")))?;
-            cables.0.push(end.index);
-            route.set_controller(end.index, bridge).during(&what)?;
-            route.set_up(end.index, true).during(&what)
+        let mut cables = Self {
+            tag,
+            ends: Vec::new(),
         };
-        plug(
-            0,
-            MANAGEMENT,
-            management_mac(host.management),
-            bridges.management,
-        )?;
-        for (number, interface) in host.interfaces.iter().enumerate() {
+        let plug = Plug {
+            name: MANAGEMENT,
+            mac: management_mac(address),
+            bridge: bridges.management,
+        };
+        cables.add(route, network, &plug)?;
+        Ok(cables)
+    }
+
+    /// Plugs it into its segments: its lab interfaces appear, without addresses and down.
+    pub fn plug_lab(
+        &mut self,
+        route: &RouteSocket,
+        bridges: &Bridges,
+        interfaces: &[GuestInterface],
+        network: BorrowedFd<'_>,
+    ) -> Result<(), Failure> {
+        for interface in interfaces {
             let mac = parse_mac(&interface.mac)
                 .ok_or_else(|| Failure(format!("`{}` is no MAC", interface.mac)))?;
             let bridge = *bridges
                 .segments
                 .get(interface.segment)
                 .ok_or_else(|| Failure(format!("there is no segment {}", interface.segment)))?;
-            plug(number + 1, interface.name.as_str(), mac, bridge)?;
+            let name = interface.name.as_str();
+            self.add(route, network, &Plug { name, mac, bridge })?;
         }
-        Ok(cables)
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        route: &RouteSocket,
+        network: BorrowedFd<'_>,
+        plug: &Plug<'_>,
+    ) -> Result<(), Failure> {
+        let here = format!("{}.{}", self.tag, self.ends.len());
+        let what = format!("wire {} as {here}", plug.name);
+        route
+            .add_veth(&here, plug.name, plug.mac, network)
+            .during(&what)?;
+        let end = route
+            .link(&here)
+            .during(&what)?
+            .ok_or_else(|| Failure(format!("{what}: it vanished")))?;
+        self.ends.push(end.index);
+        route.set_controller(end.index, plug.bridge).during(&what)?;
+        route.set_up(end.index, true).during(&what)
     }
 
     /// Pulls them out. Those whose namespace is already being taken down are gone or going; that is fine.
     pub fn pull(self, route: &RouteSocket) {
-        for index in self.0 {
+        for index in self.ends {
             let _ = route.delete_link(index);
         }
     }

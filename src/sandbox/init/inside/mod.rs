@@ -9,6 +9,7 @@ mod network;
 mod root;
 mod services;
 
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
@@ -21,9 +22,8 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sethostname};
 
-use super::host::{FAILED, PLUGGED, SHUT_DOWN, UP};
+use super::host::{Assignment, FAILED, PLUGGED, SHUT_DOWN, UP, WAITING};
 use super::{Failure, While, log};
-use crate::sandbox::description::GuestHost;
 
 /// How long processes may take to end when asked, before they are killed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
@@ -31,14 +31,10 @@ const TERM_LIMIT: Duration = Duration::from_secs(5);
 /// What a host's init starts from.
 #[derive(Debug)]
 pub struct Start<'a> {
-    /// Description.
-    pub host: &'a GuestHost,
-    /// Who may log in.
-    pub authorized_key: &'a str,
+    /// Address of `mgmt0`.
+    pub management: Ipv4Addr,
     /// Where its disk is mounted.
     pub root: &'a Path,
-    /// Whether this is its first boot.
-    pub factory_new: bool,
     /// To PID 1 of the machine.
     pub line: OwnedFd,
 }
@@ -46,7 +42,7 @@ pub struct Start<'a> {
 /// The host, from power-on to power-off. Called in the child of clone(2).
 pub fn run(start: Start<'_>) -> ! {
     close_all_but(start.line.as_raw_fd());
-    match boot(&start).and_then(|ready| serve(&start.line, &ready)) {
+    match live(&start) {
         Ok(()) => std::process::exit(0),
         Err(failure) => {
             let message = [FAILED, failure.0.as_bytes()].concat();
@@ -61,37 +57,37 @@ pub fn run(start: Start<'_>) -> ! {
     }
 }
 
-/// A booted host.
-#[derive(Debug)]
-struct Ready {
-    logins: login::Logins,
-    signals: SignalFd,
-}
-
-fn boot(start: &Start<'_>) -> Result<Ready, Failure> {
-    let began = Instant::now();
-    sethostname(start.host.name.as_str()).during("set the host's name")?;
+fn live(start: &Start<'_>) -> Result<(), Failure> {
     name_this_process();
     root::enter(start.root)?;
-    if start.factory_new {
-        disk::write_what_is_this_hosts_own(start.host, start.authorized_key)?;
-    }
     let signals = child_signals()?;
-    wait_for_cables(&start.line)?;
-    network::bring_up_management(start.host.management)?;
-    let wired = began.elapsed();
+    if hear(&start.line)? != PLUGGED {
+        return Err(Failure("the machine gave up on this host".to_owned()));
+    }
+    network::bring_up_management(start.management)?;
+    tell(&start.line, WAITING)?;
+    let assignment = hear(&start.line)?;
+    let assignment: Assignment = serde_json::from_slice(&assignment)
+        .map_err(std::io::Error::other)
+        .during("understand the assignment")?;
+    let logins = boot(&assignment)?;
+    tell(&start.line, UP)?;
+    serve(&start.line, &signals, &logins)
+}
+
+fn boot(assignment: &Assignment) -> Result<login::Logins, Failure> {
+    let began = Instant::now();
+    let name = assignment.host.name.as_str();
+    sethostname(name).during("set the host's name")?;
+    if assignment.factory_new {
+        disk::write_what_is_this_hosts_own(&assignment.host, &assignment.authorized_key)?;
+    }
     set_kernel_settings();
-    bring_up_saved_configuration(start.host.name.as_str());
+    bring_up_saved_configuration(name);
     services::start_enabled();
     let logins = login::Logins::open()?;
-    tell(&start.line, UP)?;
-    log(&format!(
-        "{} up: root and wires {} ms, all {} ms",
-        start.host.name,
-        wired.as_millis(),
-        began.elapsed().as_millis()
-    ));
-    Ok(Ready { logins, signals })
+    log(&format!("{name} up in {} ms", began.elapsed().as_millis()));
+    Ok(logins)
 }
 
 /// What `sysctl --system` does on other machines.
@@ -109,12 +105,12 @@ fn bring_up_saved_configuration(host: &str) {
     }
 }
 
-fn serve(line: &OwnedFd, ready: &Ready) -> Result<(), Failure> {
+fn serve(line: &OwnedFd, signals: &SignalFd, logins: &login::Logins) -> Result<(), Failure> {
     loop {
         let mut sources = [
             PollFd::new(line.as_fd(), PollFlags::POLLIN),
-            PollFd::new(ready.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(ready.logins.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(logins.as_fd(), PollFlags::POLLIN),
         ];
         match poll(&mut sources, PollTimeout::NONE) {
             Ok(_) | Err(nix::Error::EINTR) => {}
@@ -123,10 +119,10 @@ fn serve(line: &OwnedFd, ready: &Ready) -> Result<(), Failure> {
         let [line_events, signal_events, login_events] =
             sources.map(|source| source.revents().is_some_and(|events| !events.is_empty()));
         if signal_events {
-            while let Ok(Some(_)) = ready.signals.read_signal() {}
+            while let Ok(Some(_)) = signals.read_signal() {}
         }
         if login_events {
-            ready.logins.accept();
+            logins.accept();
         }
         if line_events && asked_to_shut_down(line) {
             shut_down();
@@ -173,15 +169,13 @@ fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
         .map(drop)
 }
 
-fn wait_for_cables(line: &OwnedFd) -> Result<(), Failure> {
-    let mut message = [0; 64];
+/// The next message of PID 1; an assignment with many neighbours may be long.
+fn hear(line: &OwnedFd) -> Result<Vec<u8>, Failure> {
+    let mut message = vec![0; 256 * 1024];
     let length =
-        recv(line.as_raw_fd(), &mut message, MsgFlags::empty()).during("wait for the cables")?;
-    if &message[..length] == PLUGGED {
-        Ok(())
-    } else {
-        Err(Failure("the machine gave up on this host".to_owned()))
-    }
+        recv(line.as_raw_fd(), &mut message, MsgFlags::empty()).during("listen to the machine")?;
+    message.truncate(length);
+    Ok(message)
 }
 
 fn child_signals() -> Result<SignalFd, Failure> {
