@@ -3,3 +3,5 @@
 //! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
 
 pub mod protocol;
+pub mod sysctl_files;
+mod sysctl_key;

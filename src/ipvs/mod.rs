@@ -6,5 +6,5 @@ pub mod model;
 
 pub use model::{
     Counters, Destination, DestinationStatus, Family, Forwarding, Service, ServiceKey,
-    ServiceStatus, Table, Transport,
+    ServiceStatus, Table, Transport, TunnelKind,
 };

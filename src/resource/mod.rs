@@ -5,8 +5,14 @@
 //! input of the checks.
 
 mod change;
+mod describe;
 mod facts;
+mod file;
+mod ipvs;
 mod kinds;
+#[cfg(test)]
+mod tests;
+mod undo;
 
 pub use change::{Change, diff};
 pub use facts::{Facts, LinkFacts, NetworkFiles, OsFamily, ServiceManager};
@@ -14,3 +20,4 @@ pub use kinds::{
     Address, AddressState, DefaultRoute, File, FileState, Firewall, IpvsService, Link, Observed,
     Package, Resource, ResourceId, RouteState, Selinux, SelinuxMode, Service, ServiceState, Sysctl,
 };
+pub use undo::undo;

@@ -1,0 +1,306 @@
+//! Default routes of the main table, and what the kernel would do with a packet.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::RouteSocket;
+use crate::netlink::error::NetlinkError;
+use crate::netlink::socket::Message;
+
+/// `RTM_NEWROUTE`, what routes are reported as (`rtnetlink.h`).
+const RTM_NEWROUTE: u16 = 24;
+
+/// A default route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultRouteEntry {
+    /// Gateway.
+    pub via: Option<Ipv4Addr>,
+    /// Link index.
+    pub index: u32,
+    /// Metric, 0 when unset.
+    pub metric: u32,
+    /// `rtm_protocol`.
+    pub protocol: u8,
+}
+
+/// What the kernel would do with a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteAnswer {
+    /// Next hop.
+    pub via: Option<Ipv4Addr>,
+    /// Link index.
+    pub index: u32,
+    /// Source address.
+    pub source: Option<Ipv4Addr>,
+}
+
+impl DefaultRouteEntry {
+    /// A route with several next hops is one entry for each.
+    fn read(reply: Message<'_>) -> Result<Option<Vec<Self>>, NetlinkError> {
+        let Some(message) = read_route(reply)? else {
+            return Ok(None);
+        };
+        let mut table = u32::from(message.header.table);
+        let mut metric = 0;
+        let mut hops = Vec::new();
+        let (mut via, mut index) = (None, None);
+        for attribute in &message.attributes {
+            match attribute {
+                RouteAttribute::Table(number) => table = *number,
+                RouteAttribute::Priority(number) => metric = *number,
+                RouteAttribute::MultiPath(next_hops) => {
+                    hops.extend(next_hops.iter().map(|hop| {
+                        let via = hop.attributes.iter().find_map(gateway);
+                        (via, hop.interface_index)
+                    }));
+                }
+                RouteAttribute::Oif(number) => index = Some(*number),
+                other => via = via.or_else(|| gateway(other)),
+            }
+        }
+        if message.header.destination_prefix_length != 0
+            || message.header.kind != RouteType::Unicast
+            || table != u32::from(RouteHeader::RT_TABLE_MAIN)
+        {
+            return Ok(None);
+        }
+        hops.extend(index.map(|index| (via, index)));
+        let protocol = u8::from(message.header.protocol);
+        Ok(Some(
+            hops.into_iter()
+                .map(|(via, index)| Self {
+                    via,
+                    index,
+                    metric,
+                    protocol,
+                })
+                .collect(),
+        ))
+    }
+
+    fn message(&self) -> RouteMessage {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.protocol = RouteProtocol::from(self.protocol);
+        message.header.kind = RouteType::Unicast;
+        message.header.scope = match self.via {
+            Some(_) => RouteScope::Universe,
+            None => RouteScope::Link,
+        };
+        message.attributes.push(RouteAttribute::Oif(self.index));
+        if let Some(via) = self.via {
+            message
+                .attributes
+                .push(RouteAttribute::Gateway(RouteAddress::Inet(via)));
+        }
+        if self.metric != 0 {
+            message
+                .attributes
+                .push(RouteAttribute::Priority(self.metric));
+        }
+        message
+    }
+}
+
+impl RouteAnswer {
+    fn read(reply: Message<'_>) -> Result<Option<Self>, NetlinkError> {
+        let Some(message) = read_route(reply)? else {
+            return Ok(None);
+        };
+        let index = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                RouteAttribute::Oif(index) => Some(*index),
+                _ => None,
+            });
+        let source = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                RouteAttribute::PrefSource(RouteAddress::Inet(address)) => Some(*address),
+                _ => None,
+            });
+        Ok(index.map(|index| Self {
+            via: message.attributes.iter().find_map(gateway),
+            index,
+            source,
+        }))
+    }
+}
+
+fn read_route(reply: Message<'_>) -> Result<Option<RouteMessage>, NetlinkError> {
+    if reply.message_type != RTM_NEWROUTE {
+        return Ok(None);
+    }
+    let message = RouteMessage::parse(reply.payload)?;
+    Ok((message.header.address_family == AddressFamily::Inet).then_some(message))
+}
+
+fn gateway(attribute: &RouteAttribute) -> Option<Ipv4Addr> {
+    match attribute {
+        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+        _ => None,
+    }
+}
+
+impl RouteSocket {
+    /// Default routes of the main table by rising metric.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn default_routes(&self) -> io::Result<Vec<DefaultRouteEntry>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        let mut routes: Vec<_> = self
+            .dump(
+                &RouteNetlinkMessage::GetRoute(message),
+                DefaultRouteEntry::read,
+            )?
+            .into_iter()
+            .flatten()
+            .collect();
+        routes.sort_by_key(|route| route.metric);
+        Ok(routes)
+    }
+
+    /// Adds a default route to the main table.
+    ///
+    /// # Errors
+    /// Whatever the kernel says: `EEXIST` when the metric is taken, `ENETUNREACH` when the gateway is
+    /// in no network of the link.
+    pub fn add_default_route(&self, entry: &DefaultRouteEntry) -> io::Result<()> {
+        self.change(
+            &RouteNetlinkMessage::NewRoute(entry.message()),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Deletes the default route that the entry describes.
+    ///
+    /// # Errors
+    /// Whatever the kernel says, `ESRCH` when there is no such route.
+    pub fn delete_default_route(&self, entry: &DefaultRouteEntry) -> io::Result<()> {
+        self.change(&RouteNetlinkMessage::DelRoute(entry.message()), 0)
+    }
+
+    /// `RTM_GETROUTE` for one destination; `None` when it is unreachable.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn route_to(&self, destination: Ipv4Addr) -> io::Result<Option<RouteAnswer>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.destination_prefix_length = 32;
+        message
+            .attributes
+            .push(RouteAttribute::Destination(RouteAddress::Inet(destination)));
+        match self.get(&RouteNetlinkMessage::GetRoute(message), RouteAnswer::read) {
+            // No route, or one of type unreachable, prohibit or blackhole (ip-route(8), in this order).
+            Err(NetlinkError::Kernel(error))
+                if [
+                    libc::ENETUNREACH,
+                    libc::EHOSTUNREACH,
+                    libc::EACCES,
+                    libc::EINVAL,
+                ]
+                .contains(&error.errno) =>
+            {
+                Ok(None)
+            }
+            result => result.map_err(io::Error::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::errno;
+    use crate::netlink::route::AddressEntry;
+    use crate::netlink::test_namespace::in_new_network;
+
+    #[test]
+    fn a_default_route_decides_where_other_networks_are() {
+        in_new_network(
+            "netlink::route::default_route::tests::a_default_route_decides_where_other_networks_are",
+            || {
+                let socket = RouteSocket::open().unwrap();
+                let eth1 = socket.add_bridge("eth1").unwrap();
+                socket
+                    .add_address(&AddressEntry {
+                        index: eth1,
+                        address: "192.168.2.100/24".parse().unwrap(),
+                        label: String::new(),
+                        broadcast: None,
+                    })
+                    .unwrap();
+                let client = Ipv4Addr::new(192, 168, 4, 10);
+                assert_eq!(socket.route_to(client).unwrap(), None);
+                assert!(socket.default_routes().unwrap().is_empty());
+
+                let director = Ipv4Addr::new(192, 168, 2, 5);
+                let route = |metric, via| DefaultRouteEntry {
+                    via,
+                    index: eth1,
+                    metric,
+                    protocol: 4,
+                };
+                let second = route(100, Some(Ipv4Addr::new(192, 168, 2, 6)));
+                let first = route(0, Some(director));
+                let on_link = route(200, None);
+                for entry in [&on_link, &second, &first] {
+                    socket.add_default_route(entry).unwrap();
+                }
+                assert_eq!(
+                    socket.default_routes().unwrap(),
+                    [first.clone(), second.clone(), on_link]
+                );
+                assert_eq!(
+                    socket.route_to(client).unwrap(),
+                    Some(RouteAnswer {
+                        via: Some(director),
+                        index: eth1,
+                        source: Some(Ipv4Addr::new(192, 168, 2, 100)),
+                    })
+                );
+                assert_eq!(socket.route_to(director).unwrap().unwrap().via, None);
+
+                let error = socket.add_default_route(&first).unwrap_err();
+                assert_eq!(errno(&error), Some(libc::EEXIST));
+                socket.delete_default_route(&first).unwrap();
+                assert_eq!(socket.route_to(client).unwrap().unwrap().via, second.via);
+                let error = socket.delete_default_route(&first).unwrap_err();
+                assert_eq!(errno(&error), Some(libc::ESRCH));
+            },
+        );
+    }
+
+    #[test]
+    fn a_gateway_outside_every_network_of_the_link_is_refused() {
+        in_new_network(
+            "netlink::route::default_route::tests::a_gateway_outside_every_network_of_the_link_is_refused",
+            || {
+                let socket = RouteSocket::open().unwrap();
+                let eth1 = socket.add_bridge("eth1").unwrap();
+                let error = socket
+                    .add_default_route(&DefaultRouteEntry {
+                        via: Some(Ipv4Addr::new(192, 168, 2, 5)),
+                        index: eth1,
+                        metric: 0,
+                        protocol: 4,
+                    })
+                    .unwrap_err();
+                assert_eq!(errno(&error), Some(libc::ENETUNREACH));
+                assert!(error.to_string().contains("gateway"), "{error}");
+            },
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! The IPv4 neighbour table (ARP).
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use netlink_packet_core::Parseable;
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::RouteSocket;
+use crate::netlink::error::NetlinkError;
+use crate::netlink::socket::Message;
+
+/// `RTM_NEWNEIGH`, what neighbours are reported as (`rtnetlink.h`).
+const RTM_NEWNEIGH: u16 = 28;
+
+/// A neighbour entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourEntry {
+    /// Link index.
+    pub index: u32,
+    /// Address.
+    pub address: Ipv4Addr,
+    /// MAC, empty while unresolved.
+    pub mac: Vec<u8>,
+    /// Kernel state in lower case, `reachable`.
+    pub state: String,
+}
+
+impl NeighbourEntry {
+    fn read(reply: Message<'_>) -> Result<Option<Self>, NetlinkError> {
+        if reply.message_type != RTM_NEWNEIGH {
+            return Ok(None);
+        }
+        let message = NeighbourMessage::parse(reply.payload)?;
+        let (mut address, mut mac) = (None, Vec::new());
+        for attribute in message.attributes {
+            match attribute {
+                NeighbourAttribute::Destination(NeighbourAddress::Inet(found)) => {
+                    address = Some(found);
+                }
+                NeighbourAttribute::LinkLayerAddress(found) => mac = found,
+                _ => {}
+            }
+        }
+        Ok(address.map(|address| Self {
+            index: message.header.ifindex,
+            address,
+            mac,
+            state: message.header.state.to_string(),
+        }))
+    }
+}
+
+impl RouteSocket {
+    /// Every IPv4 neighbour entry, those without an answer too.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn neighbours(&self) -> io::Result<Vec<NeighbourEntry>> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        self.dump(
+            &RouteNetlinkMessage::GetNeighbour(message),
+            NeighbourEntry::read,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::route::{AddressEntry, RouteSocket};
+    use crate::netlink::test_namespace::{another_network, in_new_network};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn talking_to_a_host_leaves_its_mac_in_the_table() {
+        in_new_network(
+            "netlink::route::neighbour::tests::talking_to_a_host_leaves_its_mac_in_the_table",
+            || {
+                let socket = RouteSocket::open().unwrap();
+                let other = another_network();
+                let mac = [0x52, 0x4c, 0, 0, 0, 5];
+                socket.add_veth("eth0", "eth0", mac, other.as_fd()).unwrap();
+                let configure = |socket: &RouteSocket, address: &str| {
+                    let index = socket.link("eth0").unwrap().unwrap().index;
+                    socket
+                        .add_address(&AddressEntry {
+                            index,
+                            address: address.parse().unwrap(),
+                            label: String::new(),
+                            broadcast: None,
+                        })
+                        .unwrap();
+                    socket.set_up(index, true).unwrap();
+                    index
+                };
+                let listener = std::thread::spawn(move || {
+                    nix::sched::setns(&other, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+                    configure(&RouteSocket::open().unwrap(), "192.168.4.5/24");
+                    TcpListener::bind("192.168.4.5:80").unwrap()
+                })
+                .join()
+                .unwrap();
+                let index = configure(&socket, "192.168.4.10/24");
+                let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
+                let mut stream = TcpStream::connect("192.168.4.5:80").unwrap();
+                assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+                server.join().unwrap();
+
+                let neighbours = socket.neighbours().unwrap();
+                let director = neighbours
+                    .iter()
+                    .find(|entry| entry.address == Ipv4Addr::new(192, 168, 4, 5))
+                    .unwrap();
+                assert_eq!((director.index, &director.mac[..]), (index, &mac[..]));
+                assert!(
+                    ["reachable", "delay", "stale", "probe"].contains(&director.state.as_str()),
+                    "{director:?}"
+                );
+            },
+        );
+    }
+}

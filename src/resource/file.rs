@@ -1,0 +1,104 @@
+//! Files: what is compared, and how it is shown.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Change, File, FileState};
+
+impl FileState {
+    /// The content; `None` when what the journal or the wire holds is no base64.
+    #[must_use]
+    pub fn content(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(&self.content_base64).ok()
+    }
+
+    /// `content` as [`FileState::content_base64`] keeps it.
+    #[must_use]
+    pub fn encode(content: &[u8]) -> String {
+        STANDARD.encode(content)
+    }
+}
+
+pub(super) fn diff(desired: &File, state: Option<&FileState>) -> Option<Change> {
+    let Some(state) = state else {
+        return Some(Change::Text {
+            from: None,
+            to: desired.content.clone(),
+        });
+    };
+    let content = state.content().unwrap_or_default();
+    if content != desired.content.as_bytes() {
+        return Some(contents(&content, &desired.content));
+    }
+    let wanted = (desired.mode & 0o7777, 0, 0);
+    let found = (state.mode, state.uid, state.gid);
+    (wanted != found).then(|| Change::value(Some(permissions(found)), permissions(wanted)))
+}
+
+/// From the file as it is to the file as it was, for putting it back.
+pub(super) fn undo(before: Option<&FileState>, now: Option<&FileState>) -> Option<Change> {
+    let (Some(before), Some(now)) = (before, now) else {
+        return match (before, now) {
+            (None, None) => None,
+            (None, Some(now)) => Some(Change::value(Some(summary(now)), "no file")),
+            (Some(before), _) => Some(Change::value(None, summary(before))),
+        };
+    };
+    if before.content_base64 != now.content_base64 {
+        let (from, to) = (
+            now.content().unwrap_or_default(),
+            before.content().unwrap_or_default(),
+        );
+        return Some(match text(&to) {
+            Some(to) => contents(&from, to),
+            None => Change::value(Some(summary(now)), summary(before)),
+        });
+    }
+    let owner = |state: &FileState| (state.mode, state.uid, state.gid);
+    if owner(before) != owner(now) {
+        return Some(Change::value(
+            Some(permissions(owner(now))),
+            permissions(owner(before)),
+        ));
+    }
+    // Where SELinux was off when the file was journaled there is no context to put back.
+    (before.context.is_some() && before.context != now.context).then(|| {
+        Change::value(
+            now.context.clone(),
+            before.context.clone().unwrap_or_default(),
+        )
+    })
+}
+
+fn contents(from: &[u8], to: &str) -> Change {
+    match text(from) {
+        Some(from) => Change::Text {
+            from: Some(from.to_owned()),
+            to: to.to_owned(),
+        },
+        None => Change::value(
+            Some(format!("binary file of {} bytes", from.len())),
+            format!("text of {} bytes", to.len()),
+        ),
+    }
+}
+
+fn summary(state: &FileState) -> String {
+    let content = state.content().unwrap_or_default();
+    let kind = match text(&content) {
+        Some(_) => "text",
+        None => "binary file",
+    };
+    format!("{kind} of {} bytes", content.len())
+}
+
+/// What may be shown as text: UTF-8 without control characters beyond white space.
+fn text(content: &[u8]) -> Option<&str> {
+    std::str::from_utf8(content)
+        .ok()
+        .filter(|text| !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r')))
+}
+
+fn permissions((mode, uid, gid): (u32, u32, u32)) -> String {
+    format!("mode {mode:04o} owner {uid}:{gid}")
+}
