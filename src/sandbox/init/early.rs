@@ -1,0 +1,144 @@
+//! From the kernel's first process to a machine that can make hosts: mounts, modules, disk, bridge to the outside.
+//!
+//! All of it is the same for every lab, so it happens before the machine's state is saved.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::unistd::{chdir, chroot, sethostname};
+
+use super::{Failure, LAYER, MODULES, While, log, modules, warm};
+use crate::netlink::route::RouteSocket;
+
+/// The read-only root file system's directories.
+pub const BASE: &str = "/rootfs/base";
+/// What installing httpd adds to [`BASE`].
+pub const HTTPD: &str = "/rootfs/httpd";
+/// Where hosts' disks are.
+pub const HOSTS: &str = "/hosts";
+
+const DISK: &str = "/dev/vda";
+const NETWORK_CARD: &str = "eth0";
+const DEVICE_LIMIT: Duration = Duration::from_secs(20);
+
+/// What [`bring_up`] leaves behind.
+#[derive(Debug)]
+pub struct Base {
+    /// Netlink in the machine's own network namespace.
+    pub route: RouteSocket,
+    /// Index of the bridge that reaches the machine's network card.
+    pub management_bridge: u32,
+}
+
+/// Makes the machine ready for hosts.
+pub fn bring_up() -> Result<Base, Failure> {
+    let began = Instant::now();
+    mount_kernel_file_systems()?;
+    log("loading modules");
+    modules::load_all(Path::new(MODULES))?;
+    let loaded = began.elapsed();
+    tame_the_kernel()?;
+    wait_for(DISK)?;
+    mount_root_file_system()?;
+    let base = wire_the_outside()?;
+    let wired = began.elapsed();
+    let bytes = warm::read_what_hosts_run(Path::new(BASE), Path::new(HTTPD));
+    log(&format!(
+        "ready: modules {} ms, disk and network {} ms, {} KiB of programs read in {} ms",
+        loaded.as_millis(),
+        (wired - loaded).as_millis(),
+        bytes / 1024,
+        (began.elapsed() - wired).as_millis(),
+    ));
+    Ok(base)
+}
+
+fn mount_kernel_file_systems() -> Result<(), Failure> {
+    // The very first root cannot be pivoted away from (pivot_root(2)); a bind mount of it over itself can.
+    std::fs::create_dir_all("/again").during("create /again")?;
+    plain_mount("/", "/again", None, MsFlags::MS_BIND)?;
+    chdir("/again").during("enter /again")?;
+    plain_mount("/again", "/", None, MsFlags::MS_MOVE)?;
+    chroot(".").during("chroot")?;
+    chdir("/").during("enter /")?;
+    for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
+        std::fs::create_dir_all(target).during(format_args!("create {target}"))?;
+        plain_mount(kind, target, Some(kind), MsFlags::empty())?;
+    }
+    Ok(())
+}
+
+fn plain_mount(
+    source: &str,
+    target: &str,
+    kind: Option<&str>,
+    flags: MsFlags,
+) -> Result<(), Failure> {
+    mount(Some(source), target, kind, flags, None::<&str>)
+        .during(format_args!("mount {source} on {target}"))
+}
+
+fn tame_the_kernel() -> Result<(), Failure> {
+    sethostname("lvslab-sandbox").during("set the machine's name")?;
+    for (file, value) in [
+        // Everything is loaded; nothing is to be looked for on demand, and there is no program that could.
+        ("kernel/modprobe", ""),
+        // A host's interfaces start with the kernel's own defaults, not with what PID 1's happen to have.
+        ("net/core/devconf_inherit_init_net", "2"),
+        // The machine's own network is bridges only. Hosts have IPv6 as any machine has.
+        ("net/ipv6/conf/all/disable_ipv6", "1"),
+        ("net/ipv6/conf/default/disable_ipv6", "1"),
+    ] {
+        let path = format!("/proc/sys/{file}");
+        if Path::new(&path).exists() {
+            std::fs::write(&path, value).during(format_args!("write {path}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_for(device: &str) -> Result<(), Failure> {
+    let deadline = Instant::now() + DEVICE_LIMIT;
+    while !Path::new(device).exists() {
+        if Instant::now() >= deadline {
+            return Err(Failure(format!(
+                "{device} did not appear within {} s",
+                DEVICE_LIMIT.as_secs()
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+fn mount_root_file_system() -> Result<(), Failure> {
+    for directory in ["/rootfs", HOSTS, LAYER] {
+        std::fs::create_dir_all(directory).during(format_args!("create {directory}"))?;
+    }
+    plain_mount(
+        DISK,
+        "/rootfs",
+        Some("squashfs"),
+        MsFlags::MS_RDONLY | MsFlags::MS_NODEV,
+    )
+}
+
+fn wire_the_outside() -> Result<Base, Failure> {
+    let route = RouteSocket::open().during("open a netlink socket")?;
+    let management_bridge = route.add_bridge("mgmt").during("create bridge mgmt")?;
+    let card = route
+        .link(NETWORK_CARD)
+        .during("look for the network card")?
+        .ok_or_else(|| Failure("the machine has no network card".to_owned()))?;
+    route
+        .set_controller(card.index, management_bridge)
+        .during("put the network card into bridge mgmt")?;
+    route
+        .set_up(card.index, true)
+        .during("set the network card up")?;
+    Ok(Base {
+        route,
+        management_bridge,
+    })
+}

@@ -1,0 +1,301 @@
+//! The machine's life after boot: one loop that serves requests and looks after the hosts.
+
+use std::convert::Infallible;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::early::Base;
+use super::host::{Host, News};
+use super::port::Port;
+use super::wires::Bridges;
+use super::{Failure, While, freshness, log};
+use crate::netlink::route::RouteSocket;
+use crate::sandbox::control::{Reply, Request};
+use crate::sandbox::description::Description;
+
+const PORT: u64 = 0;
+const SIGNALS: u64 = 1;
+const FIRST_HOST: u64 = 2;
+
+/// How often slow shutdowns are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Everything PID 1 knows.
+#[derive(Debug)]
+pub struct Guest {
+    epoll: Epoll,
+    signals: SignalFd,
+    port: Port,
+    route: RouteSocket,
+    bridges: Bridges,
+    hosts: Vec<Host>,
+    waiting: Vec<Waiting>,
+}
+
+/// A request that is answered when a host, or all of them, are up.
+#[derive(Debug)]
+struct Waiting {
+    id: u64,
+    /// Numbers of the hosts that are not up yet.
+    hosts: Vec<usize>,
+    answer: Reply,
+}
+
+impl Guest {
+    /// Takes over from [`super::early`].
+    pub fn new(base: Base) -> Result<Self, Failure> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        mask.thread_block().during("block SIGCHLD")?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&mask, flags).during("make a signal descriptor")?;
+        let port = Port::open()?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).during("make an epoll")?;
+        // Edge-triggered: without a controller the port reports its hang-up for ever.
+        let edge = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        epoll
+            .add(&port, EpollEvent::new(edge, PORT))
+            .during("watch the port")?;
+        epoll
+            .add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))
+            .during("watch signals")?;
+        Ok(Self {
+            epoll,
+            signals,
+            port,
+            route: base.route,
+            bridges: Bridges {
+                management: base.management_bridge,
+                segments: Vec::new(),
+            },
+            hosts: Vec::new(),
+            waiting: Vec::new(),
+        })
+    }
+
+    /// For ever.
+    pub fn serve(mut self) -> Result<Infallible, Failure> {
+        loop {
+            let mut events = [EpollEvent::empty(); 32];
+            let tick = EpollTimeout::try_from(TICK).unwrap_or(EpollTimeout::NONE);
+            let count = match self.epoll.wait(&mut events, tick) {
+                Ok(count) => count,
+                Err(nix::Error::EINTR) => 0,
+                Err(errno) => return Err(Failure(format!("wait for events: {errno}"))),
+            };
+            for event in &events[..count] {
+                match event.data() {
+                    PORT => {}
+                    SIGNALS => while let Ok(Some(_)) = self.signals.read_signal() {},
+                    host => self.listen_to((host - FIRST_HOST) as usize),
+                }
+            }
+            // Looked at every time: an edge may have been reported before its bytes were all there.
+            for request in self.port.requests() {
+                self.serve_request(request.id, request.body);
+            }
+            self.reap();
+            let now = Instant::now();
+            for host in &self.hosts {
+                host.insist(now);
+            }
+        }
+    }
+
+    fn serve_request(&mut self, id: u64, request: Request) {
+        let done = match request {
+            Request::Ready => Ok(Some(Reply::Ready)),
+            Request::Status => Ok(Some(Reply::Status {
+                hosts: self.hosts.iter().map(Host::status).collect(),
+            })),
+            Request::Start(description) => self.start(id, *description),
+            Request::Reboot { host } => self.reboot(id, host.as_str()),
+            Request::Refresh(fresh) => freshness::apply(fresh.clock, &fresh.seed_base64)
+                .map(|()| self.end_orphaned_sessions())
+                .map(|()| Some(Reply::Refreshed)),
+        };
+        match done {
+            Ok(Some(reply)) => self.port.answer(id, reply),
+            Ok(None) => {}
+            Err(Failure(cause)) => {
+                log(&cause);
+                self.port.answer(id, Reply::Failed { cause });
+            }
+        }
+    }
+
+    fn start(&mut self, id: u64, description: Description) -> Result<Option<Reply>, Failure> {
+        if !self.hosts.is_empty() {
+            return Err(Failure("this machine already has its hosts".to_owned()));
+        }
+        // Before anything makes or uses a key.
+        freshness::apply(description.clock, &description.seed_base64)?;
+        self.bridges.add_segments(&self.route, description.segments)?;
+        for (number, host) in description.hosts.into_iter().enumerate() {
+            self.hosts.push(Host::new(host, number, &description.authorized_key)?);
+            self.switch_on(number)?;
+        }
+        self.waiting.push(Waiting {
+            id,
+            hosts: (0..self.hosts.len()).collect(),
+            answer: Reply::Started,
+        });
+        Ok(None)
+    }
+
+    fn reboot(&mut self, id: u64, name: &str) -> Result<Option<Reply>, Failure> {
+        let number = self
+            .hosts
+            .iter()
+            .position(|host| host.name() == name)
+            .ok_or_else(|| Failure(format!("there is no host {name}")))?;
+        if self.hosts[number].init().is_some() {
+            self.hosts[number].shut_down()?;
+        } else {
+            self.switch_on(number)?;
+        }
+        self.waiting.push(Waiting {
+            id,
+            hosts: vec![number],
+            answer: Reply::Rebooted,
+        });
+        Ok(None)
+    }
+
+    fn switch_on(&mut self, number: usize) -> Result<(), Failure> {
+        let host = &mut self.hosts[number];
+        host.switch_on(&self.route, &self.bridges)?;
+        if let Some(line) = host.line() {
+            let event = EpollEvent::new(
+                EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
+                FIRST_HOST + number as u64,
+            );
+            self.epoll
+                .add(line.as_fd(), event)
+                .during("watch a host's line")?;
+        }
+        Ok(())
+    }
+
+    fn listen_to(&mut self, number: usize) {
+        let Some(host) = self.hosts.get_mut(number) else {
+            return;
+        };
+        match host.listen() {
+            News::Up => self.is_up(number),
+            News::Failed(cause) => {
+                let cause = format!("{} did not come up: {cause}", host.name());
+                self.gave_up(number, &cause);
+            }
+            News::Nothing => {}
+        }
+    }
+
+    fn is_up(&mut self, number: usize) {
+        for waiting in &mut self.waiting {
+            waiting.hosts.retain(|&other| other != number);
+        }
+        let port = &mut self.port;
+        self.waiting.retain(|waiting| {
+            let done = waiting.hosts.is_empty();
+            if done {
+                port.answer(waiting.id, waiting.answer.clone());
+            }
+            !done
+        });
+    }
+
+    fn gave_up(&mut self, number: usize, cause: &str) {
+        log(cause);
+        let port = &mut self.port;
+        self.waiting.retain(|waiting| {
+            let concerned = waiting.hosts.contains(&number);
+            if concerned {
+                let cause = cause.to_owned();
+                port.answer(waiting.id, Reply::Failed { cause });
+            }
+            !concerned
+        });
+    }
+
+    fn reap(&mut self) {
+        loop {
+            let (pid, how) = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, How::Exit(code)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, How::Signal(signal)),
+                Ok(WaitStatus::StillAlive) | Err(_) => return,
+                Ok(_) => continue,
+            };
+            if let Some(number) = self.hosts.iter().position(|host| host.init() == Some(pid)) {
+                self.ended(number, how);
+            }
+        }
+    }
+
+    /// A host's init ended. reboot(2) from inside a pid namespace ends its init with SIGHUP for a restart
+    /// and SIGINT for a power-off.
+    fn ended(&mut self, number: usize, how: How) {
+        // What it said last, while the line is still there.
+        self.listen_to(number);
+        let host = &mut self.hosts[number];
+        let stopping = host.exited(&self.route);
+        let name = host.name().to_owned();
+        if stopping || how == How::Signal(Signal::SIGHUP) {
+            if let Err(Failure(cause)) = self.switch_on(number) {
+                self.gave_up(number, &format!("{name} did not start again: {cause}"));
+            }
+        } else {
+            self.gave_up(number, &format!("{name} is off ({how:?})"));
+        }
+    }
+
+    /// After a restore the other ends of the SSH connections are gone, and nothing will ever tell the hosts.
+    fn end_orphaned_sessions(&self) {
+        let inits: Vec<Pid> = self.hosts.iter().filter_map(Host::init).collect();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            if is_login_of(&stat, &inits) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            }
+        }
+    }
+}
+
+/// How a host's init ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum How {
+    Exit(i32),
+    Signal(Signal),
+}
+
+/// Whether `/proc/PID/stat` is an sshd that one of `inits` started.
+fn is_login_of(stat: &str, inits: &[Pid]) -> bool {
+    let Some((head, tail)) = stat.rsplit_once(')') else {
+        return false;
+    };
+    let parent = tail.split_whitespace().nth(1).and_then(|text| text.parse().ok());
+    head.ends_with("(sshd") && parent.is_some_and(|parent| inits.contains(&Pid::from_raw(parent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_sshd_started_by_a_hosts_init_is_a_login() {
+        let inits = [Pid::from_raw(70), Pid::from_raw(71)];
+        assert!(is_login_of("812 (sshd) S 71 812 812 0 -1", &inits));
+        assert!(!is_login_of("813 (sshd) S 812 812 812 0 -1", &inits));
+        assert!(!is_login_of("900 (apache2) S 71 900 900 0 -1", &inits));
+        assert!(!is_login_of("", &inits));
+    }
+}

@@ -1,0 +1,80 @@
+//! What makes a factory-new disk this host's: its name, its keys, the names of its neighbours.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::super::{Failure, While};
+use crate::sandbox::description::GuestHost;
+
+/// Writes the files of a new host; called with the host's disk as `/`.
+pub fn write_what_is_this_hosts_own(
+    host: &GuestHost,
+    authorized_key: &str,
+) -> Result<(), Failure> {
+    write("/etc/hostname", &format!("{}\n", host.name), 0o644)?;
+    write("/etc/hosts", &hosts_file(host), 0o644)?;
+    write("/etc/ssh/ssh_host_ed25519_key", &host.host_key, 0o600)?;
+    if !Path::new("/root/.ssh").exists() {
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create("/root/.ssh")
+            .during("create /root/.ssh")?;
+    }
+    write(
+        "/root/.ssh/authorized_keys",
+        &format!("{}\n", authorized_key.trim_end()),
+        0o600,
+    )
+}
+
+fn hosts_file(host: &GuestHost) -> String {
+    let mut text = format!(
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{}\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+        host.name
+    );
+    if !host.hosts_file.is_empty() {
+        text.push('\n');
+    }
+    for (address, name) in &host.hosts_file {
+        text.push_str(&format!("{}\t{name}\n", address.addr()));
+    }
+    text
+}
+
+fn write(path: &str, content: &str, mode: u32) -> Result<(), Failure> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()))
+        .during(format_args!("write {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_knows_itself_and_its_neighbours_by_name() {
+        let host = GuestHost {
+            name: "web1".parse().unwrap(),
+            management: "10.0.2.23".parse().unwrap(),
+            host_key: String::new(),
+            without_httpd: false,
+            interfaces: Vec::new(),
+            hosts_file: vec![
+                ("192.168.4.10/24".parse().unwrap(), "client".parse().unwrap()),
+                ("192.168.4.5/24".parse().unwrap(), "director".parse().unwrap()),
+            ],
+        };
+        assert_eq!(
+            hosts_file(&host),
+            "127.0.0.1\tlocalhost\n127.0.1.1\tweb1\n::1\tlocalhost ip6-localhost ip6-loopback\n\n\
+             192.168.4.10\tclient\n192.168.4.5\tdirector\n"
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! The init of one lab host: runs in the host's own namespaces, boots it, lets people in, shuts it down.
+//!
+//! In: the host's description, its mounted disk, a line to PID 1 of the machine. Out: a host that accepts
+//! logins, until it is told to shut down.
+
+mod disk;
+mod login;
+mod network;
+mod root;
+mod services;
+mod sysctl;
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, sethostname};
+
+use super::host::{FAILED, PLUGGED, SHUT_DOWN, UP};
+use super::{Failure, While, log};
+use crate::sandbox::description::GuestHost;
+
+/// How long processes may take to end when asked, before they are killed.
+const TERM_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a host's init starts from.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// Description.
+    pub host: &'a GuestHost,
+    /// Who may log in.
+    pub authorized_key: &'a str,
+    /// Where its disk is mounted.
+    pub root: &'a Path,
+    /// Whether this is its first boot.
+    pub factory_new: bool,
+    /// To PID 1 of the machine.
+    pub line: OwnedFd,
+}
+
+/// The host, from power-on to power-off. Called in the child of clone(2).
+pub fn run(start: Start<'_>) -> ! {
+    close_all_but(start.line.as_raw_fd());
+    match boot(&start).and_then(|ready| serve(&start.line, &ready)) {
+        Ok(()) => std::process::exit(0),
+        Err(failure) => {
+            let message = [FAILED, failure.0.as_bytes()].concat();
+            let end = message.len().min(2000);
+            let _ = send(start.line.as_raw_fd(), &message[..end], MsgFlags::MSG_NOSIGNAL);
+            std::process::exit(1);
+        }
+    }
+}
+
+/// A booted host.
+#[derive(Debug)]
+struct Ready {
+    logins: login::Logins,
+    signals: SignalFd,
+}
+
+fn boot(start: &Start<'_>) -> Result<Ready, Failure> {
+    let began = Instant::now();
+    sethostname(start.host.name.as_str()).during("set the host's name")?;
+    name_this_process();
+    root::enter(start.root)?;
+    if start.factory_new {
+        disk::write_what_is_this_hosts_own(start.host, start.authorized_key)?;
+    }
+    let signals = child_signals()?;
+    wait_for_cables(&start.line)?;
+    network::bring_up_management(start.host.management)?;
+    let wired = began.elapsed();
+    sysctl::apply_files();
+    crate::sandbox::init::inside::boot_network_files();
+    services::start_enabled();
+    let logins = login::Logins::open()?;
+    tell(&start.line, UP)?;
+    log(&format!(
+        "{} up: root and wires {} ms, all {} ms",
+        start.host.name,
+        wired.as_millis(),
+        began.elapsed().as_millis()
+    ));
+    Ok(Ready { logins, signals })
+}
+
+/// To be replaced by the agent's boot sequence.
+fn boot_network_files() {}
+
+fn serve(line: &OwnedFd, ready: &Ready) -> Result<(), Failure> {
+    loop {
+        let mut sources = [
+            PollFd::new(line.as_fd(), PollFlags::POLLIN),
+            PollFd::new(ready.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(ready.logins.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut sources, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(errno) => return Err(Failure(format!("wait for events: {errno}"))),
+        }
+        let [line_events, signal_events, login_events] =
+            sources.map(|source| source.revents().is_some_and(|events| !events.is_empty()));
+        if signal_events {
+            while let Ok(Some(_)) = ready.signals.read_signal() {}
+        }
+        if login_events {
+            ready.logins.accept();
+        }
+        if line_events && asked_to_shut_down(line) {
+            shut_down();
+            return Ok(());
+        }
+        reap();
+    }
+}
+
+fn asked_to_shut_down(line: &OwnedFd) -> bool {
+    let mut message = [0; 64];
+    matches!(
+        recv(line.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT),
+        Ok(length) if &message[..length] == SHUT_DOWN
+    )
+}
+
+/// Services first, then everybody: asked, then killed. The namespace ends with this process.
+fn shut_down() {
+    services::stop_all();
+    let everybody = Pid::from_raw(-1);
+    let _ = kill(everybody, Signal::SIGTERM);
+    let deadline = Instant::now() + TERM_LIMIT;
+    while reap() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = kill(everybody, Signal::SIGKILL);
+}
+
+/// Buries what ended; whether there are children left.
+fn reap() -> bool {
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => return true,
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
+    send(line.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
+        .during("talk to the machine")
+        .map(drop)
+}
+
+fn wait_for_cables(line: &OwnedFd) -> Result<(), Failure> {
+    let mut message = [0; 64];
+    let length = recv(line.as_raw_fd(), &mut message, MsgFlags::empty())
+        .during("wait for the cables")?;
+    if &message[..length] == PLUGGED {
+        Ok(())
+    } else {
+        Err(Failure("the machine gave up on this host".to_owned()))
+    }
+}
+
+fn child_signals() -> Result<SignalFd, Failure> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block().during("block SIGCHLD")?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    SignalFd::with_flags(&mask, flags).during("make a signal descriptor")
+}
+
+/// Starts a program with no signal blocked: the mask would be inherited, and a shell or sshd that never
+/// hears of its children's end waits for ever.
+fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_unblock()?;
+    let child = command.spawn();
+    mask.thread_block()?;
+    child
+}
+
+/// The copies of the machine's own descriptors that came along with clone(2).
+fn close_all_but(keep: i32) {
+    let Ok(keep) = libc::c_uint::try_from(keep) else {
+        return;
+    };
+    let ranges = [(3, keep.saturating_sub(1)), (keep + 1, libc::c_uint::MAX)];
+    for (first, last) in ranges.into_iter().filter(|(first, last)| first <= last) {
+        #[expect(
+            unsafe_code,
+            reason = "their owners are in frames of the parent this process never returns to"
+        )]
+        let _ = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
+}
+
+/// `init` in `ps`.
+fn name_this_process() {
+    let _ = std::fs::write("/proc/self/comm", "init");
+}

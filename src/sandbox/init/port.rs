@@ -1,0 +1,115 @@
+//! The guest's end of the virtio-serial port: messages in, answers out, whoever is (or is not) at the other end.
+//!
+//! Controllers come and go. While none is connected the kernel reports a hang-up and reads give nothing;
+//! that is not an error, and the next controller's bytes arrive on the same open file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Failure, While, log};
+use crate::sandbox::control::{self, Envelope, Lines, PORT_NAME, Reply, Request};
+
+/// How long an answer waits for room before it is dropped: its controller stopped reading.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The open port.
+#[derive(Debug)]
+pub struct Port {
+    file: File,
+    lines: Lines,
+}
+
+impl Port {
+    /// Finds the port by its name and opens it.
+    pub fn open() -> Result<Self, Failure> {
+        let path = find()?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .during(format_args!("open {}", path.display()))?;
+        Ok(Self {
+            file,
+            lines: Lines::default(),
+        })
+    }
+
+    /// Everything that has arrived.
+    pub fn requests(&mut self) -> Vec<Envelope<Request>> {
+        let mut buffer = [0; 16 * 1024];
+        let mut requests = Vec::new();
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) => {
+                    self.lines.clear();
+                    return requests;
+                }
+                Ok(length) => {
+                    self.lines.push(&buffer[..length]);
+                    while let Some(request) = self.lines.next_message() {
+                        requests.push(request);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return requests,
+                Err(error) => {
+                    log(&format!("read from the control port: {error}"));
+                    return requests;
+                }
+            }
+        }
+    }
+
+    /// Answers request `id`; an answer nobody waits for any more is dropped.
+    pub fn answer(&mut self, id: u64, body: Reply) {
+        let bytes = control::encode(&Envelope { id, body });
+        let deadline = Instant::now() + WRITE_LIMIT;
+        let mut rest: &[u8] = &bytes;
+        while !rest.is_empty() && Instant::now() < deadline {
+            match self.file.write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut waiting = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+                    let _ = poll(&mut waiting, PollTimeout::from(100u8));
+                    let gone = waiting[0]
+                        .revents()
+                        .is_some_and(|events| events.contains(PollFlags::POLLHUP));
+                    if gone {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    log(&format!("write to the control port: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn find() -> Result<PathBuf, Failure> {
+    let ports = std::fs::read_dir("/sys/class/virtio-ports").during("list virtio ports")?;
+    for entry in ports.flatten() {
+        let name = std::fs::read_to_string(entry.path().join("name")).unwrap_or_default();
+        if name.trim() == PORT_NAME {
+            return Ok(PathBuf::from("/dev").join(entry.file_name()));
+        }
+    }
+    Err(Failure(format!(
+        "the machine has no virtio port named {PORT_NAME}"
+    )))
+}

@@ -1,0 +1,117 @@
+//! The cables: one bridge per layer-2 segment, one veth pair per host interface.
+
+use std::net::Ipv4Addr;
+use std::os::fd::BorrowedFd;
+
+use super::{Failure, While};
+use crate::netlink::route::RouteSocket;
+use crate::sandbox::description::GuestHost;
+
+/// Name of the management interface inside every host.
+pub const MANAGEMENT: &str = "mgmt0";
+
+/// The bridges hosts are plugged into, by kernel index.
+#[derive(Debug)]
+pub struct Bridges {
+    /// Reaches the machine's network card.
+    pub management: u32,
+    /// One per segment.
+    pub segments: Vec<u32>,
+}
+
+impl Bridges {
+    /// Adds the bridges of `segments` segments.
+    pub fn add_segments(&mut self, route: &RouteSocket, segments: usize) -> Result<(), Failure> {
+        for segment in self.segments.len()..segments {
+            let name = format!("segment{segment}");
+            let bridge = route
+                .add_bridge(&name)
+                .during(format_args!("create bridge {name}"))?;
+            self.segments.push(bridge);
+        }
+        Ok(())
+    }
+}
+
+/// The machine's ends of one host's cables.
+#[derive(Debug, Default)]
+pub struct Cables(Vec<u32>);
+
+impl Cables {
+    /// Plugs `host` into the bridges: `mgmt0` and its lab interfaces appear in its network namespace, without
+    /// addresses and down. `tag` makes the names of this end unique: the old ones of a rebooted host may
+    /// still be on their way out.
+    pub fn plug(
+        route: &RouteSocket,
+        bridges: &Bridges,
+        host: &GuestHost,
+        network: BorrowedFd<'_>,
+        tag: &str,
+    ) -> Result<Self, Failure> {
+        let mut cables = Self::default();
+        let mut plug = |number: usize, name: &str, mac: [u8; 6], bridge: u32| {
+            let here = format!("{tag}.{number}");
+            let what = format!("wire {name} of {}", host.name);
+            route
+                .add_veth(&here, name, mac, network)
+                .during(&what)?;
+            let end = route
+                .link(&here)
+                .during(&what)?
+                .ok_or_else(|| Failure(format!("{what}: {here} vanished")))?;
+            cables.0.push(end.index);
+            route.set_controller(end.index, bridge).during(&what)?;
+            route.set_up(end.index, true).during(&what)
+        };
+        plug(0, MANAGEMENT, management_mac(host.management), bridges.management)?;
+        for (number, interface) in host.interfaces.iter().enumerate() {
+            let mac = parse_mac(&interface.mac)
+                .ok_or_else(|| Failure(format!("`{}` is no MAC", interface.mac)))?;
+            let bridge = *bridges.segments.get(interface.segment).ok_or_else(|| {
+                Failure(format!("there is no segment {}", interface.segment))
+            })?;
+            plug(number + 1, interface.name.as_str(), mac, bridge)?;
+        }
+        Ok(cables)
+    }
+
+    /// Pulls them out. Those whose namespace is already being taken down are gone or going; that is fine.
+    pub fn pull(self, route: &RouteSocket) {
+        for index in self.0 {
+            let _ = route.delete_link(index);
+        }
+    }
+}
+
+/// Locally administered, and the address is in it.
+fn management_mac(address: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = address.octets();
+    [0x52, 0x54, a, b, c, d]
+}
+
+/// `52:54:00:12:34:56`; `None` for anything else and for group addresses.
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    (parts.next().is_none() && mac[0] & 1 == 0).then_some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mac_is_six_pairs_of_digits_and_no_group_address() {
+        assert_eq!(
+            parse_mac("52:54:00:00:04:0f"),
+            Some([0x52, 0x54, 0, 0, 4, 15])
+        );
+        for wrong in ["", "52:54:00:00:04", "52:54:00:00:04:0f:00", "5:54:00:00:04:0f", "53:54:00:00:04:0f", "xx:54:00:00:04:0f"] {
+            assert_eq!(parse_mac(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Hardware virtualisation or emulation, chosen by trying.
+//!
+//! `/dev/kvm` proves nothing: where KVM is nested or paravirtual it may be there and hang every guest. So the
+//! first start on a machine tries it, waits for the guest's first output, falls back to emulation, and
+//! remembers the answer for this kernel, processor and QEMU.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Qemu;
+use crate::sys::atomic;
+use crate::sys::dirs::Dirs;
+
+/// Environment variable that decides in place of trying: `kvm` or `tcg`.
+pub const VARIABLE: &str = "LVSLAB_ACCELERATOR";
+
+/// How long a guest under KVM may take to print its first line; a working one needs well under a second.
+pub const FIRST_OUTPUT: Duration = Duration::from_secs(5);
+
+/// What runs the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// The processor, through `/dev/kvm`.
+    Kvm,
+    /// QEMU's own emulation.
+    Tcg,
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kvm => "KVM",
+            Self::Tcg => "TCG",
+        })
+    }
+}
+
+impl FromStr for Accelerator {
+    type Err = UnknownAccelerator;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "kvm" => Ok(Self::Kvm),
+            "tcg" => Ok(Self::Tcg),
+            other => Err(UnknownAccelerator(other.to_owned())),
+        }
+    }
+}
+
+/// A word that names no accelerator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no accelerator; there are `kvm` and `tcg`")]
+pub struct UnknownAccelerator(String);
+
+/// What to try, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// This one and no other: it was asked for, it is known to be right, or there is only one.
+    Decided(Accelerator),
+    /// KVM is there but has not proved itself on this machine.
+    TryKvm,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+struct Memory {
+    machine: String,
+    accelerator: Accelerator,
+}
+
+/// What to try first on this machine; `wish` or [`VARIABLE`] decide if given.
+///
+/// # Errors
+/// When [`VARIABLE`] has another value than `kvm` and `tcg`.
+pub fn choose(
+    wish: Option<Accelerator>,
+    dirs: &Dirs,
+    qemu: &Qemu,
+) -> Result<Choice, UnknownAccelerator> {
+    if let Some(wish) = wish {
+        return Ok(Choice::Decided(wish));
+    }
+    if let Ok(value) = std::env::var(VARIABLE)
+        && !value.is_empty()
+    {
+        return value.parse().map(Choice::Decided);
+    }
+    let usable = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_ok();
+    let memory = std::fs::read(dirs.cache.join("accelerator.json"))
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok());
+    Ok(decide(usable, memory, &machine(qemu)))
+}
+
+/// Keeps the answer for the next start. Failing to is no harm: the next start tries again.
+pub fn remember(dirs: &Dirs, qemu: &Qemu, accelerator: Accelerator) {
+    let memory = Memory {
+        machine: machine(qemu),
+        accelerator,
+    };
+    if let Ok(json) = serde_json::to_vec(&memory) {
+        let _ = std::fs::create_dir_all(&dirs.cache)
+            .and_then(|()| atomic::write(&dirs.cache.join("accelerator.json"), &json, 0o600));
+    }
+}
+
+fn decide(kvm_usable: bool, memory: Option<Memory>, machine: &str) -> Choice {
+    if !kvm_usable {
+        return Choice::Decided(Accelerator::Tcg);
+    }
+    match memory {
+        Some(memory) if memory.machine == machine => Choice::Decided(memory.accelerator),
+        _ => Choice::TryKvm,
+    }
+}
+
+/// What the answer depends on: kernel, processor, QEMU.
+fn machine(qemu: &Qemu) -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = cpu_info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .and_then(|rest| rest.split_once(':'))
+        .map_or("", |(_, name)| name.trim());
+    format!(
+        "Linux {} on {processor} with QEMU {}",
+        kernel.trim(),
+        qemu.version
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(machine: &str, accelerator: Accelerator) -> Option<Memory> {
+        Some(Memory {
+            machine: machine.to_owned(),
+            accelerator,
+        })
+    }
+
+    #[test]
+    fn without_kvm_nothing_is_tried() {
+        let choice = decide(false, memory("here", Accelerator::Kvm), "here");
+        assert_eq!(choice, Choice::Decided(Accelerator::Tcg));
+    }
+
+    #[test]
+    fn an_answer_counts_on_the_machine_it_was_found_on_only() {
+        for accelerator in [Accelerator::Kvm, Accelerator::Tcg] {
+            let choice = decide(true, memory("here", accelerator), "here");
+            assert_eq!(choice, Choice::Decided(accelerator));
+        }
+        let choice = decide(true, memory("there", Accelerator::Tcg), "here");
+        assert_eq!(choice, Choice::TryKvm);
+        assert_eq!(decide(true, None, "here"), Choice::TryKvm);
+    }
+
+    #[test]
+    fn a_wrong_word_is_refused_with_the_right_ones() {
+        let error = "hvf".parse::<Accelerator>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`hvf` is no accelerator; there are `kvm` and `tcg`"
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! One QEMU process: started so that it outlives its starter, found again by a later one, never mistaken.
+//!
+//! In: an [`Arguments`]. Out: a [`Machine`] whose monitor and whose PID 1 can be talked to.
+
+mod accelerator;
+mod arguments;
+mod conversation;
+mod ports;
+mod process;
+mod qemu;
+mod qmp;
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::control::{Reply, Request};
+use super::error::{ConsoleTail, SandboxError};
+
+pub use accelerator::{
+    Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, remember,
+};
+pub use arguments::{Arguments, Forward, Size};
+pub use conversation::{Conversation, ConversationError};
+pub use ports::free as free_ports;
+pub use process::MachineProcess;
+pub use qemu::Qemu;
+pub use qmp::{Qmp, QmpError};
+
+/// Longest time for QEMU to get ready to run a guest, to answer on its monitor, to end.
+const QEMU_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running QEMU.
+#[derive(Debug)]
+pub struct Machine {
+    process: MachineProcess,
+    runtime: PathBuf,
+    console: PathBuf,
+}
+
+/// Why QEMU did not start.
+#[derive(Debug)]
+pub enum LaunchFailure {
+    /// Somebody took one of the forwarded ports first.
+    PortTaken,
+    /// Anything else.
+    Other(SandboxError),
+}
+
+impl Machine {
+    /// Starts QEMU and returns when it is ready to run its guest.
+    ///
+    /// It runs in a session of its own with the file system's root as its directory: neither the end of
+    /// this process nor a Ctrl-C in its terminal reaches it.
+    ///
+    /// # Errors
+    /// [`LaunchFailure`] with QEMU's own words.
+    pub fn launch(qemu: &Qemu, arguments: &Arguments<'_>) -> Result<Self, LaunchFailure> {
+        let mut child = Command::new(&qemu.program)
+            .args(arguments.to_list())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| {
+                LaunchFailure::Other(SandboxError::io("run", &qemu.program)(source))
+            })?;
+        // `-daemonize`: the process we started ends when its child is ready, or says what is wrong.
+        let stderr = child.stderr.take();
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            if let Some(stderr) = stderr {
+                let _ = stderr.take(64 * 1024).read_to_end(&mut text);
+            }
+            String::from_utf8_lossy(&text).trim().to_owned()
+        });
+        let deadline = Instant::now() + QEMU_LIMIT;
+        let complaint = loop {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => break None,
+                Ok(Some(status)) => {
+                    let said = reader.join().unwrap_or_default();
+                    break Some(if said.is_empty() {
+                        format!("it ended with {status}")
+                    } else {
+                        said
+                    });
+                }
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Ok(None) | Err(_) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break Some(format!("it is not ready after {} s", QEMU_LIMIT.as_secs()));
+                }
+            }
+        };
+        match complaint {
+            None => Self::running(arguments.runtime, arguments.console).ok_or_else(|| {
+                LaunchFailure::Other(SandboxError::Qemu {
+                    complaint: "it ended at once".to_owned(),
+                })
+            }),
+            Some(said) if said.contains("Could not set up host forwarding rule") => {
+                Err(LaunchFailure::PortTaken)
+            }
+            Some(complaint) => Err(LaunchFailure::Other(SandboxError::Qemu { complaint })),
+        }
+    }
+
+    /// The machine that runs with this runtime directory, if one does.
+    #[must_use]
+    pub fn running(runtime: &Path, console: &Path) -> Option<Self> {
+        Some(Self {
+            process: MachineProcess::find(&arguments::pid_file(runtime))?,
+            runtime: runtime.to_owned(),
+            console: console.to_owned(),
+        })
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> MachineProcess {
+        self.process
+    }
+
+    /// The end of its console.
+    #[must_use]
+    pub fn console_tail(&self) -> ConsoleTail {
+        ConsoleTail::read(&self.console)
+    }
+
+    /// Whether the guest has printed anything yet.
+    #[must_use]
+    pub fn has_printed(&self) -> bool {
+        std::fs::metadata(&self.console).is_ok_and(|found| found.len() > 0)
+    }
+
+    /// Writes the machine's whole state to `file` and lets it run on.
+    ///
+    /// # Errors
+    /// When QEMU cannot, or `file` cannot be created.
+    pub fn save_state(&self, file: &Path) -> Result<(), SandboxError> {
+        let target = File::create(file).map_err(SandboxError::io("create", file))?;
+        let mut monitor = self.monitor()?;
+        let saved = monitor.save_state(target.as_fd(), QEMU_LIMIT);
+        let resumed = monitor.resume();
+        saved
+            .and(resumed)
+            .map_err(|error| self.explain(error, "saving its state"))
+    }
+
+    /// Loads a state into a machine launched without an initramfs, and lets it run.
+    ///
+    /// # Errors
+    /// When the state does not fit or cannot be read.
+    pub fn load_state(&self, file: &Path) -> Result<(), SandboxError> {
+        let source = File::open(file).map_err(SandboxError::io("open", file))?;
+        let mut monitor = self.monitor()?;
+        monitor
+            .load_state(source.as_fd(), QEMU_LIMIT)
+            .and_then(|()| monitor.resume())
+            .map_err(|error| self.explain(error, "loading its saved state"))
+    }
+
+    /// Connects to PID 1.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn conversation(&self) -> Result<Conversation, SandboxError> {
+        let socket = arguments::control_socket(&self.runtime);
+        Conversation::connect(&socket).map_err(SandboxError::io("connect to", &socket))
+    }
+
+    /// Asks PID 1 one thing; `doing` is for the messages.
+    ///
+    /// # Errors
+    /// [`SandboxError::Died`], [`SandboxError::Timeout`], [`SandboxError::Guest`], with the console's tail.
+    pub fn ask(
+        &self,
+        request: Request,
+        limit: Duration,
+        doing: &str,
+    ) -> Result<Reply, SandboxError> {
+        let mut conversation = self.conversation()?;
+        conversation
+            .ask_while(request, Instant::now() + limit, || self.process.is_alive())
+            .map_err(|error| self.explain_silence(error, limit, doing))
+    }
+
+    /// The person's version of a [`ConversationError`].
+    #[must_use]
+    pub fn explain_silence(
+        &self,
+        error: ConversationError,
+        limit: Duration,
+        doing: &str,
+    ) -> SandboxError {
+        let doing = doing.to_owned();
+        let console = self.console_tail();
+        match error {
+            ConversationError::Ended | ConversationError::GivenUp => {
+                SandboxError::Died { doing, console }
+            }
+            ConversationError::TimedOut => SandboxError::Timeout {
+                doing,
+                limit,
+                console,
+            },
+            ConversationError::Refused { cause } => SandboxError::Guest { cause, console },
+            ConversationError::Connection(source) => {
+                SandboxError::io("talk to", &arguments::control_socket(&self.runtime))(source)
+            }
+        }
+    }
+
+    /// Ends QEMU; the guest's state is lost.
+    ///
+    /// # Errors
+    /// When the process cannot be ended.
+    pub fn end(self) -> Result<(), SandboxError> {
+        let pid_file = arguments::pid_file(&self.runtime);
+        self.process
+            .end(QEMU_LIMIT)
+            .map_err(SandboxError::io("end the machine of", &pid_file))
+    }
+
+    fn monitor(&self) -> Result<Qmp, SandboxError> {
+        let socket = arguments::monitor_socket(&self.runtime);
+        Qmp::connect(&socket, QEMU_LIMIT)
+            .map_err(|error| self.explain(error, "connecting to its monitor"))
+    }
+
+    fn explain(&self, error: QmpError, doing: &str) -> SandboxError {
+        match error {
+            QmpError::Ended => SandboxError::Died {
+                doing: doing.to_owned(),
+                console: self.console_tail(),
+            },
+            QmpError::Connection(source) => {
+                SandboxError::io("talk to", &arguments::monitor_socket(&self.runtime))(source)
+            }
+            QmpError::Refused {
+                command,
+                description,
+            } => SandboxError::Monitor {
+                command,
+                complaint: description,
+            },
+            error @ (QmpError::Migration { .. } | QmpError::Unexpected { .. }) => {
+                SandboxError::Monitor {
+                    command: doing.to_owned(),
+                    complaint: error.to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// Removes what a machine leaves in its runtime directory.
+///
+/// # Errors
+/// When a file is there and cannot be removed.
+pub fn remove_runtime_files(runtime: &Path) -> std::io::Result<()> {
+    for file in [
+        arguments::pid_file(runtime),
+        arguments::monitor_socket(runtime),
+        arguments::control_socket(runtime),
+    ] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
