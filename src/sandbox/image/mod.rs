@@ -1,1 +1,103 @@
-//! The kernel and the root file system of the sandbox: built once per recipe, kept in the cache.
+//! The kernel and the root file system that the sandbox boots from.
+//!
+//! In: the [recipe](recipe::RECIPE), this machine's Debian mirrors. Out: an [`Image`] in the cache, built once
+//! per recipe, by whoever comes first, and read only from then on, by any number of machines at once.
+//!
+//! Building is one run of mmdebstrap(1), as root or, by way of a user namespace, as an ordinary user; the
+//! programs for it are what [`requirements`] is about.
+
+mod apt_sources;
+mod build;
+mod build_log;
+mod cache;
+mod error;
+pub mod recipe;
+pub mod requirements;
+mod scratch;
+mod space;
+mod stream;
+
+use std::path::{Path, PathBuf};
+
+pub use error::ImageError;
+pub use requirements::Consent;
+
+use crate::sys::dirs::Dirs;
+use crate::sys::progress::Progress;
+use recipe::RECIPE;
+use requirements::{Host, Purpose};
+
+/// Who is being worked on, for [`Progress`].
+const SUBJECT: &str = "sandbox";
+
+/// What a machine boots from. All of it is read only and may be used by many at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The Linux kernel, bzImage.
+    pub kernel: PathBuf,
+    /// Directory with the kernel's modules, `*.ko`, uncompressed, and `modules.order`: their file names in
+    /// the order to load them in, one a line, dependencies first.
+    pub modules: PathBuf,
+    /// squashfs with two directories: `base`, a Debian host; `httpd`, an overlayfs layer that makes it one on
+    /// which apache2 is installed, neither running nor enabled.
+    pub rootfs: PathBuf,
+    /// Name of the recipe; what is derived from the image carries it in its own key.
+    pub key: String,
+}
+
+impl Image {
+    /// The image in `directory`, if it is one.
+    fn at(directory: &Path, key: &str) -> Option<Self> {
+        let image = Self {
+            kernel: directory.join("vmlinuz"),
+            modules: directory.join("modules"),
+            rootfs: directory.join("rootfs.squashfs"),
+            key: key.to_owned(),
+        };
+        let complete = image.kernel.is_file()
+            && image.rootfs.is_file()
+            && image.modules.join("modules.order").is_file();
+        complete.then_some(image)
+    }
+}
+
+/// The image of this version of lvslab, if it has been built. Starts nothing and waits for nobody.
+#[must_use]
+pub fn find(dirs: &Dirs) -> Option<Image> {
+    cache::find(&images(dirs), &RECIPE.key())
+}
+
+/// The image of this version of lvslab, built now if it has not been, together with all that this machine
+/// needs to build and to run it.
+///
+/// Blocks, for minutes the first time: call it where that is all right. Returns at once, without starting a
+/// process, when everything is there. Two at once build once: the second waits for the first. A build that was
+/// killed leaves nothing but files which the next call removes.
+///
+/// # Errors
+/// [`ImageError`]; its `hint` names the next step.
+pub fn prepare(
+    dirs: &Dirs,
+    consent: Consent<'_>,
+    progress: &dyn Progress,
+) -> Result<Image, ImageError> {
+    let host = Host::here();
+    if let Some(image) = find(dirs) {
+        requirements::ensure(&host, Purpose::Run, consent, progress)?;
+        return Ok(image);
+    }
+    if std::env::consts::ARCH != "x86_64" {
+        return Err(ImageError::Architecture {
+            found: std::env::consts::ARCH,
+        });
+    }
+    requirements::ensure(&host, Purpose::Build, consent, progress)?;
+    let environment = build::Environment::of(host);
+    cache::obtain(&images(dirs), &RECIPE.key(), progress, |room| {
+        build::build(&RECIPE, &environment, room, progress)
+    })
+}
+
+fn images(dirs: &Dirs) -> PathBuf {
+    dirs.cache.join("images")
+}

@@ -1,0 +1,246 @@
+//! What an image is made of, and the key that names it.
+//!
+//! Everything that can change the result is in [`Recipe`], so a change to a script or a list makes a new
+//! image and leaves the old one to whoever still uses it.
+
+use sha2::{Digest, Sha256};
+
+/// Counts changes of the image's layout that the recipe's text does not show.
+const FORMAT: u32 = 1;
+
+/// What to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// Debian release, `bookworm`.
+    pub suite: &'static str,
+    /// Packages every host has, besides Debian's minimal set.
+    pub packages: &'static [&'static str],
+    /// Paths that packages may not install, dpkg patterns (dpkg(1), `--path-exclude`).
+    pub path_excludes: &'static [&'static str],
+    /// Kernel modules that must be there; what they depend on comes along.
+    pub modules: &'static [&'static str],
+    /// Kernel modules that not every kernel has.
+    pub optional_modules: &'static [&'static str],
+    /// Arguments of mksquashfs(1) that choose the compression.
+    pub squashfs: &'static [&'static str],
+    /// The hook that runs inside the new system.
+    pub script: &'static str,
+}
+
+/// The image of this version of lvslab.
+pub const RECIPE: Recipe = Recipe {
+    suite: "bookworm",
+    packages: &[
+        // Logging in and running services as on a machine without systemd.
+        "openssh-server",
+        "init-system-helpers",
+        "sysvinit-utils",
+        "procps",
+        "kmod",
+        // The client's tool, and those with which a person looks around in a lab.
+        "curl",
+        "ethtool",
+        "iproute2",
+        "iputils-arping",
+        "iputils-ping",
+        "less",
+        "netbase",
+        "netcat-openbsd",
+        "nftables",
+        "tcpdump",
+        "vim-tiny",
+    ],
+    path_excludes: &[
+        "/usr/share/doc/*",
+        "/usr/share/i18n/*",
+        "/usr/share/info/*",
+        "/usr/share/lintian/*",
+        "/usr/share/locale/*",
+        "/usr/share/man/*",
+        // Perl comes with apache2; its headers and East Asian encodings nobody needs here.
+        "/usr/lib/x86_64-linux-gnu/perl/*/CORE/*",
+        "/usr/lib/x86_64-linux-gnu/perl/*/auto/Encode/[JKCT][PRNW]/*",
+        "/usr/lib/x86_64-linux-gnu/perl/*/auto/Unicode/Collate/*",
+        "/usr/share/perl/*/Unicode/Collate/*",
+    ],
+    modules: &[
+        "virtio_pci",
+        "virtio_blk",
+        "virtio_net",
+        "virtio_console",
+        "virtio_rng",
+        "squashfs",
+        "overlay",
+        "loop",
+        "af_packet",
+        "veth",
+        "bridge",
+        "dummy",
+        "macvlan",
+        "ip_vs",
+        "ip_vs_rr",
+        "ip_vs_wrr",
+        "ip_vs_lc",
+        "ip_vs_wlc",
+        "ip_vs_lblc",
+        "ip_vs_lblcr",
+        "ip_vs_dh",
+        "ip_vs_sh",
+        "ip_vs_sed",
+        "ip_vs_nq",
+        "ip_vs_fo",
+        "ip_vs_ovf",
+        "ip_vs_ftp",
+        "ipip",
+        "ip_tunnel",
+        "nf_conntrack",
+        "nf_tables",
+    ],
+    optional_modules: &[
+        "ip_vs_mh",
+        "ip_vs_twos",
+        "ip_vs_pe_sip",
+        "vmgenid",
+        "inet_diag",
+        "packet_diag",
+        "tcp_diag",
+        "udp_diag",
+        "unix_diag",
+        "fou",
+        "gre",
+        "ip_gre",
+        "ip6_tunnel",
+        "sit",
+        "8021q",
+        "vxlan",
+        "sch_netem",
+        "sch_tbf",
+        "nf_conntrack_netlink",
+        "nf_nat",
+        "nft_chain_nat",
+        "nft_compat",
+        "nft_ct",
+        "nft_limit",
+        "nft_log",
+        "nft_masq",
+        "nft_nat",
+        "nft_reject",
+        "nft_reject_inet",
+        "xt_addrtype",
+        "xt_comment",
+        "xt_conntrack",
+        "xt_ipvs",
+        "xt_LOG",
+        "xt_mark",
+        "xt_MASQUERADE",
+        "xt_tcpudp",
+    ],
+    // A third larger than zstd, packed in a second instead of forty, and cheap to unpack on an emulated processor.
+    squashfs: &["-comp", "lz4"],
+    script: include_str!("inside.sh"),
+};
+
+impl Recipe {
+    /// Name of the image: 16 hexadecimal digits, the same for the same recipe on every machine.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let Self {
+            suite,
+            packages,
+            path_excludes,
+            modules,
+            optional_modules,
+            squashfs,
+            script,
+        } = self;
+        let mut digest = Sha256::new();
+        let mut add = |field: &str, values: &[&str]| {
+            // Lengths first, so that no two recipes have the same text.
+            digest.update(format!("{field} {}\n", values.len()));
+            for value in values {
+                digest.update(format!("{}:{value}\n", value.len()));
+            }
+        };
+        add("format", &[&FORMAT.to_string()]);
+        add("suite", &[suite]);
+        add("packages", packages);
+        add("path-excludes", path_excludes);
+        add("modules", modules);
+        add("optional-modules", optional_modules);
+        add("squashfs", squashfs);
+        add("script", &[script]);
+        digest
+            .finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_stable_and_fit_for_a_file_name() {
+        let key = RECIPE.key();
+        assert_eq!(key, RECIPE.key());
+        assert_eq!(key.len(), 16);
+        assert!(key.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn every_part_of_the_recipe_changes_the_key() {
+        let changed = [
+            Recipe {
+                suite: "trixie",
+                ..RECIPE
+            },
+            Recipe {
+                packages: &["openssh-server"],
+                ..RECIPE
+            },
+            Recipe {
+                path_excludes: &[],
+                ..RECIPE
+            },
+            Recipe {
+                modules: &["ip_vs"],
+                ..RECIPE
+            },
+            Recipe {
+                optional_modules: &[],
+                ..RECIPE
+            },
+            Recipe {
+                squashfs: &["-comp", "zstd"],
+                ..RECIPE
+            },
+            Recipe {
+                script: "true",
+                ..RECIPE
+            },
+        ];
+        let mut keys: Vec<_> = changed.iter().map(Recipe::key).collect();
+        keys.push(RECIPE.key());
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 8);
+    }
+
+    #[test]
+    fn moving_a_word_from_one_list_to_the_next_changes_the_key() {
+        let one = Recipe {
+            modules: &["a", "b"],
+            optional_modules: &["c"],
+            ..RECIPE
+        };
+        let other = Recipe {
+            modules: &["a"],
+            optional_modules: &["b", "c"],
+            ..RECIPE
+        };
+        assert_ne!(one.key(), other.key());
+    }
+}
