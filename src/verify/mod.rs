@@ -23,6 +23,13 @@ mod schedule;
 mod verdict;
 mod view;
 
+#[cfg(test)]
+pub(crate) mod healthy;
+#[cfg(test)]
+pub(crate) mod labs;
+#[cfg(test)]
+mod tests;
+
 pub use checks::check;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
 pub use probes::{Round, requests_for, rounds};

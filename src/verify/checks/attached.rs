@@ -1,5 +1,7 @@
 //! How a host is attached to the lab: carrier on its interfaces, and no address that is another's.
 
+use std::net::Ipv4Addr;
+
 use super::planned::named;
 use super::{Draft, Judged};
 use crate::model::{Host, InterfaceName, Mode, Role};
@@ -19,7 +21,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .values()
         .map(|interface| carrier(view, plan, interface))
         .collect();
-    findings.push(own_addresses(view, host));
+    findings.push(own_addresses(view, host, plan));
     if view.lab().mode() == Mode::Nat && host.role == Role::RealServer {
         findings.push(detour(view, host));
     }
@@ -52,26 +54,26 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
 
 /// Two hosts with one address take each other's packets, now one, now the other.
 ///
-/// The VIP of a DR lab on a real server's loopback interface is as it should be: it is not on the network.
-fn own_addresses(view: View<'_>, host: &Host) -> Finding {
+/// Addresses that the plan puts on this host are judged as planned resources, wherever they are found.
+fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let lab = view.lab();
     let name = &host.name;
+    let planned = |address| {
+        plan.steps.iter().any(
+            |step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address),
+        )
+    };
+    let others: Vec<Ipv4Addr> = lab
+        .hosts()
+        .iter()
+        .filter(|other| other.name != *name)
+        .flat_map(|other| &other.attachments)
+        .map(|attachment| attachment.address.addr())
+        .chain([lab.vip()])
+        .collect();
     let stolen = |state: &&AddressState| {
         let address = state.address.addr();
-        let others = || {
-            lab.hosts()
-                .iter()
-                .filter(|other| other.name != *name)
-                .flat_map(|other| &other.attachments)
-                .any(|attachment| attachment.address.addr() == address)
-        };
-        let vip =
-            address == lab.vip() && host.role != Role::Director && state.interface.as_str() != "lo";
-        let mine = host
-            .attachments
-            .iter()
-            .any(|attachment| attachment.address.addr() == address);
-        !mine && (vip || (others() && address != lab.vip()))
+        others.contains(&address) && !planned(address)
     };
     let found = view.before(name).map(|found| {
         let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();

@@ -19,7 +19,7 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let neighbour = CheckId::topic(client, format_args!("neighbour {}", view.lab().vip()));
     let sent = CheckId::topic(client, "requests answered");
     let mut way = path.from(client);
-    way.push(neighbour);
+    way.push(neighbour.clone());
 
     let mut findings = vec![
         all_answered(view, traffic, &way),
@@ -30,7 +30,7 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let bounds = law.bounds(&probes::weights(view.lab()), view.requests());
     for (at, server) in view.lab().real_servers().iter().enumerate() {
         let mut needs = path.from(&server.host);
-        needs.push(sent.clone());
+        needs.extend([neighbour.clone(), sent.clone()]);
         if bounds[at].0 > 0 {
             findings.push(page_of(view, traffic, (at, server), needs));
         } else if server.weight == 0 && view.lab().service().persistence.is_none() {
