@@ -97,10 +97,10 @@ pub enum ConnectFailure {
         detail: String,
     },
     /// Its key is not in the known-hosts file.
-    #[error("the host's key is not known here")]
+    #[error("the host key is not known here")]
     UnknownHostKey,
     /// Its key is another one than the known-hosts file says.
-    #[error("the host's key is not the one we know{}", at(.line))]
+    #[error("the host key is not the one we know{}", at(.line))]
     ChangedHostKey {
         /// `FILE:LINE` of the known-hosts entry that does not match.
         line: Option<String>,
@@ -140,7 +140,7 @@ pub enum PrivilegeFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadFailure {
     /// No space.
-    #[error("no space left in /var/lib/lvslab")]
+    #[error("/var/lib/lvslab: No space left on device")]
     DiskFull,
     /// What arrived is not what was sent.
     #[error("what arrived is not what was sent")]

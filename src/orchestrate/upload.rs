@@ -53,12 +53,6 @@ impl AgentBinary {
         })
     }
 
-    /// SHA-256, lower-case hexadecimal.
-    #[must_use]
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
     /// The program as a gzip stream; compressed once, by whoever asks first.
     ///
     /// # Errors
@@ -208,7 +202,7 @@ mod tests {
 
         let installed = Path::new(&bench.host())
             .join("bin")
-            .join(bench.binary.sha256());
+            .join(&bench.binary.sha256);
         assert_eq!(fs::read_to_string(&installed).unwrap(), PROGRAM);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&installed), 0o700);
@@ -277,7 +271,7 @@ mod tests {
         let bench = bench();
         let expected = Sha256::digest(PROGRAM);
         let expected: String = expected.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(bench.binary.sha256(), expected);
+        assert_eq!(bench.binary.sha256, expected);
         let mut plain = String::new();
         flate2::read::GzDecoder::new(&bench.binary.compressed().unwrap()[..])
             .read_to_string(&mut plain)
