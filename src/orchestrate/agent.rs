@@ -72,7 +72,7 @@ impl Agent {
                     code: Some(EXIT_MISSING),
                     ..
                 } => Self::upload(to, session, binary, progress).await,
-                end => Err(end.cause()),
+                end => Err(end.before_greeting()),
             },
             Err(failure) => Err(Cause::Conversation(failure)),
         }
@@ -100,7 +100,7 @@ impl Agent {
                     progress.amount(host, done, total);
                 }
                 // The other side has given up; its exit code says why.
-                Ok(Err(_)) => return Err(process.end().await.cause()),
+                Ok(Err(_)) => return Err(process.end().await.before_greeting()),
                 Err(_) => return Err(Cause::Upload(UploadFailure::Stalled { after: STALL })),
             }
         }
@@ -110,7 +110,7 @@ impl Agent {
                 conversation,
                 process,
             }),
-            Err(ConversationFailure::Ended { .. }) => Err(process.end().await.cause()),
+            Err(ConversationFailure::Ended { .. }) => Err(process.end().await.before_greeting()),
             Err(failure) => Err(Cause::Conversation(failure)),
         }
     }
@@ -208,6 +208,17 @@ impl Process {
 }
 
 impl End {
+    /// The cause where not a word came from the agent.
+    fn before_greeting(self) -> Cause {
+        let code = self.code;
+        match self.cause() {
+            Cause::Conversation(ConversationFailure::Ended { stderr }) => {
+                Cause::Conversation(ConversationFailure::NotStarted { code, stderr })
+            }
+            cause => cause,
+        }
+    }
+
     fn cause(self) -> Cause {
         let stderr = self.stderr;
         if !self.connected {

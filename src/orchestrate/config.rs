@@ -44,11 +44,22 @@ pub fn write(path: &Path, lab: &Lab, host_keys: HostKeys) -> io::Result<()> {
     for host in lab.hosts() {
         if let Some(target) = &host.ssh {
             let resolved = resolve(target)?;
-            blocks.push(block(&host.name, target, &resolved, host_keys));
+            let target = from_anywhere(target)?;
+            blocks.push(block(&host.name, &target, &resolved, host_keys));
         }
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     atomic::write(path, file(&blocks, home.as_deref()).as_bytes(), 0o600)
+}
+
+/// With paths that mean the same file from every directory.
+fn from_anywhere(target: &SshTarget) -> io::Result<SshTarget> {
+    let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
+    Ok(SshTarget {
+        identity: absolute(&target.identity)?,
+        known_hosts: absolute(&target.known_hosts)?,
+        ..target.clone()
+    })
 }
 
 /// `ssh -G` of the target: every option in effect, a line each. Touches no network.
@@ -231,6 +242,16 @@ mod tests {
         assert!(text.contains("IdentityFile \"/keys/lab key\"\n    IdentitiesOnly yes"));
         assert!(text.contains("UserKnownHostsFile /keys/known_hosts"));
         assert!(text.contains("StrictHostKeyChecking accept-new"));
+    }
+
+    #[test]
+    fn relative_key_files_are_written_in_full() {
+        let target = SshTarget {
+            identity: Some("keys/lab".into()),
+            ..target()
+        };
+        let identity = from_anywhere(&target).unwrap().identity.unwrap();
+        assert!(identity.is_absolute() && identity.ends_with("keys/lab"));
     }
 
     #[test]

@@ -162,6 +162,14 @@ pub enum UploadFailure {
 /// How a conversation with a running agent broke.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConversationFailure {
+    /// It ended before its first word.
+    #[error("the agent does not start{}{}", code(.code), said(.stderr))]
+    NotStarted {
+        /// Its exit code, where it has one.
+        code: Option<i32>,
+        /// The last it wrote to standard error.
+        stderr: String,
+    },
     /// End of output where a reply was due.
     #[error("the agent ended in the middle of its work{}", said(.stderr))]
     Ended {
@@ -207,6 +215,11 @@ pub enum ConversationFailure {
         /// Bytes.
         bytes: usize,
     },
+}
+
+fn code(code: &Option<i32>) -> String {
+    code.map(|code| format!(" (exit code {code})"))
+        .unwrap_or_default()
 }
 
 fn said(stderr: &str) -> String {
@@ -293,7 +306,7 @@ impl HostError {
                      non-interactive logins"
                         .to_owned()
                 }
-                ConversationFailure::Version { .. } => {
+                ConversationFailure::Version { .. } | ConversationFailure::NotStarted { .. } => {
                     "remove /var/lib/lvslab/bin on the host and run again".to_owned()
                 }
                 _ => "run the same command again: it continues where this one stopped".to_owned(),
@@ -548,6 +561,10 @@ mod tests {
             Cause::Privilege(PrivilegeFailure::PasswordNeeded),
             Cause::Upload(UploadFailure::DiskFull),
             Cause::Upload(UploadFailure::Corrupt),
+            Cause::Conversation(ConversationFailure::NotStarted {
+                code: Some(126),
+                stderr: "Exec format error".to_owned(),
+            }),
             Cause::Conversation(ConversationFailure::Ended {
                 stderr: "Killed".to_owned(),
             }),

@@ -92,7 +92,15 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
             resumed: true,
         });
     }
-    open_fresh(to).await
+    let _lock = lock(&beside(&to.control, "lock")).await?;
+    // Whoever had the lock may have opened one.
+    if let Some(session) = resume(to).await {
+        return Ok(Connected {
+            session,
+            resumed: true,
+        });
+    }
+    connect(to).await
 }
 
 /// A new master in place of whatever there is.
@@ -100,8 +108,13 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
 /// # Errors
 /// See [`open`].
 pub async fn open_fresh(to: &Destination) -> Result<Connected, Cause> {
-    // Two ssh processes that start a master on one socket would leave the loser behind without one, for good.
     let _lock = lock(&beside(&to.control, "lock")).await?;
+    connect(to).await
+}
+
+/// Under the lock: two ssh processes that start a master on one socket would leave the loser behind without
+/// one, for good.
+async fn connect(to: &Destination) -> Result<Connected, Cause> {
     close(to).await;
     let mut attempt = 1;
     loop {
