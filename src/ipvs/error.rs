@@ -214,7 +214,13 @@ mod tests {
                 said(&delete, libc::ENOMEM),
             ]
             .join("\n"),
-            @""
+            @r"
+        cannot create service tcp 192.168.4.15:80: the kernel has no such scheduler or persistence engine
+        cannot create service tcp 192.168.4.15:80: the service exists
+        cannot delete destination 192.168.4.100:80 of tcp 192.168.4.15:80: the service has no such destination
+        cannot delete destination 192.168.4.100:80 of tcp 192.168.4.15:80: there is no such service
+        cannot delete destination 192.168.4.100:80 of tcp 192.168.4.15:80: the kernel refuses (Cannot allocate memory (os error 12))
+        "
         );
     }
 }

@@ -8,6 +8,8 @@ mod command;
 mod error;
 pub mod model;
 mod reconcile;
+#[cfg(test)]
+pub(crate) mod test_strategies;
 pub mod wire;
 
 pub use client::Client;

@@ -11,6 +11,8 @@ mod reply;
 mod request;
 mod service;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use daemon::DaemonAttr;
