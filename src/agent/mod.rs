@@ -2,6 +2,15 @@
 //!
 //! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
 
+mod apply;
+mod clock;
+mod error;
+pub mod frame;
+mod journal;
+mod lock;
+mod machine;
 pub mod protocol;
+mod revert;
+mod root;
 pub mod sysctl_files;
 mod sysctl_key;

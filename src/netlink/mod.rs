@@ -8,7 +8,7 @@ mod error;
 pub mod route;
 mod socket;
 #[cfg(test)]
-mod test_namespace;
+pub(crate) mod test_namespace;
 
 pub use batch::Batch;
 pub use error::{KernelError, NetlinkError, errno};

@@ -5,7 +5,7 @@ use super::{Change, Observed, describe, file, ipvs};
 
 /// `None` when `now` is what `before` was, as far as lvslab changes it.
 ///
-/// Packages stay, so a package never differs; a service that did not exist before is as before when it
+/// Packages stay, so a package never differs; a service that does not exist is the same as one that
 /// neither runs nor is started at boot. An `Observed` of another kind counts as absent.
 #[must_use]
 pub fn undo(before: &Observed, now: &Observed) -> Option<Change> {
@@ -51,10 +51,9 @@ pub fn undo(before: &Observed, now: &Observed) -> Option<Change> {
         }
         (Observed::Service { state: before }, Observed::Service { state: now }) => {
             let idle = |state: &super::ServiceState| !state.running && !state.enabled;
-            let same = match (before, now) {
-                (None, now) => now.as_ref().is_none_or(idle),
-                (before, now) => before == now,
-            };
+            // No such service and one that does nothing are the same: packages may come and go.
+            let same =
+                before == now || before.as_ref().is_none_or(idle) && now.as_ref().is_none_or(idle);
             (!same).then(|| {
                 let word = |s: &super::ServiceState| describe::service(s.running, s.enabled);
                 Change::value(

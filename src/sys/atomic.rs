@@ -11,6 +11,19 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Whatever the system says of the directory, the temporary file or the rename.
 pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    write_prepared(path, content, mode, |_| Ok(()))
+}
+
+/// As [`write`]; `prepare` may set owner and attributes of the new file before it takes its place.
+///
+/// # Errors
+/// Those of [`write`] and of `prepare`.
+pub fn write_prepared(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -23,6 +36,8 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
             .mode(mode)
             .open(&temporary)?;
         file.write_all(content)?;
+        prepare(&file)?;
+        // After a change of owner, which takes the set-id bits away.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

@@ -1,0 +1,257 @@
+//! Makes a plan true: observe, diff, note what was there, change, observe again.
+//!
+//! What an earlier plan of the same lab made and this one no longer asks for is put back first. The first
+//! failure ends the run; what comes after it is not attempted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::error::because;
+use super::journal::{self, Entry, Item, Journal};
+use super::lock::HostLock;
+use super::machine::Machine;
+use super::protocol::{AgentError, Apply, Outcome, OutcomeResult, ResourceError};
+use super::revert;
+use super::root::Root;
+use crate::model::LabName;
+use crate::resource::{Change, Observed, Resource, ResourceId, diff};
+
+/// Told of each resource before it is changed; its error ends the run at that point.
+pub(super) type Progress<'a> = &'a mut dyn FnMut(&ResourceId) -> io::Result<()>;
+
+/// One outcome per resource of the request in its order, then one per resource of an earlier plan that
+/// was put back.
+pub(super) fn apply<M: Machine>(
+    machine: &mut M,
+    root: &Root,
+    request: &Apply,
+    progress: Progress<'_>,
+) -> Result<Vec<Outcome>, AgentError> {
+    let _lock = HostLock::take(root, &request.run)?;
+    let mut run = Run {
+        machine,
+        journal: Journal::open(root, &request.lab)?,
+        plan: &request.resources,
+        of_other_labs: of_other_labs(root, &request.lab)?,
+        progress,
+    };
+    let stale = run.put_back_stale();
+    let mut stopped = stale.iter().any(is_failure);
+    let mut outcomes = Vec::with_capacity(request.resources.len() + stale.len());
+    for resource in &request.resources {
+        let result = if stopped {
+            OutcomeResult::NotAttempted
+        } else {
+            run.converge(resource)
+                .unwrap_or_else(|error| OutcomeResult::Failed { error })
+        };
+        let outcome = Outcome {
+            resource: resource.id(),
+            result,
+        };
+        stopped |= is_failure(&outcome);
+        outcomes.push(outcome);
+    }
+    outcomes.extend(stale);
+    Ok(outcomes)
+}
+
+fn is_failure(outcome: &Outcome) -> bool {
+    matches!(outcome.result, OutcomeResult::Failed { .. })
+}
+
+fn of_other_labs(root: &Root, lab: &LabName) -> Result<BTreeMap<ResourceId, LabName>, AgentError> {
+    let mut owned = BTreeMap::new();
+    for other in journal::labs(root) {
+        if other != *lab {
+            for entry in Journal::open(root, &other)?.entries() {
+                owned.insert(entry.item.id(), other.clone());
+            }
+        }
+    }
+    Ok(owned)
+}
+
+struct Run<'a, M> {
+    machine: &'a mut M,
+    journal: Journal,
+    plan: &'a [Resource],
+    of_other_labs: BTreeMap<ResourceId, LabName>,
+    progress: Progress<'a>,
+}
+
+impl<M: Machine> Run<'_, M> {
+    /// Packages stay: they are only ever removed when a person asks for it.
+    fn put_back_stale(&mut self) -> Vec<Outcome> {
+        let planned: BTreeSet<ResourceId> = self.plan.iter().map(Resource::id).collect();
+        let stale = |entry: &Entry| {
+            !planned.contains(&entry.owner())
+                && !matches!(
+                    entry.item,
+                    Item::Resource {
+                        resource: Resource::Package(_),
+                        ..
+                    }
+                )
+        };
+        revert::put_back(self.machine, &mut self.journal, stale, self.progress)
+    }
+
+    fn converge(&mut self, resource: &Resource) -> Result<OutcomeResult, ResourceError> {
+        let observed = self.machine.observe(resource)?;
+        let restart = self.restart_due(resource, &observed);
+        let Some(change) = diff(resource, &observed) else {
+            let Some(service) = restart else {
+                return Ok(OutcomeResult::Unchanged);
+            };
+            (self.progress)(&resource.id()).map_err(gone)?;
+            self.restart(&service)?;
+            return Ok(OutcomeResult::Changed {
+                change: Change::Value {
+                    from: Some("running with the files as they were".into()),
+                    to: "restarted".into(),
+                },
+            });
+        };
+        if let Some(lab) = self.of_other_labs.get(&resource.id()) {
+            return Err(
+                because(format!("lab {lab} has set it and is still up on this host"))
+                    .hint(format!("take lab {lab} down first")),
+            );
+        }
+        (self.progress)(&resource.id()).map_err(gone)?;
+        self.note_before(resource, observed.clone())?;
+        let applied = self.machine.apply(resource, &observed)?;
+        if !applied.installed.is_empty() {
+            self.journal.installed(&resource.id(), applied.installed)?;
+        }
+        if let Some(service) = restart {
+            self.restart(&service)?;
+        }
+        let after = self.machine.observe(resource)?;
+        match diff(resource, &after) {
+            None => Ok(OutcomeResult::Changed { change }),
+            Some(left) => Err(still_different(&left)),
+        }
+    }
+
+    /// A running service some of whose files were changed since it last read them.
+    fn restart_due(&self, resource: &Resource, observed: &Observed) -> Option<String> {
+        let Resource::Service(service) = resource else {
+            return None;
+        };
+        let running = matches!(observed, Observed::Service { state: Some(s) } if s.running);
+        let pending = self.journal.pending_restarts().contains(&service.name);
+        (running && service.running && pending).then(|| service.name.clone())
+    }
+
+    fn restart(&mut self, service: &str) -> Result<(), ResourceError> {
+        self.machine.restart(service)?;
+        Ok(self.journal.restarted(service)?)
+    }
+
+    /// Everything that will be needed to put it back is on disk when this returns.
+    fn note_before(&mut self, resource: &Resource, before: Observed) -> Result<(), ResourceError> {
+        if matches!(resource, Resource::Package(_)) {
+            self.note_services()?;
+        }
+        let id = resource.id();
+        for item in self.machine.side_effects(resource)? {
+            self.journal.before(Entry {
+                item,
+                part_of: Some(id.clone()),
+                restarts: Vec::new(),
+                installed: Vec::new(),
+            })?;
+        }
+        let restarts = self.readers(resource);
+        for service in &restarts {
+            self.journal.restart_pending(service)?;
+        }
+        // A service that is about to be started reads its files then.
+        if let Resource::Service(service) = resource {
+            let idle = !matches!(&before, Observed::Service { state: Some(s) } if s.running);
+            if idle {
+                self.journal.restarted(&service.name)?;
+            }
+        }
+        self.journal.before(Entry {
+            item: Item::Resource {
+                resource: resource.clone(),
+                before,
+            },
+            part_of: None,
+            restarts,
+            installed: Vec::new(),
+        })?;
+        Ok(())
+    }
+
+    /// Installing a package may start and enable its service, so what the plan's services were is noted
+    /// before.
+    fn note_services(&mut self) -> Result<(), ResourceError> {
+        for resource in self.plan {
+            if matches!(resource, Resource::Service(_)) {
+                let before = self.machine.observe(resource)?;
+                self.journal.before(Entry {
+                    item: Item::Resource {
+                        resource: resource.clone(),
+                        before,
+                    },
+                    part_of: None,
+                    restarts: Vec::new(),
+                    installed: Vec::new(),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn readers(&self, resource: &Resource) -> Vec<String> {
+        let Resource::File(file) = resource else {
+            return Vec::new();
+        };
+        self.plan
+            .iter()
+            .filter_map(|other| match other {
+                Resource::Service(s) if s.restart_on.contains(&file.path) => Some(s.name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl From<AgentError> for ResourceError {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Host { cause, hint } => Self { cause, hint },
+            other => because(other.to_string()),
+        }
+    }
+}
+
+/// The controller went away: nothing more is changed, and the next run goes on from here.
+pub(super) fn gone(error: io::Error) -> ResourceError {
+    because(format!("the controller is gone: {error}"))
+}
+
+/// It was changed, and looking again shows something else than what was asked for.
+pub(super) fn still_different(left: &Change) -> ResourceError {
+    because(match left {
+        Change::Value {
+            from: Some(from),
+            to,
+        } => format!("after the change it is still {from} instead of {to}"),
+        Change::Value { from: None, to } => {
+            format!("after the change it is still absent instead of {to}")
+        }
+        Change::Text { .. } => {
+            "after the change the file still holds something else: another program writes it too"
+                .to_owned()
+        }
+    })
+}
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -1,0 +1,433 @@
+//! What was there before each change, one file per lab: `/var/lib/lvslab/journal/LAB.jsonl`.
+//!
+//! Append-only lines of JSON, each on disk before the change it is about is made. The first state seen
+//! before a resource was changed wins over later runs. A last line that was cut off belongs to a change
+//! that was never made and is dropped. An entry ends with an `undone` line once its resource is back as
+//! it was.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::host;
+use super::protocol::AgentError;
+use super::root::Root;
+use crate::model::LabName;
+use crate::resource::{Observed, Resource, ResourceId};
+use crate::sys::atomic;
+
+/// Version of the lines.
+const VERSION: u32 = 1;
+
+/// Something that will be put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "kebab-case")]
+pub(super) enum Item {
+    /// A resource and what was there before it was first changed.
+    Resource {
+        /// What was asked for.
+        resource: Resource,
+        /// What was there.
+        before: Observed,
+    },
+    /// A directory that was made for a file, to be removed when it is empty.
+    Directory {
+        /// Absolute path.
+        path: String,
+    },
+}
+
+impl Item {
+    pub(super) fn id(&self) -> ResourceId {
+        match self {
+            Self::Resource { resource, .. } => resource.id(),
+            Self::Directory { path } => ResourceId(format!("directory {path}")),
+        }
+    }
+}
+
+/// One thing to put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// What.
+    pub item: Item,
+    /// The plan's resource that it changed in passing for; `None` when it is one itself.
+    pub part_of: Option<ResourceId>,
+    /// Services that read it and are restarted when it is put back.
+    pub restarts: Vec<String>,
+    /// Packages that came with it, itself among them.
+    #[serde(default)]
+    pub installed: Vec<String>,
+}
+
+impl Entry {
+    /// The plan's resource that this entry is there for.
+    pub(super) fn owner(&self) -> ResourceId {
+        self.part_of.clone().unwrap_or_else(|| self.item.id())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case")]
+enum Line {
+    Journal {
+        version: u32,
+    },
+    Before {
+        entry: Entry,
+    },
+    Installed {
+        id: ResourceId,
+        packages: Vec<String>,
+    },
+    RestartPending {
+        service: String,
+    },
+    Restarted {
+        service: String,
+    },
+    Undone {
+        id: ResourceId,
+    },
+}
+
+/// One lab's journal on this host. Nothing is created before the first line is written.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: Option<File>,
+    /// Bytes up to the end of the last whole line.
+    length: u64,
+    entries: Vec<Entry>,
+    pending: Vec<String>,
+}
+
+impl Journal {
+    /// Reads what there is.
+    pub(super) fn open(root: &Root, lab: &LabName) -> Result<Self, AgentError> {
+        let path = directory(root).join(format!("{lab}.jsonl"));
+        let mut journal = Self {
+            path,
+            file: None,
+            length: 0,
+            entries: Vec::new(),
+            pending: Vec::new(),
+        };
+        let text = match fs::read(&journal.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(journal),
+            Err(error) => return Err(host(journal.describe("cannot read"), error)),
+        };
+        let mut lines = text
+            .split_inclusive(|&byte| byte == b'\n')
+            .enumerate()
+            .peekable();
+        while let Some((number, line)) = lines.next() {
+            let parsed = serde_json::from_slice::<Line>(line);
+            match parsed {
+                Ok(parsed) if line.ends_with(b"\n") => {
+                    journal.read(parsed)?;
+                    journal.length += line.len() as u64;
+                }
+                // Cut off while it was being written, so its change was never made.
+                _ if lines.peek().is_none() => break,
+                Ok(_) => break,
+                Err(error) => {
+                    return Err(AgentError::Host {
+                        cause: format!("{} at line {}: {error}", journal.describe("damaged:"), number + 1),
+                        hint: Some("what was there before is in its other lines; put the host back by hand and remove the file".into()),
+                    });
+                }
+            }
+        }
+        Ok(journal)
+    }
+
+    /// Everything to put back, oldest first.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Services whose files were changed and that have not been restarted since.
+    pub(super) fn pending_restarts(&self) -> &[String] {
+        &self.pending
+    }
+
+    /// Whether `id` has an entry.
+    pub(super) fn owns(&self, id: &ResourceId) -> bool {
+        self.entries.iter().any(|entry| entry.item.id() == *id)
+    }
+
+    /// Notes what is there before it is changed; an older note of the same item wins.
+    pub(super) fn before(&mut self, entry: Entry) -> Result<(), AgentError> {
+        if self.owns(&entry.item.id()) {
+            return Ok(());
+        }
+        self.append(Line::Before { entry })
+    }
+
+    /// Notes the packages that came with `id`.
+    pub(super) fn installed(
+        &mut self,
+        id: &ResourceId,
+        packages: Vec<String>,
+    ) -> Result<(), AgentError> {
+        let id = id.clone();
+        self.append(Line::Installed { id, packages })
+    }
+
+    /// Notes that `service` will have to be restarted.
+    pub(super) fn restart_pending(&mut self, service: &str) -> Result<(), AgentError> {
+        if self.pending.iter().any(|pending| pending == service) {
+            return Ok(());
+        }
+        self.append(Line::RestartPending {
+            service: service.to_owned(),
+        })
+    }
+
+    /// Notes that `service` has read its files.
+    pub(super) fn restarted(&mut self, service: &str) -> Result<(), AgentError> {
+        if !self.pending.iter().any(|pending| pending == service) {
+            return Ok(());
+        }
+        self.append(Line::Restarted {
+            service: service.to_owned(),
+        })
+    }
+
+    /// Notes that `id` is back as it was.
+    pub(super) fn undone(&mut self, id: ResourceId) -> Result<(), AgentError> {
+        self.append(Line::Undone { id })
+    }
+
+    /// Removes the file.
+    pub(super) fn remove(self) -> Result<(), AgentError> {
+        atomic::remove(&self.path).map_err(|error| host(self.describe("cannot remove"), error))
+    }
+
+    fn read(&mut self, line: Line) -> Result<(), AgentError> {
+        match line {
+            Line::Journal { version: VERSION } => {}
+            Line::Journal { version } => {
+                return Err(AgentError::Host {
+                    cause: format!(
+                        "{} is of version {version}, this agent reads version {VERSION}",
+                        self.describe("the journal")
+                    ),
+                    hint: Some("use the lvslab that deployed this lab to take it down".into()),
+                });
+            }
+            Line::Before { entry } => {
+                if !self.owns(&entry.item.id()) {
+                    self.entries.push(entry);
+                }
+            }
+            Line::Installed { id, packages } => {
+                if let Some(entry) = self.entries.iter_mut().find(|e| e.item.id() == id) {
+                    entry.installed = packages;
+                }
+            }
+            Line::RestartPending { service } => self.pending.push(service),
+            Line::Restarted { service } => self.pending.retain(|pending| *pending != service),
+            Line::Undone { id } => self.entries.retain(|entry| entry.item.id() != id),
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, line: Line) -> Result<(), AgentError> {
+        self.write(&line)
+            .map_err(|error| host(self.describe("cannot write"), error))?;
+        self.read(line)
+    }
+
+    /// The line is on disk when this returns.
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        if self.file.is_none() {
+            self.create()?;
+        }
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let mut bytes = Vec::new();
+        if self.length == 0 {
+            serde_json::to_writer(&mut bytes, &Line::Journal { version: VERSION })?;
+            bytes.push(b'\n');
+        }
+        serde_json::to_writer(&mut bytes, line)?;
+        bytes.push(b'\n');
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn create(&mut self) -> io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)?;
+        // What a torn line left must not run into the next one.
+        file.set_len(self.length)?;
+        file.sync_all()?;
+        atomic::sync_directory(directory)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn describe(&self, what: &str) -> String {
+        format!("{what} {}", self.path.display())
+    }
+}
+
+/// Labs with a journal on this host.
+pub(super) fn labs(root: &Root) -> Vec<LabName> {
+    let mut labs: Vec<LabName> = fs::read_dir(directory(root))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_str()?.strip_suffix(".jsonl")?.parse().ok()
+        })
+        .collect();
+    labs.sort();
+    labs
+}
+
+fn directory(root: &Root) -> PathBuf {
+    root.state().join("journal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Sysctl;
+
+    fn lab() -> LabName {
+        "dr".parse().unwrap()
+    }
+
+    fn entry(key: &str, before: &str) -> Entry {
+        Entry {
+            item: Item::Resource {
+                resource: Resource::Sysctl(Sysctl {
+                    key: key.into(),
+                    value: "1".into(),
+                }),
+                before: Observed::Sysctl {
+                    value: Some(before.into()),
+                },
+            },
+            part_of: None,
+            restarts: vec![],
+            installed: vec![],
+        }
+    }
+
+    fn filled() -> (tempfile::TempDir, Root, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        let mut journal = Journal::open(&root, &lab()).unwrap();
+        journal.before(entry("a.a", "0")).unwrap();
+        journal.before(entry("b.b", "0")).unwrap();
+        journal.restart_pending("httpd").unwrap();
+        let path = journal.path.clone();
+        (directory, root, path)
+    }
+
+    fn keys(journal: &Journal) -> Vec<String> {
+        journal.entries().iter().map(|e| e.item.id().0).collect()
+    }
+
+    #[test]
+    fn nothing_is_created_before_the_first_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        let journal = Journal::open(&root, &lab()).unwrap();
+        assert_eq!(journal.entries(), []);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_first_state_before_wins_over_later_runs() {
+        let (_directory, root, _) = filled();
+        let mut journal = Journal::open(&root, &lab()).unwrap();
+        journal.before(entry("a.a", "7")).unwrap();
+        let journal = Journal::open(&root, &lab()).unwrap();
+        assert_eq!(journal.entries(), [entry("a.a", "0"), entry("b.b", "0")]);
+        assert_eq!(journal.pending_restarts(), ["httpd"]);
+    }
+
+    #[test]
+    fn what_is_undone_is_gone_and_may_come_again() {
+        let (_directory, root, _) = filled();
+        let mut journal = Journal::open(&root, &lab()).unwrap();
+        journal.undone(ResourceId("sysctl a.a".into())).unwrap();
+        journal.restarted("httpd").unwrap();
+        journal.before(entry("a.a", "7")).unwrap();
+        let journal = Journal::open(&root, &lab()).unwrap();
+        assert_eq!(journal.entries(), [entry("b.b", "0"), entry("a.a", "7")]);
+        assert_eq!(journal.pending_restarts(), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_journal_cut_off_anywhere_keeps_its_whole_lines_and_goes_on() {
+        let (_directory, root, path) = filled();
+        let whole = fs::read(&path).unwrap();
+        let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').collect();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let mut journal = Journal::open(&root, &lab()).unwrap();
+            let lines = ends.iter().filter(|&&end| end < length).count();
+            let expected: Vec<_> = ["sysctl a.a", "sysctl b.b"]
+                .into_iter()
+                .take(lines.saturating_sub(1))
+                .collect();
+            assert_eq!(keys(&journal), expected, "cut at {length}");
+
+            journal.before(entry("c.c", "0")).unwrap();
+            let again = Journal::open(&root, &lab()).unwrap();
+            assert_eq!(keys(&again).last().unwrap(), "sysctl c.c");
+            assert_eq!(keys(&again).len(), expected.len() + 1);
+        }
+    }
+
+    #[test]
+    fn a_last_line_of_zeros_after_a_power_cut_is_dropped() {
+        let (_directory, root, path) = filled();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend([0; 100]);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(Journal::open(&root, &lab()).unwrap().entries().len(), 2);
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_an_error() {
+        let (_directory, root, path) = filled();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen("before", "bef\"ore", 1)).unwrap();
+        let error = Journal::open(&root, &lab()).unwrap_err().to_string();
+        assert!(error.starts_with("damaged: "), "{error}");
+        assert!(error.contains("dr.jsonl at line 2: "), "{error}");
+    }
+
+    #[test]
+    fn labs_are_found_by_their_journals() {
+        let (directory, root, _) = filled();
+        let journal = directory.path().join("var/lib/lvslab/journal");
+        fs::write(journal.join("Not A Lab.jsonl"), "").unwrap();
+        fs::write(journal.join("nat.jsonl"), "").unwrap();
+        let names: Vec<_> = labs(&root).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["dr", "nat"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! What applying and putting back need of a machine; [`super::local`] is the real one.
+
+use super::journal::Item;
+use super::protocol::ResourceError;
+use crate::resource::{Observed, Resource};
+
+/// What came of a change beyond the resource itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Applied {
+    /// Packages that are on the machine now and were not before.
+    pub installed: Vec<String>,
+}
+
+/// A machine that can be looked at and changed, one resource at a time.
+pub(super) trait Machine {
+    /// What is true now.
+    fn observe(&mut self, resource: &Resource) -> Result<Observed, ResourceError>;
+
+    /// What else changes when `resource` does, in the order in which it is to be noted: it is put back
+    /// after the resource, last first.
+    fn side_effects(&mut self, resource: &Resource) -> Result<Vec<Item>, ResourceError>;
+
+    /// Makes `resource` true where `observed` is what is now.
+    fn apply(&mut self, resource: &Resource, observed: &Observed)
+    -> Result<Applied, ResourceError>;
+
+    /// Makes `before` true again where `now` is what is now.
+    fn restore(
+        &mut self,
+        resource: &Resource,
+        before: &Observed,
+        now: &Observed,
+    ) -> Result<(), ResourceError>;
+
+    /// Removes a directory if it is empty; whether there is none now.
+    fn remove_directory(&mut self, path: &str) -> Result<bool, ResourceError>;
+
+    /// Has a running service read its files again.
+    fn restart(&mut self, service: &str) -> Result<(), ResourceError>;
+
+    /// Removes packages with their configuration; those that others need by now may stay.
+    fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError>;
+}
