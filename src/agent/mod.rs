@@ -6,6 +6,7 @@ mod apply;
 mod clock;
 mod error;
 pub mod frame;
+pub mod ipvs_traffic;
 mod journal;
 mod lock;
 mod machine;

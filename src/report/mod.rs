@@ -4,9 +4,13 @@
 
 pub mod clean;
 pub mod diff;
+mod drawing;
 pub mod explain;
+pub mod html;
 pub mod json;
+pub mod junit;
 mod layout;
+mod markup;
 pub mod plan;
 mod style;
 pub mod text;

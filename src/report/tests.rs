@@ -226,3 +226,58 @@ fn an_explanation_is_a_script_with_reasons() {
         Style::plain()
     ));
 }
+
+#[test]
+fn junit_has_failures_errors_and_skipped_apart() {
+    let text = super::junit::junit(&[&broken()]);
+    let shown: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.ends_with("\"/>") || line.contains("skipped"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    let text = super::junit::junit(&[&unreachable()]);
+    assert!(
+        text.contains("failures=\"0\" errors=\"25\" skipped=\"0\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn junit_of_nothing_is_an_error() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let nothing = Verdict::new(lab.name().clone(), lab.mode(), Vec::new(), BTreeMap::new());
+    assert!(!nothing.passed);
+    assert!(super::junit::junit(&[&nothing]).contains("nothing was checked"));
+    assert!(verdict(&nothing, Style::plain()).contains("nothing was checked"));
+}
+
+#[test]
+fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    let evidence = evidence(&lab);
+    let page = super::html::page(&check(&evidence), &evidence);
+    for loaded in ["<script", "<link", "<img", "url(http", "src=", "@import"] {
+        assert!(!page.contains(loaded), "{loaded}");
+    }
+    for shown in [
+        "Verified: ",
+        "100 requests",
+        "75 (75 %)",
+        "52:54:00:00:00:01",
+        "192.168.4.15/32",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[test]
+fn a_page_from_a_host_cannot_bring_markup_into_the_report() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let mut evidence = evidence(&lab);
+    for response in evidence.fetched_mut().as_mut().unwrap() {
+        response.body = "<script>alert(1)</script>".to_owned();
+    }
+    let page = super::html::page(&check(&evidence), &evidence);
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&lt;script&gt;"));
+}

@@ -42,7 +42,8 @@ pub fn verdict(verdict: &Verdict, style: Style) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &page.sum() + "\n"
+    let exit = format!("exit {}", verdict.exit_code());
+    text + &spread(&sum(verdict), &exit, style.columns()) + "\n"
 }
 
 /// `31 checks passed · 100 requests: web1 50 · web2 50 · replies bypass the director`, of a verdict that passed.
@@ -222,29 +223,26 @@ impl<'a> Page<'a> {
         }
         text
     }
+}
 
-    /// `1 cause · 29 passed · 2 blocked`, and the exit code.
-    fn sum(&self) -> String {
-        let count = self.verdict.count();
-        let mut parts = Vec::new();
-        if count.fail > 0 {
-            parts.push(counted(count.fail, "cause"));
-        }
-        if count.error > 0 {
-            parts.push(format!("{} not judged", count.error));
-        }
-        if self.verdict.checks.is_empty() {
-            parts.push("nothing was checked".to_owned());
-        } else {
-            parts.push(format!("{} passed", count.pass));
-        }
-        if count.blocked > 0 {
-            parts.push(format!("{} blocked", count.blocked));
-        }
-        spread(
-            &parts.join(" · "),
-            &format!("exit {}", self.verdict.exit_code()),
-            self.style.columns(),
-        )
+/// `1 cause · 29 passed · 2 blocked`, of a verdict that did not pass.
+#[must_use]
+pub fn sum(verdict: &Verdict) -> String {
+    let count = verdict.count();
+    let mut parts = Vec::new();
+    if count.fail > 0 {
+        parts.push(counted(count.fail, "cause"));
     }
+    if count.error > 0 {
+        parts.push(format!("{} not judged", count.error));
+    }
+    if verdict.checks.is_empty() {
+        parts.push("nothing was checked".to_owned());
+    } else {
+        parts.push(format!("{} passed", count.pass));
+    }
+    if count.blocked > 0 {
+        parts.push(format!("{} blocked", count.blocked));
+    }
+    parts.join(" · ")
 }
