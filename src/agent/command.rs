@@ -65,7 +65,14 @@ pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(find(program).unwrap_or_else(|| PathBuf::from(program)));
     let own = std::env::var("PATH").unwrap_or_default();
     command
-        .env("PATH", if own.is_empty() { PATH.to_owned() } else { format!("{own}:{PATH}") })
+        .env(
+            "PATH",
+            if own.is_empty() {
+                PATH.to_owned()
+            } else {
+                format!("{own}:{PATH}")
+            },
+        )
         .env("LC_ALL", "C")
         .current_dir("/");
     command
@@ -159,7 +166,11 @@ pub(super) fn describe(command: &Command) -> String {
 fn last_words(output: &Output) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .collect();
         lines[lines.len().saturating_sub(4)..].join("; ")
     };
     match text(&output.stderr) {
@@ -169,10 +180,7 @@ fn last_words(output: &Output) -> String {
 }
 
 fn memory() -> io::Result<File> {
-    Ok(File::from(memfd_create(
-        c"lvslab",
-        MFdFlags::MFD_CLOEXEC,
-    )?))
+    Ok(File::from(memfd_create(c"lvslab", MFdFlags::MFD_CLOEXEC)?))
 }
 
 fn content(file: &mut File, limit: u64) -> io::Result<Vec<u8>> {
@@ -206,7 +214,12 @@ mod tests {
 
     #[test]
     fn output_and_input_pass_through() {
-        let output = run(&mut shell("cat; echo oops >&2"), b"in\n", Limits::seconds(30)).unwrap();
+        let output = run(
+            &mut shell("cat; echo oops >&2"),
+            b"in\n",
+            Limits::seconds(30),
+        )
+        .unwrap();
         assert!(output.status.unwrap().success());
         assert_eq!(output.stdout, b"in\n");
         assert_eq!(output.stderr, b"oops\n");
@@ -217,7 +230,9 @@ mod tests {
         let mut script = shell("for i in 1 2 3 4 5; do echo \"line $i\" >&2; done; exit 100");
         let error = succeed(&mut script, Limits::seconds(30)).unwrap_err();
         assert!(
-            error.cause.ends_with("ended with 100: line 2; line 3; line 4; line 5"),
+            error
+                .cause
+                .ends_with("ended with 100: line 2; line 3; line 4; line 5"),
             "{error}"
         );
     }
@@ -228,7 +243,11 @@ mod tests {
         let script = "sleep 20 & echo $!";
         let output = run(&mut shell(script), b"", Limits::seconds(15)).unwrap();
         assert!(output.status.is_some());
-        let pid = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let pid = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
         let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 
@@ -240,7 +259,11 @@ mod tests {
         };
         let output = run(&mut shell("echo $$; sleep 1000 | sleep 1000"), b"", limits).unwrap();
         assert!(output.status.is_none());
-        let group: i32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let group: i32 = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
         assert_eq!(living(group), [] as [String; 0]);
 
         let limits = Limits {

@@ -1,4 +1,4 @@
-//! What applying and putting back need of a machine; [`super::local`] is the real one.
+//! What applying and putting back need of a machine; [`super::kind::Local`] is the real one.
 
 use super::journal::Item;
 use super::protocol::ResourceError;

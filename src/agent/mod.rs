@@ -4,14 +4,18 @@
 
 mod apply;
 mod clock;
+mod command;
 mod error;
 pub mod frame;
 pub mod ipvs_traffic;
 mod journal;
+mod kind;
 mod lock;
 mod machine;
+mod processes;
 pub mod protocol;
 mod revert;
 mod root;
+mod ssh_connection;
 pub mod sysctl_files;
 mod sysctl_key;

@@ -17,8 +17,7 @@ pub(super) fn running(root: &Root, names: &[&str]) -> BTreeSet<String> {
             let directory = proc.join(pid.to_string());
             let comm = fs::read_to_string(directory.join("comm")).ok()?;
             let comm = comm.trim_end();
-            let ours = names.contains(&comm)
-                && fs::read_link(directory.join("ns/pid")).ok() == own;
+            let ours = names.contains(&comm) && fs::read_link(directory.join("ns/pid")).ok() == own;
             ours.then(|| comm.to_owned())
         })
         .collect()

@@ -1,10 +1,23 @@
 //! Our own IPVS client over generic netlink.
 //!
-//! [`model`] holds what services and destinations are; the client reads and programs them.
+//! [`model`] holds what services and destinations are; [`Client`] reads and programs them; [`reconcile`]
+//! computes, without I/O, the smallest set of [`Command`]s from one table to another.
 
+mod client;
+mod command;
+mod error;
 pub mod model;
+mod reconcile;
+#[cfg(test)]
+pub(crate) mod test_strategies;
+pub mod wire;
 
+pub use client::Client;
+pub use command::Command;
+pub use error::{IpvsError, Refusal, Refused};
 pub use model::{
-    Counters, Destination, DestinationStatus, Family, Forwarding, Service, ServiceKey,
-    ServiceStatus, Table, Transport, TunnelKind,
+    Counters, Daemon, DaemonRole, Destination, DestinationKey, DestinationStatus, Family,
+    Forwarding, Granularity, Info, Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport,
+    TunnelKind,
 };
+pub use reconcile::{Desired, Others, reconcile, reconcile_service};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Change, IpvsService};
-use crate::ipvs::{Destination, Forwarding, Service, ServiceStatus, TunnelKind};
+use crate::ipvs::{Destination, Forwarding, Granularity, Service, ServiceStatus, TunnelKind};
 
 pub(super) fn diff(desired: &IpvsService, status: Option<&ServiceStatus>) -> Option<Change> {
     let wanted = parts(&desired.service, desired.destinations.iter());
@@ -71,9 +71,10 @@ fn describe_service(service: &Service) -> String {
     if let Some(seconds) = service.persistence {
         text.push_str(&format!(" persistent {seconds}"));
     }
-    // The whole address is what the kernel assumes when nothing is said: /32, or /128 for IPv6.
-    if let Some(prefix) = service.granularity.filter(|p| !matches!(p.get(), 32 | 128)) {
-        text.push_str(&format!(" mask /{prefix}"));
+    match service.granularity {
+        None => {}
+        Some(Granularity::Mask(mask)) => text.push_str(&format!(" mask {mask}")),
+        Some(Granularity::Prefix(prefix)) => text.push_str(&format!(" mask {prefix}")),
     }
     if let Some(engine) = &service.engine {
         text.push_str(&format!(" pe {engine}"));

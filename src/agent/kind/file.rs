@@ -30,17 +30,16 @@ pub(super) fn observe(root: &Root, path: &str) -> Result<Option<FileState>, Reso
     };
     if found.is_symlink() {
         let target = fs::read_link(&real).unwrap_or_default();
-        return Err(because(format!(
-            "{path} is a symbolic link to {}",
-            target.display()
-        ))
-        .hint(format!(
-            "lvslab does not write through links; move {path} away if nothing needs it"
-        )));
+        return Err(
+            because(format!("{path} is a symbolic link to {}", target.display())).hint(format!(
+                "lvslab does not write through links; move {path} away if nothing needs it"
+            )),
+        );
     }
     if found.is_dir() {
-        return Err(because(format!("{path} is a directory"))
-            .hint(format!("a file belongs there; move {path} away if nothing needs it")));
+        return Err(because(format!("{path} is a directory")).hint(format!(
+            "a file belongs there; move {path} away if nothing needs it"
+        )));
     }
     if !found.is_file() {
         return Err(because(format!("{path} is a device, a socket or a pipe")));
@@ -118,8 +117,9 @@ pub(super) fn restore(
 ) -> Result<(), ResourceError> {
     let real = checked(root, path)?;
     match before {
-        None => atomic::remove(&real)
-            .map_err(|error| failed(format!("cannot remove {path}"), error))?,
+        None => {
+            atomic::remove(&real).map_err(|error| failed(format!("cannot remove {path}"), error))?
+        }
         Some(state) => {
             let content = state.content().ok_or_else(|| {
                 because(format!("the journal's copy of {path} cannot be decoded"))

@@ -195,11 +195,12 @@ impl Network {
         for route in &replaced {
             self.delete_route(route)?;
         }
-        self.add_route(&wanted, &desired.interface).inspect_err(|_| {
-            for route in &replaced {
-                let _ = self.socket.add_default_route(route);
-            }
-        })
+        self.add_route(&wanted, &desired.interface)
+            .inspect_err(|_| {
+                for route in &replaced {
+                    let _ = self.socket.add_default_route(route);
+                }
+            })
     }
 
     /// Makes the default routes what they were.
@@ -244,9 +245,9 @@ impl Network {
     }
 
     fn add(&self, entry: &AddressEntry, name: &InterfaceName) -> Result<(), ResourceError> {
-        self.socket.add_address(entry).map_err(|e| {
-            failed(format!("cannot add {} to {name}", entry.address), e)
-        })
+        self.socket
+            .add_address(entry)
+            .map_err(|e| failed(format!("cannot add {} to {name}", entry.address), e))
     }
 
     /// Deletes one address and nothing else: the kernel also takes the other addresses of its network
@@ -266,7 +267,10 @@ impl Network {
             Err(error) => return Err(failed(format!("cannot remove {address}"), error)),
         }
         let left = self.entries()?;
-        for lost in addresses.iter().filter(|a| *a != entry && !left.contains(a)) {
+        for lost in addresses
+            .iter()
+            .filter(|a| *a != entry && !left.contains(a))
+        {
             self.socket
                 .add_address(lost)
                 .map_err(|e| failed(format!("cannot put {} back", lost.address), e))?;
@@ -305,7 +309,9 @@ impl Network {
         match self.socket.add_default_route(route) {
             Ok(()) => Ok(()),
             Err(error) => {
-                let via = route.via.map_or_else(String::new, |via| format!(" via {via}"));
+                let via = route
+                    .via
+                    .map_or_else(String::new, |via| format!(" via {via}"));
                 let unreachable = errno(&error) == Some(libc::ENETUNREACH);
                 let error = failed(
                     format!("cannot add the default route{via} dev {interface}"),
@@ -335,7 +341,11 @@ impl Network {
         if ssh.has_route_of_its_own(&routes) {
             return Ok(());
         }
-        let Some(now) = self.socket.route_to(controller).map_err(|e| asked("routes", e))? else {
+        let Some(now) = self
+            .socket
+            .route_to(controller)
+            .map_err(|e| asked("routes", e))?
+        else {
             return Ok(());
         };
         if now.via.is_none() {
@@ -346,8 +356,12 @@ impl Network {
             return Ok(());
         }
         let names = self.names()?;
-        let gateway = now.via.map_or_else(String::new, |gateway| gateway.to_string());
-        let device = names.get(&now.index).map_or("its interface", InterfaceName::as_str);
+        let gateway = now
+            .via
+            .map_or_else(String::new, |gateway| gateway.to_string());
+        let device = names
+            .get(&now.index)
+            .map_or("its interface", InterfaceName::as_str);
         Err(because(format!(
             "the SSH connection from {controller} comes through the default route via {gateway} dev \
              {device}; making it via {via} dev {interface} would cut it"
@@ -358,10 +372,7 @@ impl Network {
         )))
     }
 
-    fn carries_ssh(
-        &self,
-        chosen: impl Fn(&AddressEntry) -> bool,
-    ) -> Result<bool, ResourceError> {
+    fn carries_ssh(&self, chosen: impl Fn(&AddressEntry) -> bool) -> Result<bool, ResourceError> {
         let Some(ssh) = self.ssh else {
             return Ok(false);
         };

@@ -38,7 +38,9 @@ fn shown(network: &Network) -> Vec<String> {
         .unwrap()
         .iter()
         .map(|a| {
-            let broadcast = a.broadcast.map_or_else(String::new, |b| format!(" brd {b}"));
+            let broadcast = a
+                .broadcast
+                .map_or_else(String::new, |b| format!(" brd {b}"));
             format!("{} {}{broadcast}", a.label, a.address)
         })
         .collect();
@@ -101,7 +103,11 @@ fn removing_a_primary_address_leaves_its_neighbours_and_the_routes_they_carry() 
         |network| {
             let dip = address("eth0", "192.168.4.5/24", None);
             set(&network, &dip).unwrap();
-            set(&network, &address("eth0", "192.168.4.15/24", Some("eth0:0"))).unwrap();
+            set(
+                &network,
+                &address("eth0", "192.168.4.15/24", Some("eth0:0")),
+            )
+            .unwrap();
             let gateway = DefaultRoute {
                 via: "192.168.4.1".parse().unwrap(),
                 interface: name("eth0"),
@@ -226,46 +232,53 @@ fn a_gateway_out_of_reach_leaves_the_old_default_route() {
 
 #[test]
 fn what_carries_the_ssh_connection_is_not_cut() {
-    with_network("what_carries_the_ssh_connection_is_not_cut", |mut network| {
-        set(&network, &address("eth0", "10.1.0.2/24", None)).unwrap();
-        set(&network, &address("eth1", "192.168.2.100/24", None)).unwrap();
-        let route = |via: &str, interface: &str| DefaultRoute {
-            via: via.parse().unwrap(),
-            interface: name(interface),
-        };
-        network.set_default_route(&route("10.1.0.1", "eth0"), &[]).unwrap();
-        let old = network.default_routes().unwrap();
-        let lab = route("192.168.2.5", "eth1");
+    with_network(
+        "what_carries_the_ssh_connection_is_not_cut",
+        |mut network| {
+            set(&network, &address("eth0", "10.1.0.2/24", None)).unwrap();
+            set(&network, &address("eth1", "192.168.2.100/24", None)).unwrap();
+            let route = |via: &str, interface: &str| DefaultRoute {
+                via: via.parse().unwrap(),
+                interface: name(interface),
+            };
+            network
+                .set_default_route(&route("10.1.0.1", "eth0"), &[])
+                .unwrap();
+            let old = network.default_routes().unwrap();
+            let lab = route("192.168.2.5", "eth1");
 
-        network.ssh = Some(SshConnection {
-            controller: [172, 16, 0, 9].into(),
-            here: [10, 1, 0, 2].into(),
-        });
-        let error = network.set_default_route(&lab, &old).unwrap_err();
-        assert_eq!(
-            error.cause,
-            "the SSH connection from 172.16.0.9 comes through the default route via 10.1.0.1 dev eth0; \
+            network.ssh = Some(SshConnection {
+                controller: [172, 16, 0, 9].into(),
+                here: [10, 1, 0, 2].into(),
+            });
+            let error = network.set_default_route(&lab, &old).unwrap_err();
+            assert_eq!(
+                error.cause,
+                "the SSH connection from 172.16.0.9 comes through the default route via 10.1.0.1 dev eth0; \
              making it via 192.168.2.5 dev eth1 would cut it"
-        );
-        assert_eq!(network.default_routes().unwrap(), old);
-        let management = network.occurrences(&address("eth0", "10.1.0.2/24", None)).unwrap();
-        let error = network.restore_addresses(&[], &management).unwrap_err();
-        assert_eq!(
-            error.cause,
-            "10.1.0.2/24 carries the SSH connection and cannot be removed over it"
-        );
-        let error = network.set_link(&name("eth0"), false).unwrap_err();
-        assert_eq!(
-            error.cause,
-            "eth0 carries the SSH connection and cannot be set down over it"
-        );
-        network.set_link(&name("eth1"), true).unwrap();
+            );
+            assert_eq!(network.default_routes().unwrap(), old);
+            let management = network
+                .occurrences(&address("eth0", "10.1.0.2/24", None))
+                .unwrap();
+            let error = network.restore_addresses(&[], &management).unwrap_err();
+            assert_eq!(
+                error.cause,
+                "10.1.0.2/24 carries the SSH connection and cannot be removed over it"
+            );
+            let error = network.set_link(&name("eth0"), false).unwrap_err();
+            assert_eq!(
+                error.cause,
+                "eth0 carries the SSH connection and cannot be set down over it"
+            );
+            network.set_link(&name("eth1"), true).unwrap();
 
-        // A controller in the same network does not need the default route.
-        network.ssh = Some(SshConnection {
-            controller: [10, 1, 0, 9].into(),
-            here: [10, 1, 0, 2].into(),
-        });
-        network.set_default_route(&lab, &old).unwrap();
-    });
+            // A controller in the same network does not need the default route.
+            network.ssh = Some(SshConnection {
+                controller: [10, 1, 0, 9].into(),
+                here: [10, 1, 0, 2].into(),
+            });
+            network.set_default_route(&lab, &old).unwrap();
+        },
+    );
 }

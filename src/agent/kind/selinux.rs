@@ -55,16 +55,19 @@ pub(super) fn set(
 fn configure(root: &Root, mode: SelinuxMode) -> Result<(), ResourceError> {
     let path = root.join(CONFIG);
     let text = fs::read_to_string(&path).map_err(|e| failed(format!("cannot read {CONFIG}"), e))?;
-    let edited = with_mode(&text, mode)
-        .ok_or_else(|| because(format!("{CONFIG} has no line SELINUX=…")))?;
+    let edited =
+        with_mode(&text, mode).ok_or_else(|| because(format!("{CONFIG} has no line SELINUX=…")))?;
     let found = fs::metadata(&path).map_err(|e| failed(format!("cannot look at {CONFIG}"), e))?;
     let context = context::of(&path);
-    atomic::write_prepared(&path, edited.as_bytes(), found.mode() & 0o7777, |file| {
-        match &context {
+    atomic::write_prepared(
+        &path,
+        edited.as_bytes(),
+        found.mode() & 0o7777,
+        |file| match &context {
             Some(context) => context::set(file, context),
             None => Ok(()),
-        }
-    })
+        },
+    )
     .map_err(|e| failed(format!("cannot write {CONFIG}"), e))
 }
 

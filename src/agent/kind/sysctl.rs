@@ -144,10 +144,19 @@ mod tests {
         assert_eq!(
             noted,
             [
-                ("sysctl net.ipv4.conf.all.accept_redirects".to_owned(), "1".to_owned()),
-                ("sysctl net.ipv4.conf.eth0/7.forwarding".to_owned(), "1".to_owned()),
+                (
+                    "sysctl net.ipv4.conf.all.accept_redirects".to_owned(),
+                    "1".to_owned()
+                ),
+                (
+                    "sysctl net.ipv4.conf.eth0/7.forwarding".to_owned(),
+                    "1".to_owned()
+                ),
             ]
         );
-        assert_eq!(side_effects(&root, "net.ipv4.conf.all.arp_ignore").unwrap(), []);
+        assert_eq!(
+            side_effects(&root, "net.ipv4.conf.all.arp_ignore").unwrap(),
+            []
+        );
     }
 }

@@ -1,9 +1,15 @@
 //! IPVS objects in typed form: what `ip_vs.h` calls `ip_vs_service_user` and `ip_vs_dest_user`.
 
-use std::net::IpAddr;
+mod address;
+mod settings;
+
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU8, NonZeroU32};
 
 use serde::{Deserialize, Serialize};
+
+pub use address::DestinationKey;
+pub use settings::{Daemon, DaemonRole, Info, Timeouts};
 
 /// Transport protocol of a virtual service (`IPPROTO_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +55,17 @@ pub enum ServiceKey {
     },
 }
 
+/// Which clients persistence treats as one (`ip_vs_service_user.netmask`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Granularity {
+    /// IPv4: bits of the address that count. The kernel takes any mask, 0.0.0.0 and those with holes
+    /// too; 255.255.255.255 is the same as no granularity and never in here.
+    Mask(Ipv4Addr),
+    /// IPv6: prefix length, 1 to 127.
+    Prefix(NonZeroU8),
+}
+
 /// A virtual service as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -61,8 +78,8 @@ pub struct Service {
     pub flags: u32,
     /// Persistence timeout in seconds.
     pub persistence: Option<NonZeroU32>,
-    /// Prefix length by which clients are grouped for persistence; `None` is the whole address.
-    pub granularity: Option<NonZeroU8>,
+    /// How much of a client's address persistence looks at; `None` is the whole address.
+    pub granularity: Option<Granularity>,
     /// Persistence engine (`sip`).
     pub engine: Option<String>,
 }

@@ -1,0 +1,142 @@
+//! Services of a host where systemd is PID 1: systemctl(1).
+
+use std::time::{Duration, Instant};
+
+use super::service::SCRIPT_SECONDS;
+use crate::agent::command::{Limits, command, succeed};
+use crate::agent::protocol::ResourceError;
+use crate::agent::root::Root;
+use crate::resource::ServiceState;
+
+/// How long a unit may be on its way up or down before its state is taken as it is.
+const SETTLES_IN: Duration = Duration::from_secs(30);
+
+/// Whether systemd runs here (sd_booted(3)).
+pub(in crate::agent) fn runs(root: &Root) -> bool {
+    root.join("/run/systemd/system").is_dir()
+}
+
+/// What `systemctl show` says of a unit.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    /// No such unit.
+    Unknown,
+    /// On its way.
+    Changing,
+    /// It is so.
+    Settled(ServiceState),
+}
+
+pub(super) fn observe(name: &str) -> Result<Option<ServiceState>, ResourceError> {
+    let deadline = Instant::now() + SETTLES_IN;
+    loop {
+        let output = succeed(
+            command("systemctl").args([
+                "show",
+                "--property=LoadState,ActiveState,UnitFileState",
+                name,
+            ]),
+            Limits::seconds(SCRIPT_SECONDS),
+        )?;
+        let expired = Instant::now() >= deadline;
+        match read(&String::from_utf8_lossy(&output.stdout), expired) {
+            Seen::Unknown => return Ok(None),
+            Seen::Settled(state) => return Ok(Some(state)),
+            Seen::Changing => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+pub(super) fn enable(name: &str, enabled: bool) -> Result<(), ResourceError> {
+    let verb = if enabled { "enable" } else { "disable" };
+    systemctl(name, verb)
+}
+
+pub(super) fn act(name: &str, verb: &str) -> Result<(), ResourceError> {
+    systemctl(name, verb).map_err(|error| {
+        error.hint(format!(
+            "`journalctl -u {name} -n 20` on the host shows why"
+        ))
+    })
+}
+
+fn systemctl(name: &str, verb: &str) -> Result<(), ResourceError> {
+    succeed(
+        command("systemctl").args([verb, name]),
+        Limits::seconds(SCRIPT_SECONDS),
+    )
+    .map(|_| ())
+}
+
+/// `Property=value` lines; `take_as_is` ends the wait for a unit that goes on changing.
+fn read(text: &str, take_as_is: bool) -> Seen {
+    let property = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .unwrap_or_default()
+    };
+    if property("LoadState") == "not-found" {
+        return Seen::Unknown;
+    }
+    let active = property("ActiveState");
+    if matches!(active, "activating" | "deactivating") && !take_as_is {
+        return Seen::Changing;
+    }
+    Seen::Settled(ServiceState {
+        running: matches!(active, "active" | "reloading" | "refreshing"),
+        // What `systemctl is-enabled` takes as enabled for the next boot, too.
+        enabled: matches!(
+            property("UnitFileState"),
+            "enabled" | "static" | "alias" | "indirect" | "generated"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_read_as_systemctl_shows_them() {
+        let settled = |running, enabled| Seen::Settled(ServiceState { running, enabled });
+        for (text, seen) in [
+            (
+                "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n",
+                settled(true, true),
+            ),
+            (
+                "LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n",
+                settled(false, false),
+            ),
+            (
+                "LoadState=loaded\nActiveState=failed\nUnitFileState=enabled\n",
+                settled(false, true),
+            ),
+            (
+                "LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n",
+                settled(false, false),
+            ),
+            (
+                "LoadState=loaded\nActiveState=active\nUnitFileState=enabled-runtime\n",
+                settled(true, false),
+            ),
+            (
+                "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n",
+                Seen::Unknown,
+            ),
+            (
+                "LoadState=loaded\nActiveState=activating\nUnitFileState=enabled\n",
+                Seen::Changing,
+            ),
+        ] {
+            assert_eq!(read(text, false), seen, "{text}");
+        }
+        assert_eq!(
+            read(
+                "LoadState=loaded\nActiveState=activating\nUnitFileState=enabled\n",
+                true
+            ),
+            settled(false, true)
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! Services of a host without systemd: init scripts and the links of `/etc/rc?.d`.
+//!
+//! Looking starts no process while the service runs: a pid file and `/proc` tell. Only where they do not
+//! is the script itself asked.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::service::SCRIPT_SECONDS;
+use crate::agent::command::{self, Limits, cannot_run, command, run, succeed};
+use crate::agent::error::{because, failed};
+use crate::agent::processes;
+use crate::agent::protocol::ResourceError;
+use crate::agent::root::Root;
+use crate::resource::ServiceState;
+
+/// Runlevel of a normal boot (Debian's default; chkconfig's scripts start in it, too).
+const RUNLEVEL: char = '2';
+
+pub(super) fn observe(root: &Root, name: &str) -> Result<Option<ServiceState>, ResourceError> {
+    if !script(root, name).is_file() {
+        return Ok(None);
+    }
+    let enabled = links(root, name)
+        .iter()
+        .any(|link| link.level == RUNLEVEL && link.starts);
+    let running = pid_files(name)
+        .iter()
+        .any(|file| processes::pid_file_holds(root, file, name))
+        || script_says_running(root, name)?;
+    Ok(Some(ServiceState { running, enabled }))
+}
+
+/// Runs `start`, `stop` or `restart` of the script the way service(8) does: from `/` and with nothing of
+/// our environment.
+pub(super) fn act(root: &Root, name: &str, verb: &str) -> Result<(), ResourceError> {
+    succeed(
+        &mut as_service(root, name, verb),
+        Limits::seconds(SCRIPT_SECONDS),
+    )
+    .map(|_| ())
+}
+
+/// Has it started at boot, or not.
+pub(super) fn enable(root: &Root, name: &str, enabled: bool) -> Result<(), ResourceError> {
+    let limits = Limits::seconds(SCRIPT_SECONDS);
+    let there = links(root, name);
+    if command::find("update-rc.d").is_some() {
+        if there.is_empty() && enabled {
+            succeed(command("update-rc.d").args([name, "defaults"]), limits)?;
+        } else if !orders_by_dependency(root) {
+            toggle(root, name, enabled, &there)?;
+        } else if !there.is_empty() {
+            let verb = if enabled { "enable" } else { "disable" };
+            succeed(command("update-rc.d").args([name, verb]), limits)?;
+        }
+        return Ok(());
+    }
+    if command::find("chkconfig").is_some() {
+        let word = if enabled { "on" } else { "off" };
+        return succeed(command("chkconfig").args([name, word]), limits).map(|_| ());
+    }
+    Err(because(format!(
+        "{name} cannot be started at boot: this system has neither systemd nor update-rc.d nor chkconfig"
+    )))
+}
+
+fn script(root: &Root, name: &str) -> PathBuf {
+    root.join("/etc/init.d").join(name)
+}
+
+fn as_service(root: &Root, name: &str, verb: &str) -> Command {
+    let mut script = Command::new(script(root, name));
+    script
+        .arg(verb)
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("TERM", "dumb")
+        .current_dir("/");
+    script
+}
+
+/// Where daemons leave their process number.
+fn pid_files(name: &str) -> [String; 4] {
+    [
+        format!("/run/{name}/{name}.pid"),
+        format!("/run/{name}.pid"),
+        format!("/var/run/{name}/{name}.pid"),
+        format!("/var/run/{name}.pid"),
+    ]
+}
+
+/// Exit status of `status` (LSB Core, Init Script Actions): 0 runs; 1 and 2 died; 3 does not run.
+fn script_says_running(root: &Root, name: &str) -> Result<bool, ResourceError> {
+    let mut status = as_service(root, name, "status");
+    let output = run(&mut status, b"", Limits::seconds(SCRIPT_SECONDS))
+        .map_err(|error| cannot_run(&format!("service {name} status"), &error))?;
+    Ok(output.status.is_some_and(|status| status.success()))
+}
+
+/// One link to the script in `/etc/rc?.d`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    level: char,
+    starts: bool,
+    path: PathBuf,
+}
+
+fn links(root: &Root, name: &str) -> Vec<Link> {
+    let mut found = Vec::new();
+    for level in "0123456S".chars() {
+        let directory = root.join(format!("/etc/rc{level}.d"));
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let file = entry.file_name();
+            let Some(file) = file.to_str() else { continue };
+            let number_and_name = file
+                .strip_prefix('S')
+                .or_else(|| file.strip_prefix('K'))
+                .and_then(|rest| rest.split_at_checked(2));
+            if number_and_name
+                .is_some_and(|(n, rest)| n.bytes().all(|b| b.is_ascii_digit()) && rest == name)
+            {
+                found.push(Link {
+                    level,
+                    starts: file.starts_with('S'),
+                    path: entry.path(),
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Where insserv or OpenRC keep an order of their own, `update-rc.d` has to tell them.
+fn orders_by_dependency(root: &Root) -> bool {
+    root.join("/etc/insserv.conf").exists() || root.join("/sbin/openrc").exists()
+}
+
+/// What `update-rc.d NAME enable|disable` does where nothing else keeps an order: in the runlevels of the
+/// script's `Default-Start`, `S` and `K` change places. Without a process, and so that undoing it leaves
+/// the links as they were.
+fn toggle(root: &Root, name: &str, enabled: bool, links: &[Link]) -> Result<(), ResourceError> {
+    let levels = default_start(root, name);
+    for link in links {
+        if link.starts == enabled || !levels.contains(&link.level) {
+            continue;
+        }
+        let letter = if enabled { "S" } else { "K" };
+        let renamed = link
+            .path
+            .file_name()
+            .and_then(|file| file.to_str()?.get(1..))
+            .map(|rest| link.path.with_file_name(format!("{letter}{rest}")));
+        let Some(renamed) = renamed else { continue };
+        match fs::rename(&link.path, &renamed) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(failed(
+                    format!("cannot rename {}", link.path.display()),
+                    error,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runlevels of the script's LSB header (insserv(8)).
+fn default_start(root: &Root, name: &str) -> Vec<char> {
+    let text = fs::read(script(root, name)).unwrap_or_default();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .take_while(|line| !line.starts_with("### END INIT INFO"))
+        .find_map(|line| line.strip_prefix("# Default-Start:"))
+        .map_or_else(
+            || vec!['2', '3', '4', '5'],
+            |levels| {
+                levels
+                    .split_whitespace()
+                    .filter_map(|level| level.chars().next())
+                    .filter(|level| matches!(level, 'S' | '2'..='5'))
+                    .collect()
+            },
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const SCRIPT: &str = "\
+#!/bin/sh
+### BEGIN INIT INFO
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+### END INIT INFO
+here=${0%/etc/init.d/*}
+case $1 in
+status) test -e \"$here/running\" || exit 3 ;;
+start) touch \"$here/running\" ;;
+stop) rm -f \"$here/running\" ;;
+*) echo no such action >&2; exit 2 ;;
+esac
+";
+
+    fn root(links: &[&str]) -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        fs::create_dir_all(root.join("/etc/init.d")).unwrap();
+        fs::write(script(&root, "httpd"), SCRIPT).unwrap();
+        fs::set_permissions(script(&root, "httpd"), fs::Permissions::from_mode(0o755)).unwrap();
+        for link in links {
+            let path = root.join("/etc").join(link);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink("../init.d/httpd", path).unwrap();
+        }
+        (directory, root)
+    }
+
+    fn state(root: &Root) -> (bool, bool) {
+        let state = observe(root, "httpd").unwrap().unwrap();
+        (state.running, state.enabled)
+    }
+
+    fn names(root: &Root) -> Vec<String> {
+        links(root, "httpd")
+            .iter()
+            .map(|l| {
+                l.path
+                    .strip_prefix(root.join("/etc"))
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_script_is_asked_and_obeyed() {
+        let (_directory, root) = root(&[]);
+        assert_eq!(state(&root), (false, false));
+        act(&root, "httpd", "start").unwrap();
+        assert_eq!(state(&root), (true, false));
+        act(&root, "httpd", "stop").unwrap();
+        assert_eq!(state(&root), (false, false));
+        assert_eq!(observe(&root, "nginx").unwrap(), None);
+        let error = act(&root, "httpd", "dance").unwrap_err();
+        assert_eq!(error.cause, "`httpd dance` ended with 2: no such action");
+    }
+
+    #[test]
+    fn a_live_pid_file_needs_no_script() {
+        let (_directory, root) = root(&[]);
+        // A script that would say otherwise.
+        fs::write(script(&root, "httpd"), "#!/bin/sh\nexit 3\n").unwrap();
+        fs::create_dir_all(root.join("/run/httpd")).unwrap();
+        fs::create_dir_all(root.join("/proc/77")).unwrap();
+        fs::write(root.join("/run/httpd/httpd.pid"), "77\n").unwrap();
+        fs::write(root.join("/proc/77/comm"), "httpd\n").unwrap();
+        assert_eq!(state(&root), (true, false));
+    }
+
+    #[test]
+    fn toggling_renames_the_links_of_normal_runlevels_and_back() {
+        let before = [
+            "rc0.d/K01httpd",
+            "rc2.d/K02httpd",
+            "rc3.d/K02httpd",
+            "rc6.d/K01httpd",
+        ];
+        let (_directory, root) = root(&before);
+        let there = links(&root, "httpd");
+        toggle(&root, "httpd", true, &there).unwrap();
+        assert_eq!(
+            names(&root),
+            [
+                "rc0.d/K01httpd",
+                "rc2.d/S02httpd",
+                "rc3.d/S02httpd",
+                "rc6.d/K01httpd"
+            ]
+        );
+        assert_eq!(state(&root), (false, true));
+        toggle(&root, "httpd", false, &links(&root, "httpd")).unwrap();
+        assert_eq!(names(&root), before);
+    }
+
+    #[test]
+    fn links_of_other_services_are_not_taken_for_its_own() {
+        let (_directory, root) = root(&["rc2.d/S01httpd"]);
+        for other in ["S01httpd2", "S01xhttpd", "Sxxhttpd", "README"] {
+            fs::write(root.join("/etc/rc2.d").join(other), "").unwrap();
+        }
+        assert_eq!(names(&root), ["rc2.d/S01httpd"]);
+    }
+}

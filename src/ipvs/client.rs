@@ -1,0 +1,426 @@
+//! The client: one socket to the kernel's IPVS.
+
+use std::cell::Cell;
+use std::process::{Command as Process, Stdio};
+
+use netlink_packet_core::{Emitable, NlasIterator, Parseable};
+use netlink_packet_generic::GenlMessage;
+use netlink_packet_generic::constants::{GENL_HDRLEN, GENL_ID_CTRL};
+use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
+use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
+
+use super::command::Command;
+use super::error::{IpvsError, Refused};
+use super::model::{
+    Daemon, DaemonRole, Destination, DestinationKey, DestinationStatus, Info, Service, ServiceKey,
+    ServiceStatus, Table, Timeouts,
+};
+use super::wire::{
+    CommandNumber, IpvsMessage, daemon_dump, destination_dump, read_daemon, read_destination,
+    read_info, read_service, read_timeouts, request, service_get,
+};
+use crate::netlink::{Batch, KernelError, NetlinkError, Socket};
+
+/// Reads and programs IPVS of the network namespace it was opened in.
+///
+/// Everything, reading included, needs `CAP_NET_ADMIN` in that namespace's own user namespace.
+///
+/// ```no_run
+/// use lvslab::ipvs::{Client, Destination, Forwarding, Service, ServiceKey, Transport, TunnelKind};
+///
+/// # fn main() -> Result<(), lvslab::ipvs::IpvsError> {
+/// let ipvs = Client::open()?;
+/// let vip = ServiceKey::Address {
+///     transport: Transport::Tcp,
+///     address: "192.168.4.15".parse().unwrap(),
+///     port: 80,
+/// };
+/// ipvs.create_service(&Service::new(vip, "wrr"))?;
+/// ipvs.add_destination(
+///     vip,
+///     &Destination {
+///         address: "192.168.4.100".parse().unwrap(),
+///         port: 80,
+///         forwarding: Forwarding::Route,
+///         weight: 1,
+///         upper_threshold: 0,
+///         lower_threshold: 0,
+///         tunnel: TunnelKind::Ipip,
+///         tunnel_flags: 0,
+///     },
+/// )?;
+/// for service in ipvs.table()? {
+///     println!("{}: {} connections", service.service.key, service.counters.connections);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    socket: Socket,
+    /// Generic netlink numbers families as they register: reloading the module changes it.
+    family: Cell<u16>,
+}
+
+impl Client {
+    /// Opens a socket in the current network namespace; loads the kernel's IPVS where it is a module.
+    ///
+    /// # Errors
+    /// [`IpvsError::Unavailable`] when the kernel has no IPVS.
+    pub fn open() -> Result<Self, IpvsError> {
+        let socket = Socket::open(netlink_sys::protocols::NETLINK_GENERIC)?;
+        let family = match resolve(&socket) {
+            Err(IpvsError::Unavailable) => {
+                load_module();
+                resolve(&socket)?
+            }
+            result => result?,
+        };
+        Ok(Self {
+            socket,
+            family: Cell::new(family),
+        })
+    }
+
+    /// The whole table.
+    ///
+    /// The kernel lists services by index and destinations per service; what others change meanwhile
+    /// may be missed or seen twice, and nothing says so. Read again before deleting on its account.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn table(&self) -> Result<Table, IpvsError> {
+        let mut table = self.services()?;
+        for service in &mut table {
+            service.destinations = self.destinations(service.service.key)?;
+        }
+        Ok(table)
+    }
+
+    /// Every service, without its destinations.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn services(&self) -> Result<Vec<ServiceStatus>, IpvsError> {
+        let message = IpvsMessage {
+            command: CommandNumber::GET_SERVICE,
+            attributes: Vec::new(),
+        };
+        self.dump(message, &read_service)
+    }
+
+    /// Destinations of a service, in the kernel's order. Empty, too, when there is no such service.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
+        self.dump(destination_dump(key), &|message| {
+            read_destination(message, key.family())
+        })
+    }
+
+    /// One service with its destinations, `None` when there is none.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn service(&self, key: ServiceKey) -> Result<Option<ServiceStatus>, IpvsError> {
+        let found = self.get(service_get(key), &read_service);
+        match found {
+            Err(error) if error.errno() == Some(libc::ESRCH) => Ok(None),
+            Err(error) => Err(error),
+            Ok(None) => Ok(None),
+            Ok(Some(mut service)) => {
+                service.destinations = self.destinations(key)?;
+                Ok(Some(service))
+            }
+        }
+    }
+
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// [`IpvsError::Refused`] with the command and the reason.
+    pub fn run(&self, command: &Command) -> Result<(), IpvsError> {
+        let message = request(command).encode();
+        match self.tell(&message) {
+            Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Does many things in few system calls and in their order. The kernel goes on after one that it
+    /// refuses; every one refused is returned, in order.
+    ///
+    /// # Errors
+    /// When the kernel cannot be told. What was sent before is done.
+    pub fn batch(&self, commands: &[Command]) -> Result<Vec<Refused>, IpvsError> {
+        let mut refused = self.batch_once(commands)?;
+        // Every one ENOENT: perhaps it is the family's number that the kernel does not find.
+        if refused.len() == commands.len()
+            && refused.iter().all(|one| one.kernel.errno == libc::ENOENT)
+            && self.has_new_family()?
+        {
+            refused = self.batch_once(commands)?;
+        }
+        Ok(refused)
+    }
+
+    fn batch_once(&self, commands: &[Command]) -> Result<Vec<Refused>, IpvsError> {
+        let mut refused = Vec::new();
+        let mut batch = Batch::new(&self.socket);
+        let mut sent = 0;
+        let mut flush = |batch: &mut Batch<'_>| -> Result<(), IpvsError> {
+            let count = batch.len();
+            refused.extend(batch.send()?.into_iter().filter_map(|(index, error)| {
+                let index = sent + index;
+                Some(Refused::new(index, commands.get(index)?, error))
+            }));
+            sent += count;
+            Ok(())
+        };
+        for command in commands {
+            let message = request(command).encode();
+            if batch.is_full_for(message.len()) {
+                flush(&mut batch)?;
+            }
+            batch.push(self.family.get(), 0, &message)?;
+        }
+        flush(&mut batch)?;
+        Ok(refused)
+    }
+
+    /// Creates a service.
+    ///
+    /// # Errors
+    /// [`Refusal::ServiceExists`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
+    pub fn create_service(&self, service: &Service) -> Result<(), IpvsError> {
+        self.run(&Command::CreateService(service.clone()))
+    }
+
+    /// Replaces everything of a service but its identity and destinations.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
+    pub fn edit_service(&self, service: &Service) -> Result<(), IpvsError> {
+        self.run(&Command::EditService(service.clone()))
+    }
+
+    /// Deletes a service with its destinations.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal).
+    pub fn delete_service(&self, key: ServiceKey) -> Result<(), IpvsError> {
+        self.run(&Command::DeleteService(key))
+    }
+
+    /// Adds a destination to a service.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::DestinationExists`](super::Refusal).
+    pub fn add_destination(
+        &self,
+        service: ServiceKey,
+        destination: &Destination,
+    ) -> Result<(), IpvsError> {
+        self.run(&Command::AddDestination(service, destination.clone()))
+    }
+
+    /// Replaces everything of a destination but its identity.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
+    pub fn edit_destination(
+        &self,
+        service: ServiceKey,
+        destination: &Destination,
+    ) -> Result<(), IpvsError> {
+        self.run(&Command::EditDestination(service, destination.clone()))
+    }
+
+    /// Deletes a destination.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
+    pub fn delete_destination(
+        &self,
+        service: ServiceKey,
+        destination: DestinationKey,
+    ) -> Result<(), IpvsError> {
+        self.run(&Command::DeleteDestination(service, destination))
+    }
+
+    /// Deletes every service.
+    ///
+    /// # Errors
+    /// When the kernel cannot be told.
+    pub fn flush(&self) -> Result<(), IpvsError> {
+        self.run(&Command::Flush)
+    }
+
+    /// Sets the counters of a service and its destinations, or of everything, to zero.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchService`](super::Refusal).
+    pub fn zero(&self, service: Option<ServiceKey>) -> Result<(), IpvsError> {
+        self.run(&Command::Zero(service))
+    }
+
+    /// Version and size of the connection table.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn info(&self) -> Result<Info, IpvsError> {
+        let message = IpvsMessage {
+            command: CommandNumber::GET_INFO,
+            attributes: Vec::new(),
+        };
+        self.get(message, &|reply| Ok(read_info(&reply)))?
+            .ok_or(IpvsError::Missing {
+                attribute: "IPVS_CMD_SET_INFO",
+            })
+    }
+
+    /// Timeouts of connections.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn timeouts(&self) -> Result<Timeouts, IpvsError> {
+        let message = IpvsMessage {
+            command: CommandNumber::GET_CONFIG,
+            attributes: Vec::new(),
+        };
+        self.get(message, &|reply| Ok(read_timeouts(&reply)))?
+            .ok_or(IpvsError::Missing {
+                attribute: "IPVS_CMD_SET_CONFIG",
+            })
+    }
+
+    /// Sets the timeouts that are not 0.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`](super::Refusal) for more than the kernel can count in ticks.
+    pub fn set_timeouts(&self, timeouts: Timeouts) -> Result<(), IpvsError> {
+        self.run(&Command::SetTimeouts(timeouts))
+    }
+
+    /// The synchronisation daemons that run, the master first.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn daemons(&self) -> Result<Vec<Daemon>, IpvsError> {
+        self.dump(daemon_dump(), &read_daemon)
+    }
+
+    /// Starts a synchronisation daemon.
+    ///
+    /// # Errors
+    /// [`Refusal::DaemonRuns`](super::Refusal), [`Refusal::NoSuchInterface`](super::Refusal).
+    pub fn start_daemon(&self, daemon: &Daemon) -> Result<(), IpvsError> {
+        self.run(&Command::StartDaemon(daemon.clone()))
+    }
+
+    /// Stops a synchronisation daemon.
+    ///
+    /// # Errors
+    /// [`Refusal::DaemonDoesNotRun`](super::Refusal).
+    pub fn stop_daemon(&self, role: DaemonRole) -> Result<(), IpvsError> {
+        self.run(&Command::StopDaemon(role))
+    }
+
+    fn tell(&self, message: &[u8]) -> Result<(), NetlinkError> {
+        let tell = || {
+            self.socket
+                .request(self.family.get(), 0, message, &mut |_| Ok(()))
+        };
+        match tell() {
+            Err(error) if is_not_found(&error) && self.has_new_family().unwrap_or(false) => tell(),
+            result => result,
+        }
+    }
+
+    fn get<T>(
+        &self,
+        message: IpvsMessage,
+        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
+    ) -> Result<Option<T>, IpvsError> {
+        let message = message.encode();
+        let get = || {
+            let mut found = None;
+            self.socket
+                .request(self.family.get(), 0, &message, &mut |reply| {
+                    found = Some(IpvsMessage::decode(reply.payload)?);
+                    Ok(())
+                })
+                .map(|()| found)
+        };
+        let found = match get() {
+            Err(error) if is_not_found(&error) && self.has_new_family()? => get()?,
+            result => result?,
+        };
+        found.map_or(Ok(None), read)
+    }
+
+    fn dump<T>(
+        &self,
+        message: IpvsMessage,
+        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
+    ) -> Result<Vec<T>, IpvsError> {
+        let message = message.encode();
+        let dump = || {
+            self.socket.dump(self.family.get(), &message, &mut |reply| {
+                Ok(Some(read(IpvsMessage::decode(reply.payload)?)))
+            })
+        };
+        let replies = match dump() {
+            Err(error) if is_not_found(&error) && self.has_new_family()? => dump()?,
+            result => result?,
+        };
+        replies.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Asks for the family's number again; whether it is another one now.
+    fn has_new_family(&self) -> Result<bool, IpvsError> {
+        let family = resolve(&self.socket)?;
+        Ok(self.family.replace(family) != family)
+    }
+}
+
+fn is_not_found(error: &NetlinkError) -> bool {
+    matches!(error, NetlinkError::Kernel(KernelError { errno, .. }) if *errno == libc::ENOENT)
+}
+
+/// The number of the family `IPVS`.
+fn resolve(socket: &Socket) -> Result<u16, IpvsError> {
+    let message = GenlMessage::from_payload(GenlCtrl {
+        cmd: GenlCtrlCmd::GetFamily,
+        nlas: vec![GenlCtrlAttrs::FamilyName("IPVS".to_owned())],
+    });
+    let mut bytes = vec![0; message.buffer_len()];
+    message.emit(&mut bytes);
+    let mut family = None;
+    let asked = socket.request(GENL_ID_CTRL, 0, &bytes, &mut |reply| {
+        let attributes = reply.payload.get(GENL_HDRLEN..).unwrap_or_default();
+        for attribute in NlasIterator::new(attributes) {
+            // The others (operations, policies) grow with the kernel and are of no use here.
+            if let Ok(GenlCtrlAttrs::FamilyId(number)) = GenlCtrlAttrs::parse(&attribute?) {
+                family = Some(number);
+            }
+        }
+        Ok(())
+    });
+    match asked {
+        Err(error) if is_not_found(&error) => Err(IpvsError::Unavailable),
+        Err(error) => Err(error.into()),
+        Ok(()) => family.ok_or(IpvsError::Unavailable),
+    }
+}
+
+/// As ipvsadm does; a kernel with the module built in, or an environment without modprobe, needs nothing.
+fn load_module() {
+    let _ = Process::new("modprobe")
+        .args(["-s", "-k", "--", "ip_vs"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}

@@ -1,0 +1,25 @@
+//! The bytes: IPVS attributes of generic netlink as `include/uapi/linux/ip_vs.h` has them.
+//!
+//! One file per object. Kernel names for numbers, words for variants; what is unknown is kept, so that
+//! decoding and encoding again gives the same bytes. Decoding never panics, whatever the bytes.
+
+mod daemon;
+mod destination;
+mod info;
+mod message;
+mod reply;
+mod request;
+mod service;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use daemon::DaemonAttr;
+pub use destination::DestinationAttr;
+pub use info::InfoAttr;
+pub use message::{CommandAttr, CommandNumber, IpvsMessage};
+pub(super) use reply::{read_daemon, read_destination, read_info, read_service, read_timeouts};
+pub(super) use request::{daemon_dump, destination_dump, request, service_get};
+pub use service::{ServiceAttr, ServiceFlags};
+pub use stats::{Counter, StatsAttr};
