@@ -7,6 +7,7 @@ mod clock;
 mod command;
 mod error;
 pub mod frame;
+pub mod ipvs_traffic;
 mod journal;
 mod kind;
 mod lock;

@@ -12,7 +12,8 @@ use crate::resource::{
 };
 
 /// What should be so: `lo:0 has the VIP 192.168.4.15/32`.
-pub(super) fn summary(lab: &Lab, resource: &Resource) -> String {
+#[must_use]
+pub fn summary(lab: &Lab, resource: &Resource) -> String {
     match resource {
         Resource::Package(package) => format!("{} is installed", package.name),
         Resource::File(file) => format!("{} is as planned", file.path),

@@ -202,7 +202,6 @@ impl Evidence {
     }
 
     /// The client's requests, or why there are none.
-    #[must_use]
     pub fn fetched(&self) -> &Result<Vec<Response>, Absence> {
         &self.fetched
     }
@@ -224,14 +223,14 @@ impl Evidence {
     }
 
     #[cfg(test)]
-    pub(super) fn record_mut(&mut self, host: &str) -> &mut HostRecord {
+    pub(crate) fn record_mut(&mut self, host: &str) -> &mut HostRecord {
         self.hosts
             .get_mut(&host.parse().expect("a host name"))
             .expect("a host of the lab")
     }
 
     #[cfg(test)]
-    pub(super) fn fetched_mut(&mut self) -> &mut Result<Vec<Response>, Absence> {
+    pub(crate) fn fetched_mut(&mut self) -> &mut Result<Vec<Response>, Absence> {
         &mut self.fetched
     }
 

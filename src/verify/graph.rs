@@ -32,6 +32,7 @@ pub(super) struct Finding {
     pub(super) observed: String,
     pub(super) why: Option<String>,
     pub(super) fix: Vec<String>,
+    pub(super) hint: Option<String>,
     /// Checks that explain this one if they did not pass. Names of checks that were not made do not matter.
     pub(super) needs: Vec<CheckId>,
 }
@@ -169,11 +170,12 @@ fn checked(finding: Finding, settled: Settled) -> Check {
         expected: finding.expected,
         observed: finding.observed,
         why: finding.why.filter(|_| !passed),
-        fix: if settled.status == Status::Fail || settled.status == Status::Error {
+        fix: if settled.status == Status::Fail {
             finding.fix
         } else {
             Vec::new()
         },
+        hint: finding.hint.filter(|_| settled.status == Status::Error),
         blocked_by: settled.causes,
     }
 }
@@ -194,6 +196,7 @@ mod tests {
             observed: String::new(),
             why: Some("because".to_owned()),
             fix: vec!["true".to_owned()],
+            hint: None,
             needs: needs
                 .iter()
                 .map(|need| {

@@ -31,6 +31,7 @@ pub(crate) mod labs;
 mod tests;
 
 pub use checks::check;
+pub use describe::summary;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
 pub use probes::{Round, requests_for, rounds};
 pub use verdict::{Aspect, Check, CheckId, Count, Status, Verdict};

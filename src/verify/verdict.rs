@@ -103,6 +103,9 @@ pub struct Check {
     /// Commands, to be typed on [`Self::host`], that put it right; where it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fix: Vec<String>,
+    /// What to do so that it can be judged; where it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// The checks that explain a [`Status::Blocked`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<CheckId>,
@@ -123,6 +126,9 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Requests answered per real server, 0 included.
     pub distribution: BTreeMap<HostName, u32>,
+    /// Hosts that could not be reached.
+    #[serde(default)]
+    pub unreachable: Vec<HostName>,
 }
 
 /// Number of checks by status.
@@ -151,6 +157,27 @@ impl Verdict {
             passed: !checks.is_empty() && checks.iter().all(|c| c.status == Status::Pass),
             checks,
             distribution,
+            unreachable: Vec::new(),
+        }
+    }
+
+    /// Notes who could not be reached: then the lab is not proven, whatever else was seen.
+    #[must_use]
+    pub fn without(mut self, unreachable: Vec<HostName>) -> Self {
+        self.passed &= unreachable.is_empty();
+        self.unreachable = unreachable;
+        self
+    }
+
+    /// Exit code for this verdict: 0 passed, 4 only hosts that could not be reached stand against it, 6 failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.passed {
+            0
+        } else if self.count().fail == 0 && !self.unreachable.is_empty() {
+            4
+        } else {
+            6
         }
     }
 

@@ -43,7 +43,9 @@ pub fn check(evidence: &Evidence) -> Verdict {
         .enumerate()
         .map(|(at, server)| (server.host.clone(), counts.get(at).copied().unwrap_or(0)))
         .collect();
+    let unreachable = evidence.unreachable().map(|(host, _)| host.clone());
     Verdict::new(lab.name().clone(), lab.mode(), checks, distribution)
+        .without(unreachable.collect())
 }
 
 /// What one host's own evidence says of it.
@@ -104,6 +106,7 @@ impl Draft {
                 observed: String::new(),
                 why: None,
                 fix: Vec::new(),
+                hint: None,
                 needs: Vec::new(),
             },
         }
@@ -153,8 +156,7 @@ impl Draft {
             Err(Gap { host, cause, hint }) => {
                 self.finding.outcome = Outcome::Unknown(host);
                 self.finding.observed = cause;
-                // Without evidence the cure for what may not even be broken would mislead.
-                self.finding.fix = hint.into_iter().collect();
+                self.finding.hint = hint;
             }
         }
         self.finding
