@@ -135,6 +135,8 @@ impl BuildLog {
         self.tail.push(line);
         self.watch_for_causes(line);
         if let Some(stage) = line.strip_prefix("lvslab: stage ") {
+            // What the hook installs is counted afresh.
+            self.total = 0;
             return Some(Event::Stage(stage.to_owned()));
         }
         if let Some((_, stage)) = STAGES.iter().find(|(text, _)| line.starts_with(text)) {

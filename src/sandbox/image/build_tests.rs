@@ -103,7 +103,13 @@ fn a_failed_build_tells_cause_next_step_tail_and_where_the_log_is() {
     let error = obtain(directory.path(), script, &Silent).unwrap_err();
     let shown = format!("{error}\n{}", error.hint())
         .replace(&directory.path().display().to_string(), "DIR");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    building the sandbox image failed: the Debian mirror cannot be reached (W: Failed to fetch http://m/debian  Could not connect to m:80)
+    I: running apt-get update...
+    W: Failed to fetch http://m/debian  Could not connect to m:80
+    all of it is in DIR/images/build.log
+    check the network and the proxy (http_proxy, or apt's own setting), or name a mirror that works here: LVSLAB_DEBIAN_MIRROR=http://deb.debian.org/debian
+    ");
     assert!(!directory.path().join("images/key").exists());
     assert!(!directory.path().join("images/.building").exists());
     assert_eq!(
@@ -218,7 +224,22 @@ fn mmdebstrap_is_told_everything() {
         .into_iter()
         .map(|word| word.into_string().unwrap())
         .collect();
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r#"
+    --verbose
+    --mode=unshare
+    --variant=minbase
+    --format=null
+    --architectures=amd64
+    --include=curl,less
+    --aptopt=Acquire::Languages "none"
+    --aptopt=/s/apt.conf
+    --dpkgopt=path-exclude=/usr/share/doc/*
+    --customize-hook=/s/inside.sh
+    --customize-hook=copy-out /lvslab/out/vmlinuz /lvslab/out/kernel.release /lvslab/out/rootfs.squashfs /lvslab/out/modules '/home/o'\''hara/.cache/lvslab/images/.building'
+    bookworm
+    /dev/null
+    /s/debian.sources
+    "#);
 }
 
 #[test]

@@ -140,7 +140,8 @@ MaxSessions 100
 Subsystem sftp internal-sftp
 END
 rm -f "$root"/etc/ssh/ssh_host_*
-chroot "$root" passwd -ql root
+# No password, yet not locked: sshd without PAM lets nobody into an account whose password starts with "!".
+inside usermod -p '*' root
 : > "$root/etc/machine-id"
 rm -f "$root/var/lib/dbus/machine-id"
 echo localhost > "$root/etc/hostname"
@@ -153,8 +154,10 @@ rmdir "$root/etc/sysconfig/network-scripts" "$root/etc/sysconfig" "$root/var/lib
 # What a run of apt leaves behind that says nothing about the system.
 scrub() {
     rm -rf "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old \
-        "$root"/var/log/* "$root"/usr/share/doc "$root"/usr/share/man "$root"/usr/share/info
-    mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/log/apt"
+        "$root"/usr/share/doc "$root"/usr/share/man "$root"/usr/share/info
+    mkdir -p "$root/var/cache/apt/archives/partial"
+    # The directories stay: services do not start without theirs.
+    find "$root/var/log" -type f -delete
 }
 # Name, type, mode, owner and, but for directories, size, time and target of everything that belongs to the system.
 contents() {

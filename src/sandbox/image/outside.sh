@@ -2,7 +2,9 @@
 # Runs "$@" in this process group for as long as somebody holds the other end of standard input open, so that
 # a build does not outlive the lvslab that wanted it, however that one ended.
 umask 022
-"$@" < /dev/null &
+# Programs in the background have no standard input of their own; this is the name they know it by.
+exec 3<&0
+"$@" < /dev/null 3<&- &
 build=$!
 {
     # No other program here: it would keep the pipes and the lock that we hand on.
@@ -12,7 +14,7 @@ build=$!
     kill -TERM 0
     for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done
     kill -KILL 0
-} <&0 > /dev/null 2>&1 &
+} <&3 3<&- > /dev/null 2>&1 &
 watch=$!
 # A signal for the group is the build's to obey; this shell stays to tell the outcome.
 trap : TERM
