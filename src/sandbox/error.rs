@@ -89,23 +89,23 @@ pub enum SandboxError {
         /// The names there are.
         known: String,
     },
-    /// A saved lab belongs to something else than what is here.
-    #[error("saved state {name} of lab {lab} cannot be restored here: {reason}")]
+    /// A saved lab does not fit what is here, or could not have this name.
+    #[error("saved state {name} of lab {lab} {reason}")]
     UnusableSave {
         /// Lab.
         lab: LabName,
         /// Name.
         name: String,
-        /// What differs.
+        /// `cannot be restored here: ...`
         reason: String,
     },
-    /// A saved state's name does not fit.
-    #[error("`{name}` cannot name a saved state: {reason}")]
-    BadSaveName {
-        /// The name.
-        name: String,
-        /// What is wrong with it.
-        reason: crate::model::NameError,
+    /// More machines than one sandbox has addresses for.
+    #[error("the lab has {hosts} hosts; one sandbox holds at most {most}")]
+    TooManyHosts {
+        /// Hosts of the lab.
+        hosts: usize,
+        /// Limit.
+        most: usize,
     },
     /// The system said no to something with a file or socket.
     #[error("cannot {action} {}", .path.display())]
@@ -118,8 +118,11 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// A key could not be made.
-    #[error("cannot make SSH keys for the sandbox")]
-    Keys(#[source] ssh_key::Error),
+    #[error("cannot make SSH keys for the sandbox: {cause}")]
+    Keys {
+        /// What the generator said.
+        cause: String,
+    },
 }
 
 impl SandboxError {

@@ -50,8 +50,7 @@ impl Conversation {
         let stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(SLICE))?;
         stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let random = crate::sandbox::binary::random_bytes::<8>()?;
         Ok(Self {
             stream,
             lines: Lines::default(),

@@ -21,7 +21,7 @@ use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 
 pub use accelerator::{
-    Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, remember,
+    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember,
 };
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};

@@ -8,7 +8,6 @@ mod login;
 mod network;
 mod root;
 mod services;
-mod sysctl;
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -77,8 +76,8 @@ fn boot(start: &Start<'_>) -> Result<Ready, Failure> {
     wait_for_cables(&start.line)?;
     network::bring_up_management(start.host.management)?;
     let wired = began.elapsed();
-    sysctl::apply_files();
-    crate::sandbox::init::inside::boot_network_files();
+    set_kernel_settings();
+    boot_network_files();
     services::start_enabled();
     let logins = login::Logins::open()?;
     tell(&start.line, UP)?;
@@ -89,6 +88,13 @@ fn boot(start: &Start<'_>) -> Result<Ready, Failure> {
         began.elapsed().as_millis()
     ));
     Ok(Ready { logins, signals })
+}
+
+/// What `sysctl --system` does on other machines.
+fn set_kernel_settings() {
+    for (setting, error) in crate::agent::sysctl_files::apply(Path::new("/")) {
+        log(&format!("set {}: {error}", setting.key));
+    }
 }
 
 /// To be replaced by the agent's boot sequence.

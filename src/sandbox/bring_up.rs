@@ -1,0 +1,310 @@
+//! From nothing to a machine that waits for its hosts: restored from the saved base state, or booted and saved.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::binary::Binary;
+use super::control::Request;
+use super::error::SandboxError;
+use super::identity::Identity;
+use super::image::Image;
+use super::layout::management_address;
+use super::machine::{
+    self, Accelerator, Arguments, Choice, ConversationError, FIRST_OUTPUT, Forward, LaunchFailure,
+    Machine, Qemu, Size,
+};
+use super::record::Files;
+use super::{How, SUBJECT, cache, initramfs, lock};
+use crate::sys::dirs::Dirs;
+use crate::sys::progress::Progress;
+
+/// How often other ports are tried when somebody takes them first.
+const PORT_ATTEMPTS: usize = 5;
+
+/// What a machine is made from.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Directories.
+    pub dirs: &'a Dirs,
+    /// Kernel and root file system.
+    pub image: &'a Image,
+    /// QEMU.
+    pub qemu: &'a Qemu,
+    /// PID 1.
+    pub binary: &'a Binary,
+    /// The lab's files.
+    pub files: &'a Files,
+    /// Shown in `ps`.
+    pub name: String,
+    /// Number of hosts, each with a forwarded port.
+    pub hosts: usize,
+    /// Memory and processors.
+    pub size: Size,
+    /// Longest wait for the guest to boot.
+    pub limit: Duration,
+}
+
+/// A machine that waits for its hosts.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The machine.
+    pub machine: Machine,
+    /// Loopback port per host.
+    pub ports: Vec<u16>,
+    /// What it runs on.
+    pub identity: Identity,
+    /// Whether it booted.
+    pub how: How,
+}
+
+/// What keeps a machine from being brought up under one accelerator.
+enum Obstacle {
+    /// Not a word from the guest: the accelerator does not work here.
+    Mute,
+    Error(SandboxError),
+}
+
+impl From<SandboxError> for Obstacle {
+    fn from(error: SandboxError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Plan<'_> {
+    /// Brings the machine up under the accelerator that works here.
+    pub fn bring_up(
+        &self,
+        wish: Option<Accelerator>,
+        progress: &dyn Progress,
+    ) -> Result<Waiting, SandboxError> {
+        match self.choose(wish)? {
+            Choice::Decided(accelerator) => self.restore_or_boot(accelerator, progress),
+            Choice::TryKvm => {
+                progress.doing(SUBJECT, "trying whether KVM works on this machine");
+                match self.boot_and_keep(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
+                    Ok(waiting) => {
+                        machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
+                        Ok(waiting)
+                    }
+                    Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
+                        progress.doing(SUBJECT, "KVM does not work here, emulating");
+                        let waiting = self.restore_or_boot(Accelerator::Tcg, progress)?;
+                        machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
+                        Ok(waiting)
+                    }
+                    Err(Obstacle::Error(error)) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// What to try first.
+    pub fn choose(&self, wish: Option<Accelerator>) -> Result<Choice, SandboxError> {
+        machine::choose(wish, self.dirs, self.qemu).map_err(|error| SandboxError::Qemu {
+            complaint: format!("{}: {error}", machine::VARIABLE),
+        })
+    }
+
+    /// What a machine under `accelerator` would be.
+    pub fn identity(&self, accelerator: Accelerator) -> Identity {
+        Identity {
+            accelerator,
+            qemu: self.qemu.version.clone(),
+            image: self.image.key.clone(),
+            binary: self.binary.sha256.clone(),
+            size: self.size,
+        }
+    }
+
+    fn restore_or_boot(
+        &self,
+        accelerator: Accelerator,
+        progress: &dyn Progress,
+    ) -> Result<Waiting, SandboxError> {
+        if let Some(waiting) = self.restore_base(accelerator, progress)? {
+            return Ok(waiting);
+        }
+        // Somebody else may be making the very state that is missing: better to wait than to make it twice.
+        let key = self.identity(accelerator).key();
+        let _lock = lock::base(self.dirs, &key, self.limit)?;
+        if let Some(waiting) = self.restore_base(accelerator, progress)? {
+            return Ok(waiting);
+        }
+        self.boot_and_keep(accelerator, None, progress)
+            .map_err(|obstacle| match obstacle {
+                Obstacle::Error(error) => error,
+                Obstacle::Mute => SandboxError::Qemu {
+                    complaint: format!("its guest is silent under {accelerator}"),
+                },
+            })
+    }
+
+    fn restore_base(
+        &self,
+        accelerator: Accelerator,
+        progress: &dyn Progress,
+    ) -> Result<Option<Waiting>, SandboxError> {
+        let identity = self.identity(accelerator);
+        let state = self.base_states().join(format!("{}.state", identity.key()));
+        if !state.exists() {
+            return Ok(None);
+        }
+        progress.doing(SUBJECT, "restoring the machine");
+        let (machine, ports) = self.launch(accelerator, None)?;
+        match machine.load_state(&state) {
+            Ok(()) => {
+                cache::touch(&state);
+                Ok(Some(Waiting {
+                    machine,
+                    ports,
+                    identity,
+                    how: How::Restored,
+                }))
+            }
+            Err(error) => {
+                progress.doing(
+                    SUBJECT,
+                    &format!("the saved machine cannot be used ({error}), booting"),
+                );
+                machine.end()?;
+                std::fs::remove_file(&state).map_err(SandboxError::io("remove", &state))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Boots, and saves the state of the booted machine for the next start.
+    fn boot_and_keep(
+        &self,
+        accelerator: Accelerator,
+        first_output: Option<Duration>,
+        progress: &dyn Progress,
+    ) -> Result<Waiting, Obstacle> {
+        let initramfs = initramfs::ensure(
+            &self.dirs.cache.join("initramfs"),
+            self.binary,
+            self.image,
+        )?;
+        progress.doing(
+            SUBJECT,
+            &format!("booting the machine ({accelerator}), once for this version"),
+        );
+        let (machine, ports) = self.launch(accelerator, Some(initramfs))?;
+        let identity = self.identity(accelerator);
+        let kept = self
+            .wait_until_ready(&machine, first_output)
+            .and_then(|()| Ok(self.keep(&machine, &identity, progress)?));
+        if let Err(obstacle) = kept {
+            machine.end()?;
+            return Err(obstacle);
+        }
+        Ok(Waiting {
+            machine,
+            ports,
+            identity,
+            how: How::Booted,
+        })
+    }
+
+    fn wait_until_ready(
+        &self,
+        machine: &Machine,
+        first_output: Option<Duration>,
+    ) -> Result<(), Obstacle> {
+        let began = Instant::now();
+        let mut mute = false;
+        let answer = machine.conversation()?.ask_while(
+            Request::Ready,
+            began + self.limit,
+            || {
+                mute = first_output.is_some_and(|limit| began.elapsed() > limit)
+                    && !machine.has_printed();
+                !mute && machine.process().is_alive()
+            },
+        );
+        match answer {
+            Ok(_) => Ok(()),
+            Err(ConversationError::GivenUp) if mute => Err(Obstacle::Mute),
+            // Without a word from the guest it was the accelerator that ended QEMU, not the guest's kernel.
+            Err(ConversationError::Ended | ConversationError::GivenUp)
+                if first_output.is_some() && !machine.has_printed() =>
+            {
+                Err(Obstacle::Mute)
+            }
+            Err(error) => Err(machine
+                .explain_silence(error, self.limit, "booting")
+                .into()),
+        }
+    }
+
+    fn keep(
+        &self,
+        machine: &Machine,
+        identity: &Identity,
+        progress: &dyn Progress,
+    ) -> Result<(), SandboxError> {
+        progress.doing(SUBJECT, "saving the booted machine for later starts");
+        let directory = self.base_states();
+        crate::sys::dirs::create_private(&directory)
+            .map_err(SandboxError::io("create", &directory))?;
+        let temporary = directory.join(format!(".making-{}", std::process::id()));
+        let state = directory.join(format!("{}.state", identity.key()));
+        let saved = machine.save_state(&temporary).and_then(|()| {
+            std::fs::rename(&temporary, &state).map_err(SandboxError::io("write", &state))
+        });
+        if saved.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        saved?;
+        cache::prune(&directory);
+        cache::prune(&self.dirs.cache.join("initramfs"));
+        Ok(())
+    }
+
+    fn base_states(&self) -> PathBuf {
+        self.dirs.cache.join("base")
+    }
+
+    /// Launches QEMU with free ports; without an initramfs it waits for a state to load.
+    pub fn launch(
+        &self,
+        accelerator: Accelerator,
+        initramfs: Option<PathBuf>,
+    ) -> Result<(Machine, Vec<u16>), SandboxError> {
+        for _ in 0..PORT_ATTEMPTS {
+            machine::remove_runtime_files(&self.files.runtime)
+                .map_err(SandboxError::io("clean", &self.files.runtime))?;
+            let ports = machine::free_ports(self.hosts)
+                .map_err(SandboxError::io("find free ports of", "127.0.0.1".as_ref()))?;
+            let forwards: Vec<Forward> = ports
+                .iter()
+                .enumerate()
+                .map(|(number, &outside)| Forward {
+                    outside,
+                    inside: management_address(number),
+                })
+                .collect();
+            let arguments = Arguments {
+                name: self.name.clone(),
+                accelerator,
+                size: self.size,
+                kernel: &self.image.kernel,
+                initramfs: initramfs.as_deref(),
+                rootfs: &self.image.rootfs,
+                runtime: &self.files.runtime,
+                console: &self.files.console(),
+                forwards: &forwards,
+            };
+            match Machine::launch(self.qemu, &arguments) {
+                Ok(machine) => return Ok((machine, ports)),
+                Err(LaunchFailure::PortTaken) => {}
+                Err(LaunchFailure::Other(error)) => return Err(error),
+            }
+        }
+        Err(SandboxError::Qemu {
+            complaint: format!(
+                "other programs took its loopback ports {PORT_ATTEMPTS} times in a row"
+            ),
+        })
+    }
+}

@@ -1,0 +1,352 @@
+//! Saved labs: a whole running sandbox, its memory and disks and keys, under a name, to be taken up again.
+//!
+//! They are in the cache, under `saved/LAB/NAME`, because they live no longer than what they were made with: a
+//! saved lab loads only with the accelerator, QEMU, image, and lvslab build that saved it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::binary::Binary;
+use super::bring_up::Plan;
+use super::control::Request;
+use super::machine::{Accelerator, Choice, Qemu};
+use super::record::{Files, HostRecord, Record};
+use super::start::{Started, freshness, machine_name};
+use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
+use crate::model::LabName;
+use crate::sys::dirs::{self, Dirs};
+use crate::sys::progress::Progress;
+
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+const STATE: &str = "state";
+const RECORD: &str = "sandbox.json";
+const PRIVATE_KEY: &str = "id_ed25519";
+/// The lab as the commands know it; not ours, but the restored hosts mean nothing without it.
+const LAB: &str = "lab.json";
+
+/// What to restore.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreRequest<'a> {
+    /// Lab.
+    pub lab: &'a LabName,
+    /// Name it was saved under.
+    pub name: &'a str,
+    /// Where state and cache are.
+    pub dirs: &'a Dirs,
+    /// The image it was saved with.
+    pub image: &'a Image,
+    /// Longest wait for the guest.
+    pub timeout: Duration,
+}
+
+/// A saved lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Saved {
+    /// Lab.
+    pub lab: LabName,
+    /// Name.
+    pub name: String,
+    /// Seconds since 1970 when it was saved.
+    pub saved: u64,
+    /// Size on disk, bytes.
+    pub bytes: u64,
+}
+
+/// Keeps the running sandbox of `lab` as `name`, replacing what was saved under that name; it runs on.
+///
+/// # Errors
+/// [`SandboxError::NotRunning`], [`SandboxError::UnusableSave`] for a name that does not fit, or what kept the
+/// state from being written.
+pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxError> {
+    let name = checked_name(lab, name)?;
+    let files = Files::of(dirs, lab);
+    let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
+    let (_, machine) = leftovers::running(&files)?
+        .ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
+    let directory = directory(dirs, lab);
+    let temporary = directory.join(format!(".saving-{}", std::process::id()));
+    discard(&temporary)?;
+    dirs::create_private(&temporary).map_err(SandboxError::io("create", &temporary))?;
+    let kept = machine
+        .save_state(&temporary.join(STATE))
+        .and_then(|()| copy(&files.record(), &temporary.join(RECORD)))
+        .and_then(|()| copy(&files.identity(), &temporary.join(PRIVATE_KEY)))
+        .and_then(|()| {
+            let lab = files.state.join(LAB);
+            if lab.exists() {
+                copy(&lab, &temporary.join(LAB))
+            } else {
+                Ok(())
+            }
+        });
+    if let Err(error) = kept {
+        let _ = discard(&temporary);
+        return Err(error);
+    }
+    let target = directory.join(name.as_str());
+    discard(&target)?;
+    std::fs::rename(&temporary, &target).map_err(SandboxError::io("write", &target))?;
+    describe(lab, &target).ok_or_else(|| missing(dirs, lab, name.as_str()))
+}
+
+/// Takes a saved lab up again, in place of the one that runs, if one does.
+///
+/// The machine gets the present time and a fresh random seed; SSH sessions that were open when it was saved
+/// have ended; the loopback ports are new ones.
+///
+/// # Errors
+/// [`SandboxError::NoSuchSave`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
+/// here, in which case a running sandbox is left alone.
+pub fn restore(
+    request: &RestoreRequest<'_>,
+    progress: &dyn Progress,
+) -> Result<Started, SandboxError> {
+    let began = Instant::now();
+    let (dirs, lab) = (request.dirs, request.lab);
+    let name = checked_name(lab, request.name)?;
+    let source = directory(dirs, lab).join(name.as_str());
+    let record = Record::read(&source.join(RECORD))
+        .ok_or_else(|| missing(dirs, lab, name.as_str()))?;
+    let files = Files::of(dirs, lab);
+    let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
+    let qemu = Qemu::installed(dirs)?;
+    let binary = Binary::running()?;
+    let plan = Plan {
+        dirs,
+        image: request.image,
+        qemu: &qemu,
+        binary: &binary,
+        files: &files,
+        name: machine_name(lab),
+        hosts: record.hosts.len(),
+        size: record.identity.size,
+        limit: request.timeout,
+    };
+    let accelerator = match plan.choose(None)? {
+        Choice::Decided(accelerator) => accelerator,
+        // It was saved here under this one.
+        Choice::TryKvm => record.identity.accelerator,
+    };
+    if let Some(obstacle) = record.identity.obstacle(&plan.identity(accelerator)) {
+        return Err(SandboxError::UnusableSave {
+            lab: lab.clone(),
+            name: request.name.to_owned(),
+            reason: format!("cannot be restored here: {obstacle}"),
+        });
+    }
+    leftovers::clear(&files)?;
+    files.create()?;
+    progress.doing(SUBJECT, &format!("restoring the saved lab {name}"));
+    match take_up(&plan, record, &source, accelerator) {
+        Ok(hosts) => {
+            let started = Started {
+                how: How::Restored,
+                accelerator,
+                elapsed: began.elapsed(),
+                ssh_config: files.ssh_config(),
+            };
+            progress.finished(SUBJECT, &started.summary(hosts));
+            Ok(started)
+        }
+        Err(error) => {
+            let _ = leftovers::clear(&files);
+            Err(error)
+        }
+    }
+}
+
+fn take_up(
+    plan: &Plan<'_>,
+    record: Record,
+    source: &Path,
+    accelerator: Accelerator,
+) -> Result<usize, SandboxError> {
+    let (machine, ports) = plan.launch(accelerator, None)?;
+    let outcome = machine
+        .load_state(&source.join(STATE))
+        .and_then(|()| {
+            machine.ask(
+                Request::Refresh(freshness()?),
+                plan.limit,
+                "setting its clock and seed",
+            )
+        })
+        .and_then(|_| {
+            let key = source.join(PRIVATE_KEY);
+            let private = std::fs::read_to_string(&key).map_err(SandboxError::io("read", &key))?;
+            let lab = source.join(LAB);
+            if lab.exists() {
+                copy(&lab, &plan.files.state.join(LAB))?;
+            }
+            let hosts: Vec<HostRecord> = record
+                .hosts
+                .into_iter()
+                .zip(ports)
+                .map(|(host, port)| HostRecord { port, ..host })
+                .collect();
+            let count = hosts.len();
+            Record::new(record.lab, record.layout, hosts, record.identity)
+                .write(plan.files, &private)
+                .map(|()| count)
+        });
+    if outcome.is_err() {
+        machine.end()?;
+    }
+    outcome
+}
+
+/// Every saved lab, by lab and name.
+#[must_use]
+pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
+    let mut saved: Vec<Saved> = children(&dirs.cache.join("saved"))
+        .into_iter()
+        .filter_map(|path| path.file_name()?.to_str()?.parse::<LabName>().ok())
+        .flat_map(|lab| {
+            children(&directory(dirs, &lab))
+                .into_iter()
+                .filter_map(move |path| describe(&lab, &path))
+        })
+        .collect();
+    saved.sort_by(|a, b| (&a.lab, &a.name).cmp(&(&b.lab, &b.name)));
+    saved
+}
+
+/// Forgets a saved lab. Whether there was one.
+///
+/// # Errors
+/// When its files cannot be removed.
+pub fn remove_saved(dirs: &Dirs, lab: &LabName, name: &str) -> Result<bool, SandboxError> {
+    let target = directory(dirs, lab).join(checked_name(lab, name)?.as_str());
+    let found = target.exists();
+    discard(&target)?;
+    Ok(found)
+}
+
+fn describe(lab: &LabName, path: &Path) -> Option<Saved> {
+    let name = path.file_name()?.to_str()?.to_owned();
+    name.parse::<LabName>().ok()?;
+    let found = std::fs::metadata(path.join(STATE)).ok()?;
+    let written = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Saved {
+        lab: lab.clone(),
+        name,
+        saved: written.as_secs(),
+        bytes: found.len(),
+    })
+}
+
+/// A saved lab's name becomes a directory; the alphabet is a lab's.
+fn checked_name(lab: &LabName, name: &str) -> Result<LabName, SandboxError> {
+    name.parse::<LabName>()
+        .map_err(|reason| SandboxError::UnusableSave {
+            lab: lab.clone(),
+            name: format!("{name:?}"),
+            reason: format!("cannot be: {reason}"),
+        })
+}
+
+fn directory(dirs: &Dirs, lab: &LabName) -> PathBuf {
+    dirs.cache.join("saved").join(lab.as_str())
+}
+
+fn missing(dirs: &Dirs, lab: &LabName, name: &str) -> SandboxError {
+    let known: Vec<String> = list_saved(dirs)
+        .into_iter()
+        .filter(|saved| saved.lab == *lab)
+        .map(|saved| saved.name)
+        .collect();
+    SandboxError::NoSuchSave {
+        lab: lab.clone(),
+        name: name.to_owned(),
+        known: if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        },
+    }
+}
+
+fn children(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), SandboxError> {
+    std::fs::copy(from, to)
+        .map(drop)
+        .map_err(SandboxError::io("copy", from))
+}
+
+fn discard(directory: &Path) -> Result<(), SandboxError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(SandboxError::io("remove", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dirs(root: &Path) -> Dirs {
+        Dirs {
+            cache: root.join("cache"),
+            state: root.join("state"),
+            runtime: root.join("run"),
+        }
+    }
+
+    #[test]
+    fn a_save_that_is_not_there_is_named_with_those_that_are() {
+        let root = tempfile::tempdir().unwrap();
+        let dirs = dirs(root.path());
+        let lab: LabName = "dr".parse().unwrap();
+        assert_eq!(
+            missing(&dirs, &lab, "x").to_string(),
+            "lab dr has no saved state x; saved are: none"
+        );
+        for name in ["verified", "fresh", ".saving-12"] {
+            let save = directory(&dirs, &lab).join(name);
+            std::fs::create_dir_all(&save).unwrap();
+            std::fs::write(save.join(STATE), "12345").unwrap();
+        }
+        let names: Vec<(String, u64)> = list_saved(&dirs)
+            .into_iter()
+            .map(|saved| (saved.name, saved.bytes))
+            .collect();
+        assert_eq!(names, [("fresh".to_owned(), 5), ("verified".to_owned(), 5)]);
+        assert_eq!(
+            missing(&dirs, &lab, "x").to_string(),
+            "lab dr has no saved state x; saved are: fresh, verified"
+        );
+        assert!(remove_saved(&dirs, &lab, "fresh").unwrap());
+        assert!(!remove_saved(&dirs, &lab, "fresh").unwrap());
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_directory_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let error = save(&dirs(root.path()), &"dr".parse().unwrap(), "../x").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "saved state \"../x\" of lab dr cannot be: '.' is not allowed here; use lower-case letters, \
+             digits and inner hyphens"
+        );
+    }
+
+    #[test]
+    fn only_a_running_sandbox_can_be_saved() {
+        let root = tempfile::tempdir().unwrap();
+        let error = save(&dirs(root.path()), &"dr".parse().unwrap(), "x").unwrap_err();
+        assert!(matches!(error, SandboxError::NotRunning { .. }), "{error}");
+    }
+}

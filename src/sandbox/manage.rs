@@ -1,0 +1,175 @@
+//! A running sandbox: stopping it, asking how it is, restarting one of its hosts.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::control::{GuestState, Reply, Request};
+use super::machine::{Accelerator, Machine};
+use super::record::{Files, Record};
+use super::{SandboxError, leftovers, lock};
+use crate::model::{HostName, LabName};
+use crate::sys::dirs::Dirs;
+
+/// Longest wait for another lvslab that works on the same sandbox.
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// A machine that does not tell its hosts' state in this time has other worries.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// A shutdown takes at most half a minute, a boot with slow services some more.
+const REBOOT_LIMIT: Duration = Duration::from_secs(180);
+
+/// How one lab's sandbox is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Lab.
+    pub lab: LabName,
+    /// Whether its machine runs; otherwise it ended by itself (this machine was restarted, QEMU was killed).
+    pub running: bool,
+    /// QEMU's process.
+    pub pid: Option<i32>,
+    /// What runs the guest.
+    pub accelerator: Accelerator,
+    /// Seconds since it was started.
+    pub uptime_seconds: u64,
+    /// Memory QEMU uses of this machine, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Memory the guest may use, MiB.
+    pub guest_memory_mib: u32,
+    /// Hosts, in the lab's order.
+    pub hosts: Vec<HostStatus>,
+}
+
+/// How one host of a sandbox is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostStatus {
+    /// Name.
+    pub name: HostName,
+    /// What it is doing; `None` when its machine does not say.
+    pub state: Option<GuestState>,
+    /// Seconds since it was started or rebooted.
+    pub uptime_seconds: Option<u64>,
+    /// Port of 127.0.0.1 for SSH.
+    pub port: u16,
+    /// A command that logs in.
+    pub login: String,
+}
+
+/// Ends the sandbox of `lab` and removes everything it left except what is in the cache. Whether there was one.
+///
+/// The lab's state directory goes as a whole: it has no meaning without its hosts.
+///
+/// # Errors
+/// When the machine does not end or a file cannot be removed.
+pub fn stop(dirs: &Dirs, lab: &LabName) -> Result<bool, SandboxError> {
+    let files = Files::of(dirs, lab);
+    let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
+    let machine = Machine::running(&files.runtime, &files.console());
+    let found = machine.is_some() || files.record().exists();
+    if !found {
+        return Ok(false);
+    }
+    leftovers::clear(&files)?;
+    match std::fs::remove_dir_all(&files.state) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(SandboxError::io("remove", &files.state)(error));
+        }
+        _ => {}
+    }
+    leftovers::remove_empty_directories(&files);
+    let _ = std::fs::remove_dir(&dirs.state);
+    Ok(true)
+}
+
+/// Every lab that has a sandbox, by name.
+///
+/// # Errors
+/// When the state directory cannot be read.
+pub fn status(dirs: &Dirs) -> Result<Vec<Status>, SandboxError> {
+    let entries = match std::fs::read_dir(&dirs.state) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(SandboxError::io("read", &dirs.state)(error)),
+    };
+    let mut labs: Vec<Status> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<LabName>().ok())
+        .filter_map(|lab| status_of(dirs, &lab))
+        .collect();
+    labs.sort_by(|a, b| a.lab.cmp(&b.lab));
+    Ok(labs)
+}
+
+fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
+    let files = Files::of(dirs, lab);
+    let record = Record::read(&files.record())?;
+    let machine = Machine::running(&files.runtime, &files.console());
+    let guests = machine
+        .as_ref()
+        .and_then(|machine| {
+            machine
+                .ask(Request::Status, STATUS_LIMIT, "telling its status")
+                .ok()
+        })
+        .and_then(|reply| match reply {
+            Reply::Status { hosts } => Some(hosts),
+            _ => None,
+        })
+        .unwrap_or_default();
+    let hosts = record
+        .hosts
+        .iter()
+        .map(|host| {
+            let guest = guests.iter().find(|guest| guest.name == host.name);
+            HostStatus {
+                name: host.name.clone(),
+                state: guest.map(|guest| guest.state),
+                uptime_seconds: guest
+                    .filter(|guest| guest.state == GuestState::Up)
+                    .map(|guest| guest.uptime_seconds),
+                port: host.port,
+                login: format!("ssh -F {} {}", files.ssh_config().display(), host.name),
+            }
+        })
+        .collect();
+    let process = machine.as_ref().map(Machine::process);
+    Some(Status {
+        lab: record.lab.clone(),
+        running: process.is_some(),
+        pid: process.map(|process| process.pid()),
+        accelerator: record.identity.accelerator,
+        uptime_seconds: match process {
+            Some(_) => super::now().as_secs().saturating_sub(record.started),
+            None => 0,
+        },
+        memory_bytes: process.and_then(|process| process.resident_bytes()),
+        guest_memory_mib: record.identity.size.memory_mib,
+        hosts,
+    })
+}
+
+/// Restarts one host from its own disk and returns when it accepts logins again.
+///
+/// # Errors
+/// [`SandboxError::NotRunning`], [`SandboxError::UnknownHost`], or what kept it from coming up.
+pub fn reboot(dirs: &Dirs, lab: &LabName, host: &HostName) -> Result<(), SandboxError> {
+    let files = Files::of(dirs, lab);
+    let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
+    let (record, machine) = leftovers::running(&files)?
+        .ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
+    if record.hosts.iter().all(|known| known.name != *host) {
+        return Err(SandboxError::UnknownHost {
+            lab: lab.clone(),
+            host: host.clone(),
+            known: record.host_names(),
+        });
+    }
+    machine
+        .ask(
+            Request::Reboot { host: host.clone() },
+            REBOOT_LIMIT,
+            &format!("rebooting {host}"),
+        )
+        .map(drop)
+}

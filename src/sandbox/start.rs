@@ -1,0 +1,216 @@
+//! Starting the sandbox of a lab.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::binary::{Binary, random_bytes};
+use super::bring_up::{Plan, Waiting};
+use super::control::{Freshness, Request};
+use super::description::{Description, GuestHost};
+use super::keys::KeyPair;
+use super::layout::{Layout, MOST_HOSTS, management_address};
+use super::machine::{Accelerator, Qemu, Size};
+use super::record::{Files, HostRecord, Record};
+use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
+use crate::model::{Lab, LabName};
+use crate::sys::dirs::Dirs;
+use crate::sys::progress::Progress;
+
+/// What to start.
+#[derive(Debug, Clone, Copy)]
+pub struct StartRequest<'a> {
+    /// The lab whose hosts are wanted.
+    pub lab: &'a Lab,
+    /// Where state and cache are.
+    pub dirs: &'a Dirs,
+    /// What the machine boots from.
+    pub image: &'a Image,
+    /// Whether the factory-new hosts come without httpd (it can be installed from the image's repository).
+    pub without_httpd: bool,
+    /// Hardware virtualisation or emulation; otherwise `LVSLAB_ACCELERATOR` or trying decides.
+    pub accelerator: Option<Accelerator>,
+    /// Longest wait for each of: another lvslab, the guest's boot, its hosts.
+    pub timeout: Duration,
+}
+
+/// A sandbox whose hosts accept logins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// What it took.
+    pub how: How,
+    /// What runs the guest.
+    pub accelerator: Accelerator,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// `ssh -F` this.
+    pub ssh_config: PathBuf,
+}
+
+/// Starts the sandbox of a lab, unless it runs already.
+///
+/// Blocks until all hosts accept logins. The machine outlives this process.
+///
+/// # Errors
+/// [`SandboxError::OtherShape`] when it runs with other machines or wires; otherwise what kept it from coming
+/// up, and then nothing of it is left.
+pub fn start(
+    request: &StartRequest<'_>,
+    progress: &dyn Progress,
+) -> Result<Started, SandboxError> {
+    let began = Instant::now();
+    let layout = Layout::of(request.lab);
+    if layout.hosts.len() > MOST_HOSTS {
+        return Err(SandboxError::TooManyHosts {
+            hosts: layout.hosts.len(),
+            most: MOST_HOSTS,
+        });
+    }
+    let name = request.lab.name();
+    let files = Files::of(request.dirs, name);
+    let _lock = lock::lab(request.dirs, name, request.timeout)?;
+    let started = |how, accelerator| Started {
+        how,
+        accelerator,
+        elapsed: began.elapsed(),
+        ssh_config: files.ssh_config(),
+    };
+    if let Some((record, _)) = leftovers::running(&files)? {
+        return match record.layout.difference(&layout) {
+            None => {
+                let started = started(How::AlreadyRunning, record.identity.accelerator);
+                progress.finished(SUBJECT, "running");
+                Ok(started)
+            }
+            Some(difference) => Err(SandboxError::OtherShape {
+                lab: name.clone(),
+                difference,
+            }),
+        };
+    }
+    files.create()?;
+    match bring_up(request, &layout, &files, progress) {
+        Ok((how, accelerator)) => {
+            let started = started(how, accelerator);
+            progress.finished(SUBJECT, &started.summary(layout.hosts.len()));
+            Ok(started)
+        }
+        Err(error) => {
+            // The first error is the one to tell.
+            let _ = leftovers::clear(&files);
+            Err(error)
+        }
+    }
+}
+
+impl Started {
+    /// `restored in 0.4 s, 4 hosts`.
+    #[must_use]
+    pub fn summary(&self, hosts: usize) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        match self.how {
+            How::AlreadyRunning => format!("running, {hosts} hosts"),
+            How::Restored => format!("restored in {seconds:.1} s, {hosts} hosts"),
+            How::Booted => format!("booted in {seconds:.1} s, {hosts} hosts"),
+        }
+    }
+}
+
+fn bring_up(
+    request: &StartRequest<'_>,
+    layout: &Layout,
+    files: &Files,
+    progress: &dyn Progress,
+) -> Result<(How, Accelerator), SandboxError> {
+    let qemu = Qemu::installed(request.dirs)?;
+    let binary = Binary::running()?;
+    let plan = Plan {
+        dirs: request.dirs,
+        image: request.image,
+        qemu: &qemu,
+        binary: &binary,
+        files,
+        name: machine_name(request.lab.name()),
+        hosts: layout.hosts.len(),
+        size: Size::for_hosts(layout.hosts.len()),
+        limit: request.timeout,
+    };
+    let waiting = plan.bring_up(request.accelerator, progress)?;
+    progress.doing(SUBJECT, &format!("starting {} hosts", layout.hosts.len()));
+    let outcome = populate(request, layout, files, &waiting);
+    if outcome.is_err() {
+        waiting.machine.end()?;
+    }
+    outcome.map(|()| (waiting.how, waiting.identity.accelerator))
+}
+
+/// Hands the lab's hosts in, with keys of their own, and writes down how to reach them.
+fn populate(
+    request: &StartRequest<'_>,
+    layout: &Layout,
+    files: &Files,
+    waiting: &Waiting,
+) -> Result<(), SandboxError> {
+    let lab = request.lab.name();
+    let person = KeyPair::generate(&format!("lvslab {lab}"))?;
+    let mut guests = Vec::new();
+    let mut records = Vec::new();
+    for (number, (host, &port)) in layout.hosts.iter().zip(&waiting.ports).enumerate() {
+        let key = KeyPair::generate(host.name.as_str())?;
+        let management = management_address(number);
+        guests.push(GuestHost {
+            name: host.name.clone(),
+            management,
+            host_key: key.private,
+            without_httpd: request.without_httpd,
+            interfaces: host.interfaces.clone(),
+            hosts_file: host.neighbours.clone(),
+        });
+        records.push(HostRecord {
+            name: host.name.clone(),
+            management,
+            port,
+            host_key: key.public,
+        });
+    }
+    let fresh = freshness()?;
+    let description = Description {
+        clock: fresh.clock,
+        seed_base64: fresh.seed_base64,
+        segments: layout.segments,
+        authorized_key: person.public.clone(),
+        hosts: guests,
+    };
+    waiting.machine.ask(
+        Request::Start(Box::new(description)),
+        request.timeout,
+        "starting its hosts",
+    )?;
+    Record::new(
+        lab.clone(),
+        layout.clone(),
+        records,
+        waiting.identity.clone(),
+    )
+    .write(files, &person.private)
+}
+
+/// Time and randomness for the guest, as of now.
+pub fn freshness() -> Result<Freshness, SandboxError> {
+    let seed = random_bytes::<64>().map_err(SandboxError::io("read", "/dev/urandom".as_ref()))?;
+    let now = super::now();
+    Ok(Freshness {
+        clock: (
+            i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            i64::from(now.subsec_nanos()),
+        ),
+        seed_base64: STANDARD.encode(seed),
+    })
+}
+
+/// What `ps` calls the machine.
+pub fn machine_name(lab: &LabName) -> String {
+    format!("lvslab-{lab}")
+}
