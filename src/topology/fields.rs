@@ -228,7 +228,7 @@ pub(super) fn page(text: &str) -> Result<String, Problem> {
     } else if text.chars().any(char::is_control) {
         "the page has a control character or more than one line"
     } else if text.trim() != text {
-        "the page begins or ends with a blank"
+        "the page begins or ends with a space"
     } else if text.chars().count() > MAX_PAGE {
         "the page is longer than 1000 characters"
     } else {

@@ -7,7 +7,7 @@
 //! An inventory may name more hosts than one lab has, so that several labs can share it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Inventory;
 use super::destination::destination;
@@ -66,6 +66,7 @@ pub(super) fn read(
 /// A file's path as ssh_config(5) can hold it: `~/` and relative paths resolved, nothing ssh would expand.
 fn file_path(text: &str, inventory: Inventory<'_>) -> Result<PathBuf, Problem> {
     let problem = |why: &str| Problem::new(format!("path {}: {why}", quoted(text)));
+    // ssh_config(5) takes one line in double quotes, and expands `%` and `$` in them.
     if text.is_empty() {
         return Err(problem("it is empty"));
     }
@@ -86,6 +87,5 @@ fn file_path(text: &str, inventory: Inventory<'_>) -> Result<PathBuf, Problem> {
     if text.starts_with('~') {
         return Err(problem("only `~/`, your own home directory, is known"));
     }
-    let directory = inventory.path.parent().unwrap_or(Path::new(""));
-    Ok(directory.join(text))
+    Ok(inventory.directory.join(text))
 }

@@ -39,8 +39,10 @@ pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 pub struct Inventory<'a> {
     /// Content.
     pub text: &'a str,
-    /// Where it was read from; `identity` and `known_hosts` are relative to its directory.
-    pub path: &'a Path,
+    /// What messages call it.
+    pub file_name: &'a str,
+    /// What relative paths in it are relative to.
+    pub directory: &'a Path,
     /// What `~/` stands for; `None` makes `~/` an error.
     pub home: Option<&'a Path>,
 }
@@ -54,16 +56,23 @@ pub struct Inventory<'a> {
 pub fn load(path: &Path, inventory: Option<&Path>) -> Result<Lab, TopologyError> {
     let topology = read_text(path)?;
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let inventory = match inventory {
-        Some(path) => Some((path, read_text(path)?)),
-        None => None,
+    let file_name = path.display().to_string();
+    let Some(path) = inventory else {
+        return parse(&topology, &file_name, None);
     };
-    let inventory = inventory.as_ref().map(|(path, text)| Inventory {
-        text,
-        path,
+    let text = read_text(path)?;
+    // The lab is used again from other directories, so its paths must not depend on this one.
+    let absolute = std::path::absolute(path).map_err(|source| TopologyError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let inventory = Inventory {
+        text: &text,
+        file_name: &path.display().to_string(),
+        directory: absolute.parent().unwrap_or(Path::new("/")),
         home: home.as_deref(),
-    });
-    parse(&topology, &path.display().to_string(), inventory)
+    };
+    parse(&topology, &file_name, Some(inventory))
 }
 
 /// Reads a topology from its text; `file_name` is what messages call it.
@@ -82,10 +91,9 @@ pub fn parse(
     let Some(inventory) = inventory else {
         return rules::lab(&source, draft, None);
     };
-    refuse_large(inventory.text.len() as u64, inventory.path)?;
+    refuse_large(inventory.text.len() as u64, Path::new(inventory.file_name))?;
     let inventory_text = normalized(inventory.text);
-    let inventory_name = inventory.path.display().to_string();
-    let inventory_source = SourceText::new(&inventory_name, &inventory_text);
+    let inventory_source = SourceText::new(inventory.file_name, &inventory_text);
     let machines = inventory::read(&inventory_source, inventory)?;
     rules::lab(&source, draft, Some(machines))
 }

@@ -1,6 +1,6 @@
 //! A mistake in the making: what is wrong with a value, before and after its place in the file is known.
 
-use super::error::{Mistake, TopologyError, printable};
+use super::error::{MOST_SHOWN, Mistake, TopologyError, printable};
 
 /// A stretch of one line of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,7 +9,7 @@ pub(super) struct Place {
     pub line: usize,
     /// From 0, in characters.
     pub column: usize,
-    /// In characters, on that line.
+    /// In characters; what reaches past the end of the line does not count.
     pub length: usize,
 }
 
@@ -81,15 +81,21 @@ impl<'a> SourceText<'a> {
             .unwrap_or_default()
     }
 
-    /// Pins `problem` to its place.
+    /// Pins `problem` to its place, which ends with the line and leaves trailing blanks out.
     pub fn mistake(&self, place: Place, problem: Problem) -> Mistake {
+        let source_line = self.line(place.line);
+        let text: String = source_line
+            .chars()
+            .skip(place.column)
+            .take(place.length)
+            .collect();
         Mistake {
             title: problem.title,
             file: self.name.to_owned(),
             line: place.line,
             column: place.column + 1,
-            length: place.length,
-            source_line: self.line(place.line).to_owned(),
+            length: text.trim_end().chars().count(),
+            source_line: source_line.to_owned(),
             label: problem.label,
             notes: problem.notes,
         }
@@ -115,7 +121,8 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// Collects mistakes so that a person gets all of them at once.
+/// Collects mistakes so that a person gets all of them at once; a file that is wrong on every line need
+/// not be held twice, so no more than can be shown are kept.
 #[derive(Debug)]
 pub(super) struct Mistakes<'s, 'a> {
     source: &'s SourceText<'a>,
@@ -131,7 +138,9 @@ impl<'s, 'a> Mistakes<'s, 'a> {
     }
 
     pub fn add(&mut self, place: Place, problem: Problem) {
-        self.found.push(self.source.mistake(place, problem));
+        if !self.is_full() {
+            self.found.push(self.source.mistake(place, problem));
+        }
     }
 
     pub fn add_to_file(&mut self, problem: Problem) {
@@ -147,6 +156,11 @@ impl<'s, 'a> Mistakes<'s, 'a> {
                 None
             }
         }
+    }
+
+    /// Whether looking for more is a waste of time.
+    pub fn is_full(&self) -> bool {
+        self.found.len() > MOST_SHOWN
     }
 
     pub fn is_empty(&self) -> bool {

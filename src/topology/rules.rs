@@ -343,9 +343,19 @@ fn destinations(draft: &Draft, others: &Machines, mistakes: &mut Mistakes<'_, '_
     );
 }
 
+/// Host names listed or compared with others at most; a lab may have thousands.
+const MOST_NAMES: usize = 12;
+
 fn name_list(hosts: &[&HostDraft]) -> String {
-    let names: Vec<&str> = hosts.iter().map(|host| host.name.value.as_str()).collect();
-    names.join(" ")
+    let names: Vec<&str> = hosts
+        .iter()
+        .take(MOST_NAMES)
+        .map(|host| host.name.value.as_str())
+        .collect();
+    match hosts.len().saturating_sub(MOST_NAMES) {
+        0 => names.join(" "),
+        more => format!("{} and {more} more", names.join(" ")),
+    }
 }
 
 fn mixed(
@@ -359,7 +369,7 @@ fn mixed(
         .note(format!("with: {}", name_list(with)))
         .note(format!("without: {}", name_list(without)))
         .note("give every host one, in the topology or the inventory, or none: then all run in the sandbox");
-    for host in without {
+    for host in without.iter().take(MOST_NAMES) {
         let candidates = others.keys().map(|name| name.as_str());
         if let Some(near) = nearest(host.name.value.as_str(), candidates) {
             let origin = others

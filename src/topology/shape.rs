@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::error::quoted;
 use super::problem::{Mistakes, Place, Problem};
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, nearest};
 use super::tree::{Kind, Node};
 
 /// What a value looks like.
@@ -120,7 +120,7 @@ pub(super) fn check(
     match (shape, &node.kind) {
         (_, Kind::Scalar { null: true, .. }) => mistakes.add(
             key_place,
-            Problem::new(format!("{} has no value", quoted(name))).note(match shape {
+            Problem::new(format!("{} has no value", subject(name))).note(match shape {
                 Text => "give it one, or leave the key out where it is optional".to_owned(),
                 Section(keys) => keys_of(name, keys),
                 Named(_, what) => format!("at least one {what} is needed"),
@@ -144,13 +144,16 @@ pub(super) fn check(
             }
             doubles(entries, &format!("{what} "), mistakes);
             for (key, value) in entries {
+                if mistakes.is_full() {
+                    return;
+                }
                 let name = key.text().unwrap_or_default();
                 check(value, each, name, key.place, mistakes);
             }
         }
         (Section(keys), _) => mistakes.add(
             node.place,
-            Problem::new(format!("{} is a mapping of keys to values", quoted(name)))
+            Problem::new(format!("{} is a mapping of keys to values", subject(name)))
                 .note(keys_of(name, keys)),
         ),
         (Named(_, what), _) => mistakes.add(
@@ -174,6 +177,9 @@ fn section(
     doubles(entries, "key ", mistakes);
     let names = || keys.iter().map(|key| key.name);
     for (key, value) in entries {
+        if mistakes.is_full() {
+            return;
+        }
         let text = key.text().unwrap_or_default();
         match keys.iter().find(|known| known.name == text) {
             Some(known) => check(value, &known.shape, known.name, key.place, mistakes),
@@ -185,16 +191,20 @@ fn section(
             ),
         }
     }
+    let has = |name| entries.iter().any(|(key, _)| key.text() == Some(name));
+    // A misspelt key is reported as such, not as missing, too.
+    let misspelt: Vec<&str> = entries
+        .iter()
+        .take(MOST_COMPARED)
+        .filter_map(|(key, _)| key.text().filter(|text| !names().any(|name| name == *text)))
+        .filter_map(|text| nearest(text, names()))
+        .collect();
     for missing in keys
         .iter()
-        .filter(|key| key.required && !entries.iter().any(|(k, _)| k.text() == Some(key.name)))
+        .filter(|key| key.required && !has(key.name) && !misspelt.contains(&key.name))
     {
-        let title = if name.is_empty() {
-            format!("the file has no `{}`", missing.name)
-        } else {
-            format!("{} has no `{}`", quoted(name), missing.name)
-        };
-        let problem = Problem::new(title).note(keys_of(name, keys));
+        let problem = Problem::new(format!("{} has no `{}`", subject(name), missing.name))
+            .note(keys_of(name, keys));
         if name.is_empty() {
             mistakes.add_to_file(problem);
         } else {
@@ -203,16 +213,36 @@ fn section(
     }
 }
 
+/// Keys of one mapping compared with the known ones; more would only cost time.
+const MOST_COMPARED: usize = 100;
+
+/// The section `name` in a sentence; the whole file has no name.
+fn subject(name: &str) -> String {
+    if name.is_empty() {
+        "the file".to_owned()
+    } else {
+        quoted(name)
+    }
+}
+
 /// Keys that stand twice in one mapping.
 fn doubles(entries: &[(Node, Node)], what: &str, mistakes: &mut Mistakes<'_, '_>) {
     let mut first: HashMap<&str, Place> = HashMap::new();
     for (key, _) in entries {
+        if mistakes.is_full() {
+            return;
+        }
         let text = key.text().unwrap_or_default();
         match first.get(text) {
             Some(place) => mistakes.add(
                 key.place,
-                Problem::new(format!("{what}{} is given twice", quoted(text)))
-                    .label(format!("first on line {}", place.line)),
+                Problem::new(format!("{what}{} is given twice", quoted(text))).label(
+                    if place.line == key.place.line {
+                        format!("first in column {}", place.column + 1)
+                    } else {
+                        format!("first on line {}", place.line)
+                    },
+                ),
             ),
             None => {
                 first.insert(text, key.place);

@@ -58,7 +58,7 @@ impl Node {
     }
 }
 
-/// The document in `source`; `None` when there is none.
+/// The document in `source`; `None` when there is none, or nothing in it.
 pub(super) fn read(source: &SourceText<'_>) -> Result<Option<Node>, Box<Mistake>> {
     refuse_control_characters(source)?;
     let mut reader = Reader {
@@ -66,19 +66,24 @@ pub(super) fn read(source: &SourceText<'_>) -> Result<Option<Node>, Box<Mistake>
         parser: Parser::new_from_str(source.text),
     };
     let mut document = None;
+    let mut documents = 0;
     loop {
         let (event, span) = reader.next()?;
         match event {
             Event::StreamEnd => return Ok(document),
             Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
-            Event::DocumentStart(_) if document.is_some() => {
+            Event::DocumentStart(_) if documents > 0 => {
                 return Err(reader.refuse(
                     span,
                     Problem::new("a second document in the file").note("one file, one document"),
                 ));
             }
             Event::DocumentStart(_) => {}
-            event => document = Some(reader.node(event, span, 0)?),
+            event => {
+                let node = reader.node(event, span, 0)?;
+                document = (!matches!(node.kind, Kind::Scalar { null: true, .. })).then_some(node);
+                documents += 1;
+            }
         }
     }
 }
@@ -107,6 +112,18 @@ fn refuse_control_characters(source: &SourceText<'_>) -> Result<(), Box<Mistake>
     Ok(())
 }
 
+fn alias() -> Problem {
+    Problem::new("YAML aliases are not allowed").note("write the value out instead of `*name`")
+}
+
+fn place(span: Span) -> Place {
+    Place {
+        line: span.start.line(),
+        column: span.start.col(),
+        length: span.len(),
+    }
+}
+
 struct Reader<'s, 'a> {
     source: &'s SourceText<'a>,
     parser: Parser<'a, StrInput<'a>>,
@@ -128,7 +145,7 @@ impl<'a> Reader<'_, 'a> {
                 Problem::new("nested too deeply").note("a topology has three levels of mappings"),
             ));
         }
-        let place = self.place(span);
+        let place = place(span);
         let kind = match event {
             Event::Scalar(_, _, _, Some(tag))
             | Event::MappingStart(_, Some(tag))
@@ -177,13 +194,7 @@ impl<'a> Reader<'_, 'a> {
                 }
                 Kind::Sequence
             }
-            Event::Alias(_) => {
-                return Err(self.refuse(
-                    span,
-                    Problem::new("YAML aliases are not allowed")
-                        .note("write the value out instead of `*name`"),
-                ));
-            }
+            Event::Alias(_) => return Err(self.refuse(span, alias())),
             other => {
                 return Err(self.refuse(
                     span,
@@ -195,24 +206,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn refuse(&self, span: Span, problem: Problem) -> Box<Mistake> {
-        Box::new(self.source.mistake(self.place(span), problem))
-    }
-
-    /// Where `span` starts; its length ends with the line and leaves trailing blanks out.
-    fn place(&self, span: Span) -> Place {
-        let (line, column) = (span.start.line(), span.start.col());
-        let rest: String = self
-            .source
-            .line(line)
-            .chars()
-            .skip(column)
-            .take(span.len())
-            .collect();
-        Place {
-            line,
-            column,
-            length: rest.trim_end().chars().count(),
-        }
+        Box::new(self.source.mistake(place(span), problem))
     }
 
     fn syntax_error(&self, error: &saphyr_parser::ScanError) -> Box<Mistake> {
@@ -220,7 +214,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(place) = self.tab_near(line) {
             return Box::new(self.source.mistake(
                 place,
-                Problem::new("a tab cannot indent YAML").label("use blanks"),
+                Problem::new("a tab cannot indent YAML").label("use spaces"),
             ));
         }
         let place = Place {
@@ -228,10 +222,15 @@ impl<'a> Reader<'_, 'a> {
             column,
             length: 1,
         };
-        Box::new(self.source.mistake(
-            place,
-            Problem::new(format!("this is not YAML: {}", error.info())),
-        ))
+        // An alias of nothing stops the parser before it says that it is an alias.
+        let alias_of_nothing = self.source.line(line).chars().nth(column) == Some('*')
+            && error.info().contains("unknown anchor");
+        let problem = if alias_of_nothing {
+            alias()
+        } else {
+            Problem::new(format!("this is not YAML: {}", error.info()))
+        };
+        Box::new(self.source.mistake(place, problem))
     }
 
     /// A tab in the indentation of the line the parser stopped at, or of one just before it.

@@ -262,7 +262,8 @@ fn an_inventory_says_where_hosts_are_and_wins_over_the_topology() {
     let inventory = "hosts:\n  client: { ssh: root@10.20.0.10:22, identity: keys/lab, known_hosts: ~/known }\n  director: { ssh: d }\n  web1: { ssh: w1, identity: /abs/key }\n  web2: { ssh: w2 }\n  spare: { ssh: s }\n";
     let inventory = Inventory {
         text: inventory,
-        path: Path::new("labs/inventory.yaml"),
+        file_name: "labs/inventory.yaml",
+        directory: Path::new("/here/labs"),
         home: Some(Path::new("/home/teacher")),
     };
     let lab = parse(&topology, "dr.yaml", Some(inventory)).unwrap_or_else(|e| panic!("{e}"));
@@ -272,7 +273,7 @@ fn an_inventory_says_where_hosts_are_and_wins_over_the_topology() {
         .map(|host| format!("{}: {:?}", host.name, host.ssh.as_ref().expect("a target")))
         .collect();
     insta::assert_snapshot!(targets.join("\n"), @r#"
-    client: SshTarget { user: Some("root"), host: "10.20.0.10", port: Some(22), identity: Some("labs/keys/lab"), known_hosts: Some("/home/teacher/known"), origin: "labs/inventory.yaml:2" }
+    client: SshTarget { user: Some("root"), host: "10.20.0.10", port: Some(22), identity: Some("/here/labs/keys/lab"), known_hosts: Some("/home/teacher/known"), origin: "labs/inventory.yaml:2" }
     director: SshTarget { user: None, host: "d", port: None, identity: None, known_hosts: None, origin: "labs/inventory.yaml:3" }
     web1: SshTarget { user: None, host: "w1", port: None, identity: Some("/abs/key"), known_hosts: None, origin: "labs/inventory.yaml:4" }
     web2: SshTarget { user: None, host: "w2", port: None, identity: None, known_hosts: None, origin: "labs/inventory.yaml:5" }

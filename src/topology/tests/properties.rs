@@ -12,7 +12,8 @@ use crate::topology::{Inventory, MAX_FILE_BYTES, parse};
 fn inventory(text: &str) -> Inventory<'_> {
     Inventory {
         text,
-        path: Path::new("inventory.yaml"),
+        file_name: "inventory.yaml",
+        directory: Path::new("/labs"),
         home: Some(Path::new("/root")),
     }
 }

@@ -6,7 +6,8 @@ use super::*;
 fn inventory(topology: &str, text: &str) -> String {
     let inventory = crate::topology::Inventory {
         text,
-        path: std::path::Path::new("inventory.yaml"),
+        file_name: "inventory.yaml",
+        directory: std::path::Path::new("/labs"),
         home: None,
     };
     match parse(topology, "lab.yaml", Some(inventory)) {

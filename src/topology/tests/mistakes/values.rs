@@ -344,9 +344,9 @@ fn a_page_with_an_escape_sequence() {
 }
 
 #[test]
-fn a_page_that_ends_with_a_blank() {
+fn a_page_that_ends_with_a_space() {
     insta::assert_snapshot!(with(DR, "192.168.4.100/24, weight: 1", "192.168.4.100/24, page: \"web1 \""), @r#"
-    error: the page begins or ends with a blank
+    error: the page begins or ends with a space
       ┌ lab.yaml:7:40
     7 │   web1: { rip: 192.168.4.100/24, page: "web1 " }
       │                                        ^^^^^^^

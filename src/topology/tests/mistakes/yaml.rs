@@ -46,18 +46,16 @@ fn an_empty_file() {
 #[test]
 fn only_comments() {
     insta::assert_snapshot!(message("# nothing yet\n---\n"), @"
-    error: `` has no value
-      ┌ lab.yaml:3:1
-    3 │ 
-      │ ^
-      = keys: lab mode service client director real_servers firewall selinux
+    error: the file is empty
+      ┌ lab.yaml
+      = a topology begins with `lab: NAME` and `mode: nat` or `mode: dr`; see topologies/dr.yaml
     ");
 }
 
 #[test]
 fn a_list() {
     insta::assert_snapshot!(message("- lab: dr\n"), @"
-    error: `` is a mapping of keys to values
+    error: the file is a mapping of keys to values
       ┌ lab.yaml:1:1
     1 │ - lab: dr
       │ ^
@@ -68,7 +66,7 @@ fn a_list() {
 #[test]
 fn a_word() {
     insta::assert_snapshot!(message("hello"), @"
-    error: `` is a mapping of keys to values
+    error: the file is a mapping of keys to values
       ┌ lab.yaml:1:1
     1 │ hello
       │ ^^^^^
@@ -82,7 +80,7 @@ fn a_tab_for_indentation() {
     error: a tab cannot indent YAML
       ┌ lab.yaml:7:1
     7 │  web1: { rip: 192.168.4.100/24, weight: 1 }
-      │ ^ use blanks
+      │ ^ use spaces
     ");
 }
 
@@ -120,10 +118,11 @@ fn a_control_character() {
 #[test]
 fn an_alias() {
     insta::assert_snapshot!(with(DR, "web2: { rip: 192.168.4.200/24, weight: 1 }", "web2: *web1"), @"
-    error: this is not YAML: while parsing node, found unknown anchor
+    error: YAML aliases are not allowed
       ┌ lab.yaml:8:9
     8 │   web2: *web1
       │         ^
+      = write the value out instead of `*name`
     ");
 }
 
