@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agent::protocol::{Reply, Request};
-use crate::model::{HostName, Lab};
+use crate::model::{HostName, Lab, LabName};
 use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
 use crate::plan::{self, HostPlan};
 use crate::resource::Facts;
@@ -195,9 +195,12 @@ impl<'a> Deployment<'a> {
 }
 
 /// Ends the connections to the lab's hosts, if there are any.
-pub async fn disconnect(ctx: &Context, lab: &Lab) {
+pub async fn disconnect(ctx: &Context, lab: &LabName) {
+    let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) else {
+        return;
+    };
     // Without its directory of sockets there is no connection to end.
-    if let Ok(roster) = Roster::of(lab, &ctx.dirs) {
+    if let Ok(roster) = Roster::of(&lab, &ctx.dirs) {
         roster.disconnect().await;
     }
 }

@@ -50,11 +50,11 @@ impl Down {
         };
         let name = lab.name().clone();
         if labs::in_sandbox(&lab) {
-            let stopped = sandbox::stop(ctx, &lab).await?;
+            let stopped = sandbox::stop(ctx, &name).await?;
             return self.answer(&Ending::Sandbox { name, stopped });
         }
         if self.forget {
-            disconnect(ctx, &lab).await;
+            disconnect(ctx, &name).await;
             labs::forget(&ctx.dirs, &name)?;
             return self.answer(&Ending::Forgotten { name });
         }
@@ -64,7 +64,7 @@ impl Down {
         ));
         let hosts = self.put_back(ctx, &lab).await?;
         if hosts.troubles.is_empty() {
-            disconnect(ctx, &lab).await;
+            disconnect(ctx, &name).await;
             labs::forget(&ctx.dirs, &name)?;
         }
         self.answer(&Ending::Hosts(hosts))

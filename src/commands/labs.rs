@@ -128,7 +128,11 @@ pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, CommandError> {
     };
     let mut names: Vec<LabName> = entries
         .flatten()
-        .filter(|entry| entry.path().join(LAB_FILE).exists())
+        .filter(|entry| {
+            let has = |file: &str| entry.path().join(file).exists();
+            // A start that was killed half-way leaves only the sandbox's own file.
+            has(LAB_FILE) || has("sandbox.json")
+        })
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     names.sort();

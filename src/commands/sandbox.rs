@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::model::{HostName, Lab};
+use crate::model::{HostName, Lab, LabName};
+use crate::sandbox::control::GuestState;
 use crate::sandbox::image::{self, Image};
-use crate::sandbox::{self, SandboxError, StartRequest, Started};
+use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
 
 use super::deployment::{blocking, disconnect};
 use super::labs::{self, Selection, WhichLab};
@@ -46,6 +48,19 @@ pub struct Consent {
     yes: bool,
 }
 
+/// How a lab's sandbox is started.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Starting {
+    #[command(flatten)]
+    consent: Consent,
+    /// Start sandbox hosts without httpd, to be installed from the sandbox's own package repository
+    #[arg(long)]
+    without_httpd: bool,
+    /// Longest wait for the sandbox machine, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
 /// See [`Verb::Prepare`].
 #[derive(Debug, clap::Args)]
 struct Prepare {
@@ -59,10 +74,7 @@ struct Start {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    consent: Consent,
-    /// Leave httpd out, to be installed from the sandbox's own package repository
-    #[arg(long)]
-    without_httpd: bool,
+    starting: Starting,
 }
 
 /// See [`Verb::Status`].
@@ -98,6 +110,8 @@ struct Restore {
     name: String,
     #[command(flatten)]
     which: WhichLab,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Sandbox {
@@ -122,17 +136,16 @@ impl Sandbox {
             }
             Verb::Start(options) => options.exec(ctx).await,
             Verb::Stop(which) => {
-                let lab = which.load(&ctx.dirs)?;
-                if !labs::in_sandbox(&lab) {
-                    return Err(CommandError::NotInSandbox {
-                        lab: lab.name().clone(),
-                    });
+                let name = which.name(&ctx.dirs)?;
+                let lab = labs::saved(&ctx.dirs, &name)?;
+                if lab.is_some_and(|lab| !labs::in_sandbox(&lab)) {
+                    return Err(CommandError::NotInSandbox { lab: name });
                 }
-                stop(ctx, &lab).await?;
-                Ok(Answer::done(format!(
-                    "the sandbox of lab {} is stopped\n",
-                    lab.name()
-                )))
+                Ok(Answer::done(if stop(ctx, &name).await? {
+                    format!("the sandbox of lab {name} is stopped\n")
+                } else {
+                    format!("nothing to do: no sandbox of lab {name} is running\n")
+                }))
             }
             Verb::Status(status) => status.exec(ctx).await,
             Verb::Reboot(reboot) => reboot.exec(ctx).await,
@@ -151,7 +164,7 @@ impl Start {
             });
         }
         labs::same_place(&ctx.dirs, &lab)?;
-        let started = start(ctx, &lab, &self.consent, self.without_httpd).await?;
+        let started = start(ctx, &lab, &self.starting).await?;
         let hosts = lab.hosts().iter().map(|host| host.name.as_str());
         Ok(Answer::done(format!(
             "lab {} is started ({}, {:.1} s): {}\nlog in   lvslab ssh {}\n",
@@ -182,26 +195,7 @@ impl ShowStatus {
             if number > 0 {
                 text.push('\n');
             }
-            let _ = writeln!(
-                text,
-                "lab {} · {} · up {} · pid {} · {} MiB",
-                lab.lab,
-                lab.accelerator,
-                duration(lab.uptime_seconds),
-                lab.pid,
-                lab.memory_bytes / (1024 * 1024),
-            );
-            let width = lab.hosts.iter().map(|host| host.name.as_str().len()).max();
-            let width = width.unwrap_or(0);
-            for host in &lab.hosts {
-                let _ = writeln!(
-                    text,
-                    "  {:width$}  up {:>8}  {}",
-                    host.name,
-                    duration(host.uptime_seconds),
-                    host.login
-                );
-            }
+            text.push_str(&describe(lab));
         }
         Ok(Answer::done(text))
     }
@@ -234,21 +228,65 @@ impl Save {
 impl Restore {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.which.name(&ctx.dirs)?;
+        let image = prepare_image(ctx, &self.consent).await?;
         // Connections into the machine that is about to be replaced lead nowhere.
-        if let Some(up) = labs::saved(&ctx.dirs, &lab)? {
-            disconnect(ctx, &up).await;
-        }
+        disconnect(ctx, &lab).await;
         let (dirs, name) = (ctx.dirs.clone(), self.name.clone());
         let progress = Arc::clone(&ctx.progress);
         let restored = lab.clone();
-        let started =
-            blocking(move || sandbox::restore(&dirs, &restored, &name, progress.as_ref()))
-                .await??;
+        let restore = move || {
+            let request = RestoreRequest {
+                lab: &restored,
+                name: &name,
+                dirs: &dirs,
+                image: &image,
+                timeout: RESTORE_LIMIT,
+            };
+            sandbox::restore(&request, progress.as_ref())
+        };
+        let started = blocking(restore).await??;
         Ok(Answer::done(format!(
             "lab {lab} is as it was kept, after {:.1} s\n",
             started.elapsed.as_secs_f64()
         )))
     }
+}
+
+/// Longest wait for a restored machine.
+const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+
+/// One lab's machine and hosts.
+fn describe(lab: &Status) -> String {
+    let mut parts = vec![format!("lab {}", lab.lab), lab.accelerator.to_string()];
+    match lab.pid {
+        Some(pid) => {
+            parts.push(format!("up {}", duration(lab.uptime_seconds)));
+            parts.push(format!("pid {pid}"));
+        }
+        None => parts.push("not running any more".to_owned()),
+    }
+    if let Some(bytes) = lab.memory_bytes {
+        parts.push(format!(
+            "{} of {} MiB",
+            bytes / (1024 * 1024),
+            lab.guest_memory_mib
+        ));
+    }
+    let mut text = format!("{}\n", parts.join(" · "));
+    let width = lab.hosts.iter().map(|host| host.name.as_str().len()).max();
+    let width = width.unwrap_or(0);
+    for host in &lab.hosts {
+        let state = match (host.state, host.uptime_seconds) {
+            (_, Some(seconds)) => format!("up {}", duration(seconds)),
+            (Some(GuestState::Booting), _) => "booting".to_owned(),
+            (Some(GuestState::Stopping), _) => "stopping".to_owned(),
+            (Some(GuestState::Off), _) => "off".to_owned(),
+            (Some(GuestState::Up), None) => "up".to_owned(),
+            (None, None) => "unknown".to_owned(),
+        };
+        let _ = writeln!(text, "  {:width$}  {state:<14}  {}", host.name, host.login);
+    }
+    text
 }
 
 /// Gets the image, asking or installing as `consent` says.
@@ -277,23 +315,18 @@ pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, Co
 ///
 /// # Errors
 /// When the image or the machine cannot be had.
-pub async fn start(
-    ctx: &Context,
-    lab: &Lab,
-    consent: &Consent,
-    without_httpd: bool,
-) -> Result<Started, CommandError> {
-    let image = prepare_image(ctx, consent).await?;
+pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Started, CommandError> {
+    let image = prepare_image(ctx, &starting.consent).await?;
     let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
-    let starting = lab.clone();
+    let (wanted, starting) = (lab.clone(), starting.clone());
     let start = move || {
         let request = StartRequest {
-            lab: &starting,
+            lab: &wanted,
             dirs: &dirs,
             image: &image,
-            without_httpd,
+            without_httpd: starting.without_httpd,
             accelerator: None,
-            timeout: sandbox::TIMEOUT,
+            timeout: Duration::from_secs(starting.timeout),
         };
         sandbox::start(&request, progress.as_ref())
     };
@@ -306,17 +339,12 @@ pub async fn start(
 ///
 /// # Errors
 /// When it does not stop.
-pub async fn stop(ctx: &Context, lab: &Lab) -> Result<bool, CommandError> {
+pub async fn stop(ctx: &Context, lab: &LabName) -> Result<bool, CommandError> {
     disconnect(ctx, lab).await;
-    let (dirs, name) = (ctx.dirs.clone(), lab.name().clone());
+    let (dirs, name) = (ctx.dirs.clone(), lab.clone());
     ctx.progress.doing("sandbox", "stopping");
-    let stopped = blocking(move || sandbox::stop(&dirs, &name)).await?;
-    let stopped = match stopped {
-        Ok(stopped) => stopped,
-        Err(SandboxError::NotRunning { .. }) => false,
-        Err(error) => return Err(error.into()),
-    };
-    labs::forget(&ctx.dirs, lab.name())?;
+    let stopped = blocking(move || sandbox::stop(&dirs, &name)).await??;
+    labs::forget(&ctx.dirs, lab)?;
     Ok(stopped)
 }
 

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
 use crate::model::{HostName, Lab};
 use crate::report::{HostLine, HostOutcome, UpTable, host_summary, up_table};
-use crate::sandbox::{How, Started};
+use crate::sandbox::Started;
 use crate::verify::Verdict;
 
 use super::deployment::{Deployment, Login, address_machines, run_id};
 use super::labs::{self, Selection};
-use super::sandbox::{self, Consent};
+use super::sandbox::{self, Starting};
 use super::{Answer, CommandError, Context, Status, Trouble, trouble};
 
 /// Bring a lab up and prove that it works
@@ -25,13 +25,10 @@ pub struct Up {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    consent: Consent,
+    starting: Starting,
     /// Requests to send from the client; rounded up to whole cycles of the scheduler
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     requests: u32,
-    /// Start sandbox hosts without httpd, to be installed from the sandbox's own package repository
-    #[arg(long)]
-    without_httpd: bool,
     #[command(flatten)]
     login: Login,
     /// Print one JSON document (`lvslab.up/1`) on standard output
@@ -52,7 +49,7 @@ impl Up {
         labs::same_place(&ctx.dirs, &lab)?;
         ctx.situation.set("no host was changed");
         let started = if labs::in_sandbox(&lab) {
-            Some(sandbox::start(ctx, &lab, &self.consent, self.without_httpd).await?)
+            Some(sandbox::start(ctx, &lab, &self.starting).await?)
         } else {
             address_machines(ctx, &lab, self.login).await?;
             None
@@ -149,7 +146,10 @@ impl Run<'_> {
                 .started
                 .as_ref()
                 .map(|started| format!("sandbox ({})", started.accelerator)),
-            sandbox: self.started.as_ref().map(|started| self.sandbox(started)),
+            sandbox: self
+                .started
+                .as_ref()
+                .map(|started| started.summary(self.lab.hosts().len())),
             hosts: self.hosts(),
             next: self.next(status),
         };
@@ -161,17 +161,6 @@ impl Run<'_> {
             text: up_table(self.lab, &table, self.verdict.as_ref(), ctx.style),
             complaint,
             status,
-        }
-    }
-
-    /// `restored in 0.4 s, 4 hosts`.
-    fn sandbox(&self, started: &Started) -> String {
-        let seconds = started.elapsed.as_secs_f64();
-        let hosts = self.lab.hosts().len();
-        match started.how {
-            How::AlreadyRunning => format!("running, {hosts} hosts"),
-            How::Restored => format!("restored in {seconds:.1} s, {hosts} hosts"),
-            How::Booted => format!("booted in {seconds:.1} s, {hosts} hosts"),
         }
     }
 
@@ -243,7 +232,7 @@ impl Run<'_> {
                 "passed": status == Status::Done,
                 "exit": crate::cli::exit::code(status),
                 "sandbox": self.started.as_ref().map(|started| json!({
-                    "how": how(started.how),
+                    "how": started.how,
                     "seconds": started.elapsed.as_secs_f64(),
                     "accelerator": started.accelerator.to_string(),
                     "ssh_config": started.ssh_config,
@@ -276,12 +265,4 @@ fn count_changed(outcomes: &[Outcome]) -> usize {
         .iter()
         .filter(|outcome| matches!(outcome.result, OutcomeResult::Changed { .. }))
         .count()
-}
-
-fn how(how: How) -> &'static str {
-    match how {
-        How::AlreadyRunning => "already-running",
-        How::Restored => "restored",
-        How::Booted => "booted",
-    }
 }

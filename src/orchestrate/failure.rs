@@ -163,7 +163,7 @@ pub enum UploadFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConversationFailure {
     /// It ended before its first word.
-    #[error("the agent does not start{}{}", code(.code), said(.stderr))]
+    #[error("the agent does not start{}{}", exit_code(.code), said(.stderr))]
     NotStarted {
         /// Its exit code, where it has one.
         code: Option<i32>,
@@ -217,7 +217,7 @@ pub enum ConversationFailure {
     },
 }
 
-fn code(code: &Option<i32>) -> String {
+fn exit_code(code: &Option<i32>) -> String {
     code.map(|code| format!(" (exit code {code})"))
         .unwrap_or_default()
 }

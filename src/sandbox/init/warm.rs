@@ -75,7 +75,11 @@ const FILES: &[&str] = &[
     "/usr/share/perl-base/warnings.pm",
 ];
 
-const LIBRARY_DIRECTORIES: &[&str] = &["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64"];
+const LIBRARY_DIRECTORIES: &[&str] = &[
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib64",
+];
 
 /// Reads them from the file systems under `base` and, over it, `httpd`; returns how many bytes.
 pub fn read_what_hosts_run(base: &Path, httpd: &Path) -> u64 {
@@ -178,7 +182,10 @@ impl Reader {
             .flatten()
             .filter_map(|entry| {
                 let name = PathBuf::from(entry.file_name());
-                let module = name.extension().filter(|kind| *kind == "load").and(name.file_stem())?;
+                let module = name
+                    .extension()
+                    .filter(|kind| *kind == "load")
+                    .and(name.file_stem())?;
                 Some(PathBuf::from(format!(
                     "/usr/lib/apache2/modules/mod_{}.so",
                     module.to_str()?
@@ -221,9 +228,21 @@ fn needed(elf: &[u8]) -> Option<Vec<String>> {
     if elf.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
     }
-    let word = |at: usize| Some(u64::from_le_bytes(elf.get(at..at.checked_add(8)?)?.try_into().ok()?));
-    let half = |at: usize| Some(u32::from_le_bytes(elf.get(at..at.checked_add(4)?)?.try_into().ok()?));
-    let short = |at: usize| Some(u16::from_le_bytes(elf.get(at..at.checked_add(2)?)?.try_into().ok()?));
+    let word = |at: usize| {
+        Some(u64::from_le_bytes(
+            elf.get(at..at.checked_add(8)?)?.try_into().ok()?,
+        ))
+    };
+    let half = |at: usize| {
+        Some(u32::from_le_bytes(
+            elf.get(at..at.checked_add(4)?)?.try_into().ok()?,
+        ))
+    };
+    let short = |at: usize| {
+        Some(u16::from_le_bytes(
+            elf.get(at..at.checked_add(2)?)?.try_into().ok()?,
+        ))
+    };
     let table = usize::try_from(word(32)?).ok()?;
     let entry_size = usize::from(short(54)?);
     let mut loads = Vec::new();
@@ -233,7 +252,9 @@ fn needed(elf: &[u8]) -> Option<Vec<String>> {
         let (offset, address, size) = (word(at + 8)?, word(at + 16)?, word(at + 32)?);
         match half(at)? {
             PT_LOAD => loads.push((address, offset, size)),
-            PT_DYNAMIC => dynamic = Some((usize::try_from(offset).ok()?, usize::try_from(size).ok()?)),
+            PT_DYNAMIC => {
+                dynamic = Some((usize::try_from(offset).ok()?, usize::try_from(size).ok()?))
+            }
             _ => {}
         }
     }
