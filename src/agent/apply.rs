@@ -10,6 +10,7 @@ use super::error::because;
 use super::journal::{self, Entry, Item, Journal};
 use super::lock::HostLock;
 use super::machine::Machine;
+use super::own_program;
 use super::protocol::{AgentError, Apply, Outcome, OutcomeResult, ResourceError};
 use super::revert;
 use super::root::Root;
@@ -28,6 +29,8 @@ pub(super) fn apply<M: Machine>(
     progress: Progress<'_>,
 ) -> Result<Vec<Outcome>, AgentError> {
     let _lock = HostLock::take(root, &request.run)?;
+    // Before anything that a boot would start with it.
+    own_program::link(root)?;
     let mut run = Run {
         machine,
         journal: Journal::open(root, &request.lab)?,

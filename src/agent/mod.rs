@@ -3,19 +3,30 @@
 //! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
 
 mod apply;
+pub mod boot;
 mod clock;
 mod command;
+mod curl_output;
 mod error;
+mod evidence;
+mod facts;
+mod fetch;
 pub mod frame;
 pub mod ipvs_traffic;
 mod journal;
 mod kind;
 mod lock;
 mod machine;
+mod os_release;
+mod own_program;
 mod processes;
 pub mod protocol;
 mod revert;
 mod root;
+mod serve;
+mod sockets;
 mod ssh_connection;
 pub mod sysctl_files;
 mod sysctl_key;
+
+pub use serve::serve;

@@ -1,1 +1,207 @@
-//! ipvsadm: to be described.
+//! A drop-in for ipvsadm(8) 1.31: the same command line, the same output byte for byte, the same
+//! messages and exit statuses, over our own client.
+//!
+//! In go argv and, for `-R`, standard input; out come standard output, standard error and an exit
+//! status. [`save_format`] and [`parse_rules`] are its rules for programs.
+//!
+//! It differs where ipvsadm surprises people:
+//!
+//! | | ipvsadm 1.31 | here |
+//! |---|---|---|
+//! | `-S` | drops `-x` and `-y` | keeps them |
+//! | `-S`, `-L` of a mark from 2^31 up | prints `-1` | prints the mark |
+//! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler |
+//! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
+//! | `-R` with a comment or a mistake | stops there, leaving half of it | skips comments; all or nothing, naming lines |
+//! | `-R` with a rule that the kernel refuses | goes on | undoes the rest; goes on with `--keep-going` |
+//! | `-h`, `-v` | need root and a kernel with IPVS | need neither |
+//! | names of hosts | from the C library's name service | from `/etc/hosts` |
+
+mod action;
+mod arguments;
+mod connections;
+mod endpoint;
+mod failure;
+mod help;
+mod legality;
+mod list;
+mod names;
+mod number;
+mod options;
+mod order;
+mod restore;
+mod rules;
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+use action::{Action, Listing, understand};
+use arguments::{Entry, Format};
+use endpoint::Style;
+use failure::Failure;
+use legality::Verb;
+use names::Names;
+
+use crate::ipvs::{Client, Command, Forwarding, IpvsError, Service, ServiceKey};
+
+pub use rules::{RulesError, parse_rules, save_format};
+
+/// Runs ipvsadm. `args` starts with the program's name, as [`std::env::args_os`] does.
+///
+/// Returns the exit status: 0 done, 1 a list that failed, 2 a bad argument or no IPVS, 255 a refusal of
+/// the kernel or an unknown option.
+pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
+    let args: Vec<String> = args
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let program = args.first().map_or("ipvsadm", String::as_str);
+    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    match run(program, &words) {
+        Ok(output) => match io::stdout().write_all(output.as_bytes()) {
+            Ok(()) => 0,
+            // Whoever reads has enough, as with `ipvsadm -L | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Err(_) => 1,
+        },
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("{}", failure.message);
+            }
+            failure.status
+        }
+    }
+}
+
+fn run(program: &str, words: &[&str]) -> Result<String, Failure> {
+    let names = Names::default();
+    if words.is_empty() {
+        return list(Listing::Everything, Format::default(), &names);
+    }
+    match understand(program, words, &names)? {
+        Action::Help => Ok(help::usage(program)),
+        Action::Version => Ok(help::VERSION.to_owned()),
+        Action::List(listing, format) => list(listing, format, &names),
+        Action::Save { numeric } => {
+            let table = open()?.table().map_err(|error| Failure::list(&error))?;
+            Ok(list::saved(table, numeric, &names))
+        }
+        Action::Restore { keep_going } => {
+            let ipvs = open()?;
+            let mut text = Vec::new();
+            io::stdin()
+                .read_to_end(&mut text)
+                .map_err(|error| Failure::unknown(format!("cannot read the rules: {error}")))?;
+            restore::restore(&ipvs, &String::from_utf8_lossy(&text), &names, keep_going)?;
+            Ok(String::new())
+        }
+        Action::Change(command) => change(&open()?, &command),
+        Action::EditServiceKeepingScheduler(service) => {
+            let ipvs = open()?;
+            let command = keeping_scheduler(&ipvs, service)?;
+            change(&ipvs, &command)
+        }
+        Action::EditDestinationKeepingMethod(entry, key) => {
+            let ipvs = open()?;
+            let command = keeping_method(&ipvs, &entry, key)?;
+            change(&ipvs, &command)
+        }
+    }
+}
+
+/// Opens IPVS and makes sure that it is for us.
+fn open() -> Result<Client, Failure> {
+    Client::open().map_err(|error| Failure::unavailable(&error))
+}
+
+fn change(ipvs: &Client, command: &Command) -> Result<String, Failure> {
+    match ipvs.run(command) {
+        Ok(()) => Ok(String::new()),
+        // ipvsadm finds out while it starts.
+        Err(error) if error.errno() == Some(libc::EPERM) => Err(Failure::unavailable(&error)),
+        Err(error) => Err(Failure::command(&error)),
+    }
+}
+
+fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failure> {
+    let ipvs = open()?;
+    let failed = |error: IpvsError| match error {
+        IpvsError::NotPermitted => Failure::unavailable(&error),
+        other => Failure::list(&other),
+    };
+    match listing {
+        Listing::Everything => {
+            let info = ipvs.info().map_err(failed)?;
+            let table = ipvs.table().map_err(failed)?;
+            Ok(list::everything(&info, table, format, names))
+        }
+        Listing::Service(key) => match ipvs.service(key).map_err(failed)? {
+            Some(status) => Ok(list::one(status, format, names)),
+            None => Err(Failure {
+                message: "No such service".to_owned(),
+                status: 1,
+            }),
+        },
+        Listing::Timeouts => Ok(list::timeouts(&ipvs.timeouts().map_err(failed)?)),
+        Listing::Daemons => Ok(list::daemons(&ipvs.daemons().map_err(failed)?)),
+        Listing::Connections => {
+            let file = std::fs::read(connections::PATH).map_err(|_| Failure {
+                message: format!("cannot open file {}", connections::PATH),
+                status: 1,
+            })?;
+            let style = if format.numeric {
+                Style::Numeric
+            } else {
+                Style::Named(names)
+            };
+            Ok(connections::listing(
+                &String::from_utf8_lossy(&file),
+                format,
+                style,
+            ))
+        }
+    }
+}
+
+/// The edit with the scheduler that the service has. Without such a service the kernel will say so.
+fn keeping_scheduler(ipvs: &Client, mut service: Service) -> Result<Command, Failure> {
+    let live = ipvs
+        .service(service.key)
+        .map_err(|error| Failure::command(&error))?;
+    if let Some(live) = live {
+        service.scheduler = live.service.scheduler;
+    }
+    Ok(Command::EditService(service))
+}
+
+/// The edit with the method that the destination has. Without such a destination it is ipvsadm's `-g`,
+/// and the kernel will say that there is none.
+fn keeping_method(ipvs: &Client, entry: &Entry, key: ServiceKey) -> Result<Command, Failure> {
+    let live = ipvs
+        .destinations(key)
+        .map_err(|error| Failure::command(&error))?;
+    let with_port = |port: u16| {
+        live.iter()
+            .map(|status| &status.destination)
+            .find(|one| Some(one.address) == entry.destination.address && one.port == port)
+    };
+    let service_port = match key {
+        ServiceKey::Address { port, .. } => port,
+        ServiceKey::Fwmark { .. } => entry.destination.port,
+    };
+    let found = with_port(entry.destination.port).or_else(|| with_port(service_port));
+    let Some(found) = found else {
+        return action::destination(entry, key, Forwarding::Route, Verb::EditServer);
+    };
+    let mut command = action::destination(entry, key, found.forwarding, Verb::EditServer)?;
+    if let Command::EditDestination(_, destination) = &mut command {
+        // Without words on the tunnel it stays as it is, too.
+        if found.forwarding == Forwarding::Tunnel
+            && !entry.switches.has_any(legality::TUNNEL_SWITCHES)
+        {
+            destination.tunnel = found.tunnel;
+            destination.tunnel_flags = found.tunnel_flags;
+        }
+        destination.port = found.port;
+    }
+    Ok(command)
+}

@@ -1,0 +1,108 @@
+//! What a host shows of itself beyond the plan's resources, for the checks.
+
+use std::fs;
+
+use super::error::{because, host};
+use super::facts::mac;
+use super::kind::{Local, ipvs};
+use super::machine::Machine;
+use super::protocol::{
+    AgentError, BootSysctl, Collect, HostEvidence, LinkEvidence, Listener, Neighbour, RouteEvidence,
+};
+use super::root::Root;
+use super::sockets;
+use super::sysctl_files;
+
+/// Looks at everything that is asked for. Nothing is changed.
+pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvidence, AgentError> {
+    let observed = request
+        .resources
+        .iter()
+        .map(|resource| machine.observe(resource))
+        .collect();
+    let ipvs = request.ipvs.then(|| {
+        machine
+            .ipvs()
+            .and_then(|client| client.table().map_err(ipvs::asked))
+            .map_err(|error| error.to_string())
+    });
+    let root = machine.root().clone();
+    let network = machine.network()?;
+    let names = network.names()?;
+    let asked = |error| host("cannot ask the kernel for its network", error);
+    let links = network
+        .socket()
+        .links()
+        .map_err(asked)?
+        .into_iter()
+        .filter_map(|link| {
+            Some(LinkEvidence {
+                name: link.name.parse().ok()?,
+                mac: mac(&link.mac),
+                up: link.up,
+                carrier: link.carrier,
+            })
+        })
+        .collect();
+    let routes = request
+        .routes_to
+        .iter()
+        .map(|&to| {
+            let answer = network.socket().route_to(to)?;
+            Ok(RouteEvidence {
+                to,
+                via: answer.as_ref().and_then(|a| a.via),
+                interface: answer.as_ref().and_then(|a| names.get(&a.index).cloned()),
+                source: answer.as_ref().and_then(|a| a.source),
+            })
+        })
+        .collect::<Result<_, _>>()
+        .map_err(asked)?;
+    let neighbours = network
+        .socket()
+        .neighbours()
+        .map_err(asked)?
+        .into_iter()
+        .filter_map(|entry| {
+            Some(Neighbour {
+                address: entry.address,
+                interface: names.get(&entry.index)?.clone(),
+                mac: (!entry.mac.is_empty()).then(|| mac(&entry.mac)),
+                state: entry.state,
+            })
+        })
+        .collect();
+    Ok(HostEvidence {
+        observed,
+        addresses: network.addresses()?,
+        links,
+        boot_sysctls: boot_sysctls(&root, &request.boot_sysctls),
+        routes,
+        listeners: listeners(&root)?,
+        neighbours,
+        ipvs,
+    })
+}
+
+fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let settings = sysctl_files::settings(root.path());
+    keys.iter()
+        .map(|key| BootSysctl {
+            key: key.clone(),
+            set: sysctl_files::lookup(&settings, key)
+                .map(|(value, file)| (value.to_owned(), file.to_owned())),
+        })
+        .collect()
+}
+
+/// A kernel without IPv6 has no second table.
+fn listeners(root: &Root) -> Result<Vec<Listener>, AgentError> {
+    let table = |name: &str| fs::read_to_string(root.join("/proc/thread-self/net").join(name));
+    let v4 =
+        table("tcp").map_err(|error| because(format!("cannot read /proc/net/tcp: {error}")))?;
+    let v6 = table("tcp6").unwrap_or_default();
+    Ok([sockets::listeners(&v4), sockets::listeners(&v6)].concat())
+}

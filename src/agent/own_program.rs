@@ -1,0 +1,64 @@
+//! `/var/lib/lvslab/agent`: the link by which a boot finds the program that last applied here.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::error::host;
+use super::protocol::AgentError;
+use super::root::Root;
+
+/// Points the link at the program that runs now, if that is an uploaded one (`bin/SHA256`).
+pub(super) fn link(root: &Root) -> Result<(), AgentError> {
+    match fs::read_link("/proc/self/exe") {
+        Ok(program) => link_to(root, &program)
+            .map_err(|error| host("cannot make the link /var/lib/lvslab/agent", error)),
+        Err(error) => Err(host("cannot find the running program", error)),
+    }
+}
+
+fn link_to(root: &Root, program: &Path) -> io::Result<()> {
+    let state = root.state();
+    let Ok(target) = program.strip_prefix(&state) else {
+        return Ok(());
+    };
+    let link = state.join("agent");
+    if fs::read_link(&link).is_ok_and(|found| found == target) {
+        return Ok(());
+    }
+    let new = state.join(format!(".agent-{}", std::process::id()));
+    let _ = fs::remove_file(&new);
+    symlink(target, &new)?;
+    fs::rename(&new, &link).inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_follows_the_program_that_applied_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        let bin = root.state().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        for name in ["aaaa", "bbbb"] {
+            fs::write(bin.join(name), name).unwrap();
+            link_to(&root, &bin.join(name)).unwrap();
+            link_to(&root, &bin.join(name)).unwrap();
+            assert_eq!(
+                fs::read_to_string(root.state().join("agent")).unwrap(),
+                name
+            );
+        }
+        link_to(&root, Path::new("/usr/bin/lvslab")).unwrap();
+        assert_eq!(
+            fs::read_link(root.state().join("agent")).unwrap(),
+            Path::new("bin/bbbb")
+        );
+        assert_eq!(fs::read_dir(root.state()).unwrap().count(), 2);
+    }
+}

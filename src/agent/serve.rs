@@ -1,0 +1,254 @@
+//! One session: requests in, replies out, until the input ends.
+
+use std::io::{self, Read, Write};
+
+use super::apply::apply;
+use super::error::{because, host};
+use super::evidence::collect;
+use super::facts::gather;
+use super::fetch::fetch;
+use super::frame::{self, FrameError};
+use super::kind::Local;
+use super::machine::Machine;
+use super::protocol::{AgentError, Reply, Request, VERSION};
+use super::revert::{Revert, revert};
+use super::root::Root;
+use super::ssh_connection::SshConnection;
+
+/// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
+/// goes to standard error.
+///
+/// # Errors
+/// When the other side is gone, or sent what is no message: it is told so, and as the two no longer agree
+/// where a message begins, the session ends.
+pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
+    ignore_broken_pipes();
+    let machine = Local::new(Root::machine(), SshConnection::of_this_process());
+    let mut session = Session {
+        machine,
+        is_root: nix::unistd::geteuid().is_root(),
+        output,
+    };
+    session.run(input)
+}
+
+struct Session<W> {
+    machine: Local,
+    is_root: bool,
+    output: W,
+}
+
+impl<W: Write> Session<W> {
+    fn run(&mut self, mut input: impl Read) -> io::Result<()> {
+        self.send(&Reply::Hello {
+            protocol: VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        loop {
+            let request: Request = match frame::read(&mut input) {
+                Ok(Some(request)) => request,
+                Ok(None) => return Ok(()),
+                Err(FrameError::Io(error)) => return Err(error),
+                Err(error) => {
+                    let cause = match &error {
+                        FrameError::Malformed(below) => format!("{error}: {below}"),
+                        _ => error.to_string(),
+                    };
+                    self.send(&Reply::Failed(because(&*cause).into()))?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+                }
+            };
+            let reply = self.answer(request).unwrap_or_else(Reply::Failed);
+            match self.send(&reply) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.send(&Reply::Failed(host("the answer cannot be sent", error)))?;
+                }
+                result => result?,
+            }
+        }
+    }
+
+    fn send(&mut self, reply: &Reply) -> io::Result<()> {
+        frame::write(&mut self.output, reply)
+    }
+
+    fn answer(&mut self, request: Request) -> Result<Reply, AgentError> {
+        if !self.is_root {
+            return Err(AgentError::NotRoot);
+        }
+        let root = self.machine.root().clone();
+        let Self {
+            machine, output, ..
+        } = self;
+        let mut progress = |resource: &_| {
+            let resource = Clone::clone(resource);
+            frame::write(output, &Reply::Progress { resource })
+        };
+        match request {
+            Request::Facts { lab } => Ok(Reply::Facts(Box::new(gather(machine, &lab)?))),
+            Request::Observe { resources } => Ok(Reply::Observed {
+                observed: resources.iter().map(|r| machine.observe(r)).collect(),
+            }),
+            Request::Apply(request) => Ok(Reply::Applied {
+                outcomes: apply(machine, &root, &request, &mut progress)?,
+            }),
+            Request::Revert { lab, run, purge } => {
+                let request = Revert {
+                    lab: &lab,
+                    run: &run,
+                    purge,
+                };
+                Ok(Reply::Reverted {
+                    outcomes: revert(machine, &root, &request, &mut progress)?,
+                })
+            }
+            Request::Collect(request) => Ok(Reply::Evidence(Box::new(collect(machine, &request)?))),
+            Request::Fetch(request) => Ok(Reply::Fetched {
+                responses: fetch(&request)?,
+            }),
+        }
+    }
+}
+
+/// A controller that goes away is an error of the next write, not the end of us in the middle of a change.
+fn ignore_broken_pipes() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    #[expect(
+        unsafe_code,
+        reason = "signal(2) is unsafe for handlers; this one only ignores"
+    )]
+    // SAFETY: no handler function is installed.
+    let result = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    if let Err(error) = result {
+        eprintln!("lvslab agent: cannot ignore SIGPIPE: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::protocol::Apply;
+    use proptest::prelude::*;
+
+    /// What a session on an empty directory replies, and how it ends.
+    fn session(is_root: bool, input: &[u8]) -> (Vec<Reply>, io::Result<()>) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut session = Session {
+            machine: Local::new(Root::at(directory.path()), None),
+            is_root,
+            output: Vec::new(),
+        };
+        let end = session.run(input);
+        let mut replies = Vec::new();
+        let mut written = session.output.as_slice();
+        while let Some(reply) = frame::read(&mut written).unwrap() {
+            replies.push(reply);
+        }
+        (replies, end)
+    }
+
+    fn framed(request: &Request) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, request).unwrap();
+        bytes
+    }
+
+    fn apply_nothing() -> Request {
+        Request::Apply(Apply {
+            lab: "dr".parse().unwrap(),
+            run: "test".into(),
+            resources: vec![],
+        })
+    }
+
+    #[test]
+    fn it_says_hello_and_ends_with_its_input() {
+        let (replies, end) = session(true, &[]);
+        assert_eq!(
+            replies,
+            [Reply::Hello {
+                protocol: VERSION,
+                version: env!("CARGO_PKG_VERSION").into()
+            }]
+        );
+        end.unwrap();
+    }
+
+    #[test]
+    fn requests_are_answered_in_order() {
+        let mut input = framed(&apply_nothing());
+        input.extend(framed(&Request::Observe { resources: vec![] }));
+        let (replies, end) = session(true, &input);
+        assert_eq!(replies[1], Reply::Applied { outcomes: vec![] });
+        assert_eq!(replies[2], Reply::Observed { observed: vec![] });
+        end.unwrap();
+    }
+
+    #[test]
+    fn without_root_nothing_is_done_and_the_session_goes_on() {
+        let mut input = framed(&apply_nothing());
+        input.extend(framed(&apply_nothing()));
+        let (replies, end) = session(false, &input);
+        let refused = Reply::Failed(AgentError::NotRoot);
+        assert_eq!(replies[1..], [refused.clone(), refused]);
+        end.unwrap();
+    }
+
+    #[test]
+    fn what_is_no_message_ends_the_session_with_a_reason() {
+        let whole = framed(&apply_nothing());
+        for (input, reason) in [
+            (
+                &b"\0\0\0\x02{}"[..],
+                "a frame holds no message of this protocol: missing field `request`",
+            ),
+            (
+                &b"\xff\xff\xff\xff"[..],
+                "a frame of 4294967295 bytes is larger than",
+            ),
+            (
+                &b"GET / HTTP/1.1\r\n"[..],
+                "a frame of 1195725856 bytes is larger than",
+            ),
+            (
+                &whole[..whole.len() - 1],
+                "the input ended inside a frame, after",
+            ),
+        ] {
+            let (replies, end) = session(true, input);
+            let [_, Reply::Failed(AgentError::Host { cause, .. })] = replies.as_slice() else {
+                panic!("{replies:?}");
+            };
+            assert!(cause.starts_with(reason), "{cause}");
+            assert_eq!(end.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn a_controller_that_is_gone_ends_the_session() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut session = Session {
+            machine: Local::new(Root::at(std::path::Path::new("/nonexistent")), None),
+            is_root: true,
+            output: Closed,
+        };
+        let error = session.run(&[][..]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_ends_the_session_without_panic(input in any::<Vec<u8>>()) {
+            let (replies, _) = session(false, &input);
+            prop_assert!(!replies.is_empty(), "no greeting");
+        }
+    }
+}

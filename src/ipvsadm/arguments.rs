@@ -1,0 +1,544 @@
+//! From scanned options to what is to be done.
+//!
+//! Options are taken in their order, because ipvsadm's meaning depends on it: `-r` takes its port from a
+//! service named before it, `-M` is a mask or a prefix by the family known so far. The first mistake is
+//! the one that is reported.
+
+use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+
+use super::endpoint;
+use super::failure::Failure;
+use super::legality::{
+    Switch, Switches, TUNNEL_SWITCHES, TunnelName, Verb, check_tunnel, check_verb,
+};
+use super::names::Names;
+use super::number::{ipv4, number_at_start, number_within, whole_number};
+use super::options::{Opt, Scanner};
+use crate::ipvs::{
+    Daemon, DaemonRole, Destination, Family, Forwarding, Granularity, Service, ServiceKey,
+    Timeouts, Transport, TunnelKind,
+};
+
+/// 31 days, seconds.
+const MAX_TIMEOUT: u32 = 86_400 * 31;
+
+/// Persistence without a number, seconds.
+const DEFAULT_PERSISTENCE: u32 = 360;
+
+/// Bytes of a scheduler's or interface's name that ipvsadm keeps.
+const NAME_BYTES: usize = 15;
+
+/// How a list looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Format {
+    pub(super) numeric: bool,
+    pub(super) stats: bool,
+    pub(super) rate: bool,
+    pub(super) thresholds: bool,
+    pub(super) persistent_conn: bool,
+    pub(super) unsorted: bool,
+    pub(super) exact: bool,
+    pub(super) tunnel_info: bool,
+}
+
+/// A command line, understood word by word but not yet as a whole.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) verb: Verb,
+    pub(super) switches: Switches,
+    pub(super) format: Format,
+    pub(super) service: ServiceWords,
+    pub(super) destination: DestinationWords,
+    pub(super) timeouts: Timeouts,
+    pub(super) daemon: Daemon,
+}
+
+/// What was said of the service.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ServiceWords {
+    pub(super) family: Option<Family>,
+    pub(super) transport: Option<Transport>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: u16,
+    pub(super) mark: Option<NonZeroU32>,
+    pub(super) scheduler: Option<String>,
+    pub(super) flags: u32,
+    pub(super) persistence: Option<NonZeroU32>,
+    pub(super) granularity: Option<Granularity>,
+    pub(super) engine: Option<String>,
+}
+
+/// What was said of the destination.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DestinationWords {
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: u16,
+    pub(super) forwarding: Option<Forwarding>,
+    pub(super) weight: Option<u32>,
+    pub(super) upper_threshold: u32,
+    pub(super) lower_threshold: u32,
+    pub(super) tunnel: TunnelName,
+    pub(super) tunnel_port: u16,
+    pub(super) tunnel_flags: u16,
+}
+
+impl ServiceWords {
+    /// The service's identity, once one was named.
+    pub(super) fn key(&self) -> Option<ServiceKey> {
+        if let Some(mark) = self.mark {
+            return Some(ServiceKey::Fwmark {
+                mark,
+                family: self.family.unwrap_or(Family::Inet),
+            });
+        }
+        Some(ServiceKey::Address {
+            transport: self.transport?,
+            address: self.address?,
+            port: self.port,
+        })
+    }
+
+    /// The service with this scheduler.
+    pub(super) fn service(&self, key: ServiceKey, scheduler: &str) -> Service {
+        Service {
+            key,
+            scheduler: scheduler.to_owned(),
+            flags: self.flags,
+            persistence: self.persistence,
+            granularity: self.granularity,
+            engine: self.engine.clone(),
+        }
+    }
+}
+
+impl DestinationWords {
+    /// The destination with this forwarding method; only masquerading may change the port, and a
+    /// firewall mark has none.
+    pub(super) fn destination(
+        &self,
+        address: IpAddr,
+        service: ServiceKey,
+        forwarding: Forwarding,
+    ) -> Destination {
+        let port = match (service, forwarding) {
+            (ServiceKey::Address { port, .. }, Forwarding::Tunnel | Forwarding::Route) => port,
+            _ => self.port,
+        };
+        Destination {
+            address,
+            port,
+            forwarding,
+            weight: self.weight.unwrap_or(1),
+            upper_threshold: self.upper_threshold,
+            lower_threshold: self.lower_threshold,
+            tunnel: match self.tunnel {
+                TunnelName::Ipip => TunnelKind::Ipip,
+                TunnelName::Gue => TunnelKind::Gue {
+                    port: self.tunnel_port,
+                },
+                TunnelName::Gre => TunnelKind::Gre,
+            },
+            tunnel_flags: self.tunnel_flags,
+        }
+    }
+}
+
+/// What a command line asks for before any option is looked at closely.
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
+    Help,
+    Version,
+    Entry(Box<Entry>),
+}
+
+/// Reads argv without its first element; `program` is that element, for the messages.
+pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Asked, Failure> {
+    let mut scanner = Scanner::new(words);
+    let try_help = || {
+        Failure::unknown(format!(
+            "Try `{program} -h' or '{program} --help' for more information."
+        ))
+    };
+    let Ok(Some((first, argument))) = scanner.next() else {
+        return Err(try_help());
+    };
+    let mut role = DaemonRole::Master;
+    let verb = match first {
+        Opt::AddService => Verb::AddService,
+        Opt::EditService => Verb::EditService,
+        Opt::DeleteService => Verb::DeleteService,
+        Opt::AddServer => Verb::AddServer,
+        Opt::EditServer => Verb::EditServer,
+        Opt::DeleteServer => Verb::DeleteServer,
+        Opt::Clear => Verb::Flush,
+        Opt::List => Verb::List,
+        Opt::Zero => Verb::Zero,
+        Opt::Set => Verb::SetTimeouts,
+        Opt::Restore => Verb::Restore,
+        Opt::Save => Verb::Save,
+        Opt::StartDaemon => {
+            role = daemon_role(argument, "illegal start-daemon parameter specified")?;
+            Verb::StartDaemon
+        }
+        Opt::StopDaemon => {
+            role = daemon_role(argument, "illegal start_daemon specified")?;
+            Verb::StopDaemon
+        }
+        Opt::Help => return Ok(Asked::Help),
+        Opt::Version => return Ok(Asked::Version),
+        _ => return Err(try_help()),
+    };
+    let mut entry = Entry {
+        verb,
+        switches: Switches::default(),
+        format: Format::default(),
+        service: ServiceWords::default(),
+        destination: DestinationWords::default(),
+        timeouts: Timeouts::default(),
+        daemon: Daemon {
+            role,
+            interface: String::new(),
+            sync_id: 0,
+            max_length_bytes: None,
+            group: None,
+            port: None,
+            ttl: None,
+        },
+    };
+    let mut scheduler_flags = None;
+    loop {
+        match scanner.next() {
+            Ok(None) => break,
+            Ok(Some((Opt::SchedulerFlags, argument))) => {
+                entry.switches.set(Switch::SchedulerFlags)?;
+                scheduler_flags = argument;
+            }
+            Ok(Some((opt, argument))) => {
+                entry.option(opt, argument, names, scanner.word())?;
+            }
+            Err(error) => {
+                return Err(Failure::unknown(format!(
+                    "{}: {}",
+                    error.word, error.reason
+                )));
+            }
+        }
+    }
+    let mut leftovers = scanner.into_leftovers().into_iter();
+    if verb == Verb::SetTimeouts {
+        let (Some(tcp), Some(tcp_fin), Some(udp)) =
+            (leftovers.next(), leftovers.next(), leftovers.next())
+        else {
+            return Err(Failure::usage("--set option requires 3 timeout values"));
+        };
+        entry.timeouts = Timeouts {
+            tcp_seconds: timeout(tcp, 0)?,
+            tcp_fin_seconds: timeout(tcp_fin, 0)?,
+            udp_seconds: timeout(udp, 0)?,
+        };
+    }
+    if let Some(word) = leftovers.next() {
+        return Err(Failure::usage(format!("unexpected argument {word}")));
+    }
+    if let Some(text) = scheduler_flags {
+        let scheduler = entry.service.scheduler.as_deref().unwrap_or("wlc");
+        entry.service.flags |= scheduler_flag_bits(text, scheduler)?;
+    }
+    check_verb(verb, entry.switches)?;
+    Ok(Asked::Entry(Box::new(entry)))
+}
+
+impl Entry {
+    fn option(
+        &mut self,
+        opt: Opt,
+        argument: Option<&str>,
+        names: &Names,
+        word: &str,
+    ) -> Result<(), Failure> {
+        let text = argument.unwrap_or_default();
+        let illegal = |what: &str| Failure::usage(format!("illegal {what} specified"));
+        let bounded =
+            |least, most, what: &str| number_within(text, least, most).ok_or_else(|| illegal(what));
+        match opt {
+            Opt::TcpService => self.service_address(Transport::Tcp, text, names)?,
+            Opt::UdpService => self.service_address(Transport::Udp, text, names)?,
+            Opt::SctpService => self.service_address(Transport::Sctp, text, names)?,
+            Opt::FwmarkService => {
+                self.switches.set(Switch::Service)?;
+                self.service.family = Some(Family::Inet);
+                self.service.transport = Some(Transport::Tcp);
+                self.service.mark = Some(
+                    whole_number(text)
+                        .and_then(|number| u32::try_from(number).ok())
+                        .and_then(NonZeroU32::new)
+                        .ok_or_else(|| {
+                            Failure::usage(format!("invalid fwmark value `{text}' specified"))
+                        })?,
+                );
+            }
+            Opt::Scheduler => {
+                self.switches.set(Switch::Scheduler)?;
+                self.service.scheduler = Some(name(text, NAME_BYTES)).filter(|s| !s.is_empty());
+            }
+            Opt::Persistent => {
+                self.switches.set(Switch::Persistent)?;
+                self.service.persistence = NonZeroU32::new(match argument {
+                    None => DEFAULT_PERSISTENCE,
+                    Some(text) => timeout(text, 1)?,
+                });
+            }
+            Opt::Netmask => {
+                self.switches.set(Switch::Netmask)?;
+                self.service.granularity = self.netmask(text, names)?;
+            }
+            Opt::RealServer => {
+                self.switches.set(Switch::Server)?;
+                let endpoint = endpoint::parse(text, self.service.transport, names)
+                    .ok_or_else(|| illegal("real server address[:port]"))?;
+                self.destination.address = Some(endpoint.address);
+                self.destination.port = endpoint.port.unwrap_or(self.service.port);
+            }
+            Opt::Ipip => self.forward(Forwarding::Tunnel)?,
+            Opt::Gatewaying => self.forward(Forwarding::Route)?,
+            Opt::Masquerading => self.forward(Forwarding::Masquerade)?,
+            Opt::Weight => {
+                self.switches.set(Switch::Weight)?;
+                self.destination.weight = Some(bounded(0, 65535, "weight")?);
+            }
+            Opt::UpperThreshold => {
+                self.switches.set(Switch::UpperThreshold)?;
+                self.destination.upper_threshold = bounded(0, i32::MAX as u32, "u_threshold")?;
+            }
+            Opt::LowerThreshold => {
+                self.switches.set(Switch::LowerThreshold)?;
+                self.destination.lower_threshold = bounded(0, i32::MAX as u32, "l_threshold")?;
+            }
+            Opt::Connection => self.switches.set(Switch::Connection)?,
+            Opt::Numeric => {
+                self.switches.set(Switch::Numeric)?;
+                self.format.numeric = true;
+            }
+            Opt::McastInterface => {
+                self.switches.set(Switch::McastInterface)?;
+                self.daemon.interface = name(text, NAME_BYTES);
+            }
+            Opt::SyncId => {
+                self.switches.set(Switch::SyncId)?;
+                self.daemon.sync_id = bounded(0, 255, "syncid")?;
+            }
+            Opt::Timeout => self.switches.set(Switch::Timeout)?,
+            Opt::Daemon => self.switches.set(Switch::Daemon)?,
+            Opt::Stats => {
+                self.switches.set(Switch::Stats)?;
+                self.format.stats = true;
+            }
+            Opt::Rate => {
+                self.switches.set(Switch::Rate)?;
+                self.format.rate = true;
+            }
+            Opt::Thresholds => {
+                self.switches.set(Switch::Thresholds)?;
+                self.format.thresholds = true;
+            }
+            Opt::PersistentConn => {
+                self.switches.set(Switch::PersistentConn)?;
+                self.format.persistent_conn = true;
+            }
+            Opt::NoSort => {
+                self.switches.set(Switch::NoSort)?;
+                self.format.unsorted = true;
+            }
+            // The default.
+            Opt::Sort => {}
+            Opt::Exact => {
+                self.switches.set(Switch::Exact)?;
+                self.format.exact = true;
+            }
+            Opt::Ipv6 => {
+                if self.service.mark.is_none() {
+                    return Err(Failure::usage("-6 used before -f\n"));
+                }
+                self.service.family = Some(Family::Inet6);
+                self.service.granularity = None;
+            }
+            Opt::OnePacket => {
+                self.switches.set(Switch::OnePacket)?;
+                self.service.flags |= Service::ONE_PACKET;
+            }
+            Opt::Engine => {
+                self.switches.set(Switch::Engine)?;
+                self.service.engine = Some(name(text, NAME_BYTES + 1)).filter(|s| !s.is_empty());
+            }
+            Opt::McastGroup => {
+                self.switches.set(Switch::McastGroup)?;
+                self.daemon.group = Some(multicast_group(text)?);
+            }
+            Opt::McastPort => {
+                self.switches.set(Switch::McastPort)?;
+                self.daemon.port = to_u16(bounded(1, 65535, "mcast-port")?);
+            }
+            Opt::McastTtl => {
+                self.switches.set(Switch::McastTtl)?;
+                self.daemon.ttl = u8::try_from(bounded(1, 255, "mcast-ttl")?)
+                    .ok()
+                    .and_then(NonZeroU8::new);
+            }
+            Opt::SyncMaxlen => {
+                self.switches.set(Switch::SyncMaxlen)?;
+                // A datagram less IPv4 and UDP headers.
+                self.daemon.max_length_bytes = to_u16(bounded(1, 65535 - 20 - 8, "sync-maxlen")?);
+            }
+            Opt::TunnelInfo => {
+                self.switches.set(Switch::TunnelInfo)?;
+                self.format.tunnel_info = true;
+            }
+            Opt::TunnelType => {
+                self.switches.set(Switch::TunnelType)?;
+                self.destination.tunnel = match text {
+                    "ipip" => TunnelName::Ipip,
+                    "gue" => TunnelName::Gue,
+                    "gre" => TunnelName::Gre,
+                    _ => return Err(illegal("tunnel type")),
+                };
+            }
+            Opt::TunnelPort => {
+                self.switches.set(Switch::TunnelPort)?;
+                self.destination.tunnel_port =
+                    to_u16(bounded(1, 65535, "tunnel port")?).map_or(0, NonZeroU16::get);
+            }
+            Opt::TunnelNoChecksum => self.switches.set(Switch::TunnelNoChecksum)?,
+            Opt::TunnelChecksum => {
+                self.switches.set(Switch::TunnelChecksum)?;
+                self.destination.tunnel_flags |= 1;
+            }
+            Opt::TunnelRemoteChecksum => {
+                self.switches.set(Switch::TunnelRemoteChecksum)?;
+                self.destination.tunnel_flags |= 2;
+            }
+            Opt::KeepGoing => self.switches.set(Switch::KeepGoing)?,
+            // Commands are only commands in the first place.
+            _ => return Err(Failure::usage(format!("invalid option `{word}'"))),
+        }
+        Ok(())
+    }
+
+    fn service_address(
+        &mut self,
+        transport: Transport,
+        text: &str,
+        names: &Names,
+    ) -> Result<(), Failure> {
+        self.switches.set(Switch::Service)?;
+        self.service.transport = Some(transport);
+        let endpoint = endpoint::parse(text, Some(transport), names)
+            .ok_or_else(|| Failure::usage("illegal virtual server address[:port] specified"))?;
+        self.service.family = Some(Family::of(endpoint.address));
+        self.service.address = Some(endpoint.address);
+        self.service.port = endpoint.port.unwrap_or_default();
+        if endpoint.address.is_ipv6() {
+            self.service.granularity = None;
+        }
+        Ok(())
+    }
+
+    fn netmask(&self, text: &str, names: &Names) -> Result<Option<Granularity>, Failure> {
+        if self.service.family == Some(Family::Inet6) {
+            let length = u8::try_from(number_at_start(text))
+                .ok()
+                .filter(|length| *length <= 128)
+                .and_then(NonZeroU8::new)
+                .ok_or_else(|| Failure::usage("illegal ipv6 netmask specified"))?;
+            return Ok(Some(length)
+                .filter(|length| length.get() < 128)
+                .map(Granularity::Prefix));
+        }
+        let mask = ipv4(text)
+            .or_else(|| names.host(text))
+            .ok_or_else(|| Failure::usage("illegal virtual server persistent mask specified"))?;
+        Ok(Granularity::from_mask(mask))
+    }
+
+    fn forward(&mut self, forwarding: Forwarding) -> Result<(), Failure> {
+        self.switches.set(Switch::Forward)?;
+        self.destination.forwarding = Some(forwarding);
+        Ok(())
+    }
+
+    /// What can only be said once the forwarding method is known.
+    pub(super) fn check_forwarding(&self, forwarding: Forwarding) -> Result<(), Failure> {
+        let destination = self.destination.address.map(Family::of);
+        if destination != self.service.family && forwarding != Forwarding::Tunnel {
+            return Err(Failure::usage(
+                "Different address family is allowed only for tunneling servers",
+            ));
+        }
+        if self.switches.has_any(TUNNEL_SWITCHES) && forwarding != Forwarding::Tunnel {
+            return Err(Failure::usage(
+                "Tunnel options conflict with forward method",
+            ));
+        }
+        check_tunnel(self.destination.tunnel, self.switches)
+    }
+}
+
+fn daemon_role(argument: Option<&str>, otherwise: &str) -> Result<DaemonRole, Failure> {
+    match argument {
+        Some("master") => Ok(DaemonRole::Master),
+        Some("backup") => Ok(DaemonRole::Backup),
+        _ => Err(Failure::usage(otherwise)),
+    }
+}
+
+fn timeout(text: &str, least: u32) -> Result<u32, Failure> {
+    number_within(text, least, MAX_TIMEOUT)
+        .ok_or_else(|| Failure::usage(format!("invalid timeout value `{text}' specified")))
+}
+
+fn multicast_group(text: &str) -> Result<IpAddr, Failure> {
+    let (family, group) = if text.contains(':') {
+        ("IPv6", text.parse().ok().map(IpAddr::V6))
+    } else {
+        ("IPv4", text.parse().ok().map(IpAddr::V4))
+    };
+    group
+        .filter(IpAddr::is_multicast)
+        .ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{text}'")))
+}
+
+fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {
+    let mut bits = 0;
+    for flag in text.split(',').filter(|flag| !flag.is_empty()) {
+        let (bit, only) = match flag {
+            "flag-1" => (Service::SCHEDULER_FLAG_1, None),
+            "flag-2" => (Service::SCHEDULER_FLAG_2, None),
+            "flag-3" => (Service::SCHEDULER_FLAG_3, None),
+            "sh-fallback" => (Service::SCHEDULER_FLAG_1, Some("sh")),
+            "sh-port" => (Service::SCHEDULER_FLAG_2, Some("sh")),
+            "mh-fallback" => (Service::SCHEDULER_FLAG_1, Some("mh")),
+            "mh-port" => (Service::SCHEDULER_FLAG_2, Some("mh")),
+            _ => {
+                return Err(Failure::usage(format!("invalid scheduler flag `{flag}'")));
+            }
+        };
+        if only.is_some_and(|only| only != scheduler) {
+            return Err(Failure::usage(format!(
+                "incompatible scheduler flag `{flag}'"
+            )));
+        }
+        bits |= bit;
+    }
+    Ok(bits)
+}
+
+/// The first `bytes` bytes of a name.
+fn name(text: &str, bytes: usize) -> String {
+    let mut name = text.to_owned();
+    endpoint::cut(&mut name, 0, bytes);
+    name
+}
+
+fn to_u16(number: u32) -> Option<NonZeroU16> {
+    u16::try_from(number).ok().and_then(NonZeroU16::new)
+}

@@ -1,0 +1,390 @@
+//! Lists of the table, byte for byte as ipvsadm prints them, blanks at line ends included.
+
+use std::fmt::Write as _;
+
+use super::arguments::Format;
+use super::endpoint::{self, Style};
+use super::names::Names;
+use super::order::{sort_destinations, sort_services};
+use super::rules::{write_destination, write_service};
+use crate::ipvs::{
+    Counters, Daemon, Destination, DestinationStatus, Family, Forwarding, Granularity, Info,
+    Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport, TunnelKind,
+};
+
+/// Sorts services and their destinations, unless the format says otherwise.
+fn sorted(table: Table, format: Format) -> Table {
+    if format.unsorted {
+        return table;
+    }
+    let mut table = sort_services(table, |status| &status.service);
+    for status in &mut table {
+        let destinations = std::mem::take(&mut status.destinations);
+        status.destinations = sort_destinations(destinations, |status| &status.destination);
+    }
+    table
+}
+
+fn style(names: &Names, numeric: bool) -> Style<'_> {
+    if numeric {
+        Style::Numeric
+    } else {
+        Style::Named(names)
+    }
+}
+
+/// The whole table with its heading.
+pub(super) fn everything(info: &Info, table: Table, format: Format, names: &Names) -> String {
+    let [major, minor, patch] = info.version;
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "IP Virtual Server version {major}.{minor}.{patch} (size={})",
+        info.connection_table_size
+    );
+    write_title(&mut out, format);
+    for status in sorted(table, format) {
+        write_status(&mut out, &status, format, style(names, format.numeric));
+    }
+    out
+}
+
+/// One service with its heading.
+pub(super) fn one(status: ServiceStatus, format: Format, names: &Names) -> String {
+    let mut out = String::new();
+    write_title(&mut out, format);
+    for status in sorted(vec![status], format) {
+        write_status(&mut out, &status, format, style(names, format.numeric));
+    }
+    out
+}
+
+/// The table as rules.
+pub(super) fn saved(table: Table, numeric: bool, names: &Names) -> String {
+    let mut out = String::new();
+    let style = style(names, numeric);
+    for status in sorted(table, Format::default()) {
+        write_service(&mut out, &status.service, style);
+        for destination in &status.destinations {
+            write_destination(
+                &mut out,
+                status.service.key,
+                &destination.destination,
+                style,
+            );
+        }
+    }
+    out
+}
+
+/// `--timeout`
+pub(super) fn timeouts(timeouts: &Timeouts) -> String {
+    format!(
+        "Timeout (tcp tcpfin udp): {} {} {}\n",
+        timeouts.tcp_seconds, timeouts.tcp_fin_seconds, timeouts.udp_seconds
+    )
+}
+
+/// `--daemon`
+pub(super) fn daemons(daemons: &[Daemon]) -> String {
+    let mut out = String::new();
+    for daemon in daemons {
+        let _ = write!(
+            out,
+            "{} sync daemon (mcast={}, syncid={}",
+            daemon.role, daemon.interface, daemon.sync_id
+        );
+        if let Some(length) = daemon.max_length_bytes {
+            let _ = write!(out, ", maxlen={length}");
+        }
+        if let Some(group) = daemon.group {
+            out.push_str(", group=");
+            endpoint::write_address(&mut out, group);
+        }
+        if let Some(port) = daemon.port {
+            let _ = write!(out, ", port={port}");
+        }
+        if let Some(ttl) = daemon.ttl {
+            let _ = write!(out, ", ttl={ttl}");
+        }
+        out.push_str(")\n");
+    }
+    out
+}
+
+fn write_title(out: &mut String, format: Format) {
+    const SERVICE: &str = "Prot LocalAddress:Port";
+    const REMOTE: &str = "  -> RemoteAddress:Port";
+    let _ = if format.stats {
+        writeln!(
+            out,
+            "{SERVICE:<33} {:>8} {:>8} {:>8} {:>8} {:>8}\n{REMOTE}",
+            "Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"
+        )
+    } else if format.rate {
+        writeln!(
+            out,
+            "{SERVICE:<33} {:>8} {:>8} {:>8} {:>8} {:>8}\n{REMOTE}",
+            "CPS", "InPPS", "OutPPS", "InBPS", "OutBPS"
+        )
+    } else if format.thresholds {
+        writeln!(
+            out,
+            "{SERVICE:<33} {:<10} {:<10} {:<10} {:<10}\n{REMOTE}",
+            "Uthreshold", "Lthreshold", "ActiveConn", "InActConn"
+        )
+    } else if format.persistent_conn {
+        writeln!(
+            out,
+            "{SERVICE:<33} {:<9} {:<11} {:<10} {:<10}\n{REMOTE}",
+            "Weight", "PersistConn", "ActiveConn", "InActConn"
+        )
+    } else if format.tunnel_info {
+        writeln!(
+            out,
+            "{SERVICE} Scheduler Flags\n{REMOTE}           Forward TunnelInfo    Weight ActiveConn InActConn"
+        )
+    } else {
+        writeln!(
+            out,
+            "{SERVICE} Scheduler Flags\n{REMOTE}           Forward Weight ActiveConn InActConn"
+        )
+    };
+}
+
+fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style: Style<'_>) {
+    let service = &status.service;
+    let start = out.len();
+    let transport = match service.key {
+        ServiceKey::Fwmark { mark, family } => {
+            let _ = write!(out, "FWM  {mark}");
+            if family == Family::Inet6 {
+                out.push_str(" IPv6");
+            }
+            None
+        }
+        ServiceKey::Address {
+            transport,
+            address,
+            port,
+        } => {
+            let protocol = match transport {
+                Transport::Tcp => "TCP",
+                Transport::Udp => "UDP",
+                Transport::Sctp => "SCTP",
+            };
+            let _ = write!(out, "{protocol:<4} ");
+            endpoint::write(out, address, port, Some(transport), style);
+            if address.is_ipv4() {
+                endpoint::cut(out, start, 33);
+            }
+            Some(transport)
+        }
+    };
+    if format.stats || format.rate {
+        pad(out, start, 33);
+        let numbers = if format.stats {
+            totals(&status.counters)
+        } else {
+            rates(&status.counters)
+        };
+        for number in numbers {
+            write_large(out, number, format.exact);
+        }
+    } else {
+        write_service_flags(out, service);
+    }
+    out.push('\n');
+    for destination in &status.destinations {
+        write_destination_status(out, destination, transport, format, style);
+    }
+}
+
+fn write_service_flags(out: &mut String, service: &Service) {
+    let _ = write!(out, " {}", service.scheduler);
+    if has_scheduler_flags(service) {
+        let _ = write!(out, " ({})", scheduler_flags(service));
+    }
+    if let Some(seconds) = service.persistence {
+        let _ = write!(out, " persistent {seconds}");
+        let _ = match service.granularity {
+            Some(Granularity::Mask(mask)) => write!(out, " mask {mask}"),
+            Some(Granularity::Prefix(length)) => write!(out, " mask {length}"),
+            None => Ok(()),
+        };
+        if let Some(engine) = &service.engine {
+            let _ = write!(out, " pe {engine}");
+        }
+    }
+    if service.flags & Service::ONE_PACKET != 0 {
+        out.push_str(" ops");
+    }
+}
+
+fn has_scheduler_flags(service: &Service) -> bool {
+    let all = Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
+    service.flags & all != 0
+}
+
+/// `sh-fallback,sh-port`: the flags that the scheduler knows, by its names for them.
+pub(super) fn scheduler_flags(service: &Service) -> String {
+    let names: &[(u32, &str)] = match service.scheduler.as_str() {
+        "sh" => &[
+            (Service::SCHEDULER_FLAG_1, "sh-fallback"),
+            (Service::SCHEDULER_FLAG_2, "sh-port"),
+        ],
+        "mh" => &[
+            (Service::SCHEDULER_FLAG_1, "mh-fallback"),
+            (Service::SCHEDULER_FLAG_2, "mh-port"),
+        ],
+        _ => &[
+            (Service::SCHEDULER_FLAG_1, "flag-1"),
+            (Service::SCHEDULER_FLAG_2, "flag-2"),
+            (Service::SCHEDULER_FLAG_3, "flag-3"),
+        ],
+    };
+    let known: Vec<&str> = names
+        .iter()
+        .filter(|(bit, _)| service.flags & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    known.join(",")
+}
+
+fn write_destination_status(
+    out: &mut String,
+    status: &DestinationStatus,
+    transport: Option<Transport>,
+    format: Format,
+    style: Style<'_>,
+) {
+    let destination = &status.destination;
+    out.push_str("  -> ");
+    let start = out.len();
+    endpoint::write(out, destination.address, destination.port, transport, style);
+    if destination.address.is_ipv4() {
+        endpoint::cut(out, start, 28);
+    }
+    pad(out, start, 28);
+    let (active, inactive) = (status.active, status.inactive);
+    let weight = destination.weight as i32;
+    let _ = if format.stats {
+        for number in totals(&status.counters) {
+            write_large(out, number, format.exact);
+        }
+        writeln!(out)
+    } else if format.rate {
+        let [connections, packets_in, packets_out, bytes_in, bytes_out] = rates(&status.counters);
+        let _ = write!(out, " {connections:>8} {packets_in:>8} {packets_out:>8}");
+        write_large(out, bytes_in, format.exact);
+        write_large(out, bytes_out, format.exact);
+        writeln!(out)
+    } else if format.thresholds {
+        writeln!(
+            out,
+            " {:<10} {:<10} {active:<10} {inactive:<10}",
+            destination.upper_threshold, destination.lower_threshold
+        )
+    } else if format.persistent_conn {
+        writeln!(
+            out,
+            " {:<9} {:<11} {active:<10} {inactive:<10}",
+            destination.weight, status.persistent
+        )
+    } else if format.tunnel_info {
+        writeln!(
+            out,
+            " {:<7} {:<13} {weight:<6} {active:<10} {inactive:<10}",
+            forwarding_name(destination.forwarding),
+            tunnel_info(destination)
+        )
+    } else {
+        writeln!(
+            out,
+            " {:<7} {weight:<6} {active:<10} {inactive:<10}",
+            forwarding_name(destination.forwarding)
+        )
+    };
+}
+
+const fn forwarding_name(forwarding: Forwarding) -> &'static str {
+    match forwarding {
+        Forwarding::Masquerade => "Masq",
+        Forwarding::Local => "Local",
+        Forwarding::Tunnel => "Tunnel",
+        Forwarding::Route => "Route",
+        // What the C library prints where the C program has no name.
+        Forwarding::Bypass => "(null)",
+    }
+}
+
+/// `gue:6080:+c`, cut as in the C program's buffer of 16 bytes.
+fn tunnel_info(destination: &Destination) -> String {
+    if destination.forwarding != Forwarding::Tunnel {
+        return "n/a".to_owned();
+    }
+    let checksum = match destination.tunnel_flags {
+        0 => "-c",
+        flags if flags & 2 != 0 => "r+c",
+        _ => "+c",
+    };
+    let mut text = match destination.tunnel {
+        TunnelKind::Ipip => "ipip".to_owned(),
+        TunnelKind::Gue { port } => format!("gue:{port}:{checksum}"),
+        TunnelKind::Gre => format!("gre:{checksum}"),
+    };
+    endpoint::cut(&mut text, 0, 15);
+    text
+}
+
+fn totals(counters: &Counters) -> [u64; 5] {
+    [
+        counters.connections,
+        counters.packets_in,
+        counters.packets_out,
+        counters.bytes_in,
+        counters.bytes_out,
+    ]
+}
+
+fn rates(counters: &Counters) -> [u64; 5] {
+    [
+        counters.connections_per_second,
+        counters.packets_in_per_second,
+        counters.packets_out_per_second,
+        counters.bytes_in_per_second,
+        counters.bytes_out_per_second,
+    ]
+}
+
+/// Nine columns, and thousands, millions and so on from 10^8 up, unless exact numbers are wanted.
+fn write_large(out: &mut String, number: u64, exact: bool) {
+    let _ = if exact {
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        write!(
+            out,
+            "{number:>width$}",
+            width = if digits <= 8 { 9 } else { digits + 1 }
+        )
+    } else if number < 100_000_000 {
+        write!(out, "{number:>9}")
+    } else if number < 1_000_000_000 {
+        write!(out, "{:>8}K", number / 1_000)
+    } else if number < 100_000_000_000 {
+        write!(out, "{:>8}M", number / 1_000_000)
+    } else if number < 100_000_000_000_000 {
+        write!(out, "{:>8}G", number / 1_000_000_000)
+    } else {
+        write!(out, "{:>8}T", number / 1_000_000_000_000)
+    };
+}
+
+/// Blanks up to `width` bytes from `start`.
+fn pad(out: &mut String, start: usize, width: usize) {
+    while out.len() < start + width {
+        out.push(' ');
+    }
+}
+
+#[cfg(test)]
+mod tests;

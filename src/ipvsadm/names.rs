@@ -1,0 +1,191 @@
+//! Names of hosts and services, out of `/etc/hosts` and `/etc/services`.
+//!
+//! The C library's name service loads shared objects at run time, which a static program cannot; and a
+//! director that waits for DNS while it lists its table helps nobody. So these two files are all.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::ipvs::Transport;
+
+/// Both files, each read when first needed.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    hosts: OnceCell<Hosts>,
+    services: OnceCell<Services>,
+}
+
+#[derive(Debug, Default)]
+struct Hosts {
+    by_name: HashMap<String, Ipv4Addr>,
+    by_address: HashMap<IpAddr, String>,
+}
+
+#[derive(Debug, Default)]
+struct Services {
+    by_name: HashMap<(String, String), u16>,
+    by_port: HashMap<(u16, String), String>,
+}
+
+impl Names {
+    /// Names out of these texts instead of the system's files.
+    #[cfg(test)]
+    pub(super) fn from_texts(hosts: &str, services: &str) -> Self {
+        Self {
+            hosts: OnceCell::from(Hosts::parse(hosts)),
+            services: OnceCell::from(Services::parse(services)),
+        }
+    }
+
+    /// The IPv4 address of a host name.
+    pub(super) fn host(&self, name: &str) -> Option<Ipv4Addr> {
+        self.hosts()
+            .by_name
+            .get(&name.to_ascii_lowercase())
+            .copied()
+    }
+
+    /// The canonical name of an address.
+    pub(super) fn name(&self, address: IpAddr) -> Option<&str> {
+        self.hosts().by_address.get(&address).map(String::as_str)
+    }
+
+    /// The port of a service name.
+    pub(super) fn port(&self, name: &str, transport: Transport) -> Option<u16> {
+        let key = (name.to_owned(), transport.to_string());
+        self.services().by_name.get(&key).copied()
+    }
+
+    /// The service name of a port.
+    pub(super) fn service(&self, port: u16, transport: Transport) -> Option<&str> {
+        let key = (port, transport.to_string());
+        self.services().by_port.get(&key).map(String::as_str)
+    }
+
+    fn hosts(&self) -> &Hosts {
+        self.hosts.get_or_init(|| Hosts::parse(&read("/etc/hosts")))
+    }
+
+    fn services(&self) -> &Services {
+        self.services
+            .get_or_init(|| Services::parse(&read("/etc/services")))
+    }
+}
+
+/// A file that cannot be read has no names in it.
+fn read(path: &str) -> String {
+    std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
+/// Words of each line, without its comment.
+fn lines(text: &str) -> impl Iterator<Item = std::str::SplitWhitespace<'_>> {
+    text.lines().map(|line| {
+        line.split('#')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+    })
+}
+
+impl Hosts {
+    /// hosts(5): an address, its name, aliases. The first line that names something wins.
+    fn parse(text: &str) -> Self {
+        let mut hosts = Self::default();
+        for mut words in lines(text) {
+            let Some(address) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else {
+                continue;
+            };
+            for (index, name) in words.enumerate() {
+                if index == 0 {
+                    hosts
+                        .by_address
+                        .entry(address)
+                        .or_insert_with(|| name.to_owned());
+                }
+                if let IpAddr::V4(address) = address {
+                    hosts
+                        .by_name
+                        .entry(name.to_ascii_lowercase())
+                        .or_insert(address);
+                }
+            }
+        }
+        hosts
+    }
+}
+
+impl Services {
+    /// services(5): a name, `port/protocol`, aliases. The first line that names something wins.
+    fn parse(text: &str) -> Self {
+        let mut services = Self::default();
+        for mut words in lines(text) {
+            let (Some(name), Some(port)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let Some((port, protocol)) = port.split_once('/') else {
+                continue;
+            };
+            let Ok(port) = port.parse::<u16>() else {
+                continue;
+            };
+            services
+                .by_port
+                .entry((port, protocol.to_owned()))
+                .or_insert_with(|| name.to_owned());
+            for alias in std::iter::once(name).chain(words) {
+                services
+                    .by_name
+                    .entry((alias.to_owned(), protocol.to_owned()))
+                    .or_insert(port);
+            }
+        }
+        services
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names() -> Names {
+        Names::from_texts(
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost # both\n192.168.4.100 web1 Www # real server\nbad line\n192.168.4.101 web1\n",
+            "http 80/tcp www # WorldWideWeb\nhttp 80/udp\ndomain 53/udp\n# x 1/tcp\nbroken\nlarge 70000/tcp\n",
+        )
+    }
+
+    #[test]
+    fn hosts_are_found_by_any_name_and_shown_by_their_first() {
+        let names = names();
+        let web1 = Ipv4Addr::new(192, 168, 4, 100);
+        assert_eq!(names.host("WEB1"), Some(web1));
+        assert_eq!(names.host("www"), Some(web1));
+        assert_eq!(names.host("ip6-localhost"), None);
+        assert_eq!(names.name(web1.into()), Some("web1"));
+        assert_eq!(names.name("::1".parse().unwrap()), Some("localhost"));
+        assert_eq!(names.host("nobody"), None);
+    }
+
+    #[test]
+    fn services_belong_to_their_protocol() {
+        let names = names();
+        assert_eq!(names.port("www", Transport::Tcp), Some(80));
+        assert_eq!(names.port("www", Transport::Udp), None);
+        assert_eq!(names.port("domain", Transport::Udp), Some(53));
+        assert_eq!(names.service(80, Transport::Udp), Some("http"));
+        assert_eq!(names.service(80, Transport::Sctp), None);
+        assert_eq!(names.port("large", Transport::Tcp), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_files_are_read_without_a_panic(hosts in "(?s).{0,200}", services in "(?s).{0,200}") {
+            let names = Names::from_texts(&hosts, &services);
+            let _ = (names.host("a"), names.port("a", Transport::Tcp));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Rules in ipvsadm's save format, written and read.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use super::action::{Action, understand};
+use super::endpoint::{self, Style};
+use super::failure::Failure;
+use super::list::scheduler_flags;
+use super::names::Names;
+use crate::ipvs::{
+    Command, Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport,
+    TunnelKind,
+};
+
+/// A rule that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesError {
+    /// Line, from 1.
+    pub line: usize,
+    /// What ipvsadm says of it.
+    pub message: String,
+    /// The exit status that ipvsadm has for it.
+    pub(super) status: i32,
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for RulesError {}
+
+/// Rules with the lines they stand in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rules {
+    pub(super) commands: Vec<Command>,
+    /// Per command, from 1.
+    pub(super) lines: Vec<usize>,
+}
+
+/// Reads saved rules: one command per line, `#` starts a comment, a leading `ipvsadm` is ignored.
+///
+/// Nothing is sent anywhere: either all of it is understood or none.
+///
+/// ```
+/// let rules = lvslab::ipvsadm::parse_rules(
+///     "-A -t 192.168.4.15:80 -s wrr\n-a -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1\n",
+/// )?;
+/// assert_eq!(rules[0].to_string(), "create service tcp 192.168.4.15:80");
+/// # Ok::<(), lvslab::ipvsadm::RulesError>(())
+/// ```
+///
+/// # Errors
+/// The first line that is no rule.
+pub fn parse_rules(text: &str) -> Result<Vec<Command>, RulesError> {
+    parse(text, &Names::default()).map(|rules| rules.commands)
+}
+
+pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
+    let mut rules = Rules::default();
+    let mut words = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line_number = index + 1;
+        words.clear();
+        words.extend(
+            line.split([' ', '\t', '\r'])
+                .filter(|word| !word.is_empty())
+                .take_while(|word| !word.starts_with('#'))
+                .filter(|word| *word != "ipvsadm"),
+        );
+        if words.is_empty() {
+            continue;
+        }
+        let failed = |failure: Failure| RulesError {
+            line: line_number,
+            message: failure.message,
+            status: failure.status,
+        };
+        let command = rule(&words, names).map_err(failed)?;
+        rules.commands.push(command);
+        rules.lines.push(line_number);
+    }
+    Ok(rules)
+}
+
+fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
+    match understand("ipvsadm", words, names)? {
+        Action::Change(command) => Ok(command),
+        Action::EditServiceKeepingScheduler(_) => Err(Failure::usage(
+            "name the scheduler (-s): a rule cannot keep the one in force",
+        )),
+        Action::EditDestinationKeepingMethod(..) => Err(Failure::usage(
+            "name the forwarding method (-g, -i or -m): a rule cannot keep the one in force",
+        )),
+        Action::Help
+        | Action::Version
+        | Action::List(..)
+        | Action::Save { .. }
+        | Action::Restore { .. } => Err(Failure::usage(format!(
+            "`{}' is no rule",
+            words.first().copied().unwrap_or_default()
+        ))),
+    }
+}
+
+/// Writes services and destinations as `ipvsadm -Sn` does, in the order given, ended by a line end.
+///
+/// Unlike ipvsadm it keeps thresholds (`-x`, `-y`), so that what is saved is what comes back.
+#[must_use]
+pub fn save_format<'a>(
+    services: impl IntoIterator<Item = (&'a Service, &'a [Destination])>,
+) -> String {
+    let mut out = String::new();
+    for (service, destinations) in services {
+        write_service(&mut out, service, Style::Numeric);
+        for destination in destinations {
+            write_destination(&mut out, service.key, destination, Style::Numeric);
+        }
+    }
+    out
+}
+
+/// `-t 192.168.4.15:80`, `-f 8 -6`
+fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>) {
+    match key {
+        ServiceKey::Fwmark { mark, family } => {
+            let _ = write!(out, "-f {mark}");
+            if family == Family::Inet6 {
+                out.push_str(" -6");
+            }
+        }
+        ServiceKey::Address {
+            transport,
+            address,
+            port,
+        } => {
+            out.push_str(match transport {
+                Transport::Tcp => "-t ",
+                Transport::Udp => "-u ",
+                Transport::Sctp => "--sctp-service ",
+            });
+            endpoint::write(out, address, port, Some(transport), style);
+        }
+    }
+}
+
+/// The `-A` line.
+pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_>) {
+    out.push_str("-A ");
+    write_key(out, service.key, style);
+    let _ = write!(out, " -s {}", service.scheduler);
+    if let Some(seconds) = service.persistence {
+        let _ = write!(out, " -p {seconds}");
+        let _ = match service.granularity {
+            Some(Granularity::Mask(mask)) => write!(out, " -M {mask}"),
+            Some(Granularity::Prefix(length)) => write!(out, " -M {length}"),
+            None => Ok(()),
+        };
+    }
+    if let Some(engine) = &service.engine {
+        let _ = write!(out, " --pe {engine}");
+    }
+    if service.flags & Service::ONE_PACKET != 0 {
+        out.push_str(" -o");
+    }
+    let flags = scheduler_flags(service);
+    if !flags.is_empty() {
+        let _ = write!(out, " -b {flags}");
+    }
+    out.push('\n');
+}
+
+/// The `-a` line.
+pub(super) fn write_destination(
+    out: &mut String,
+    key: ServiceKey,
+    destination: &Destination,
+    style: Style<'_>,
+) {
+    out.push_str("-a ");
+    write_key(out, key, style);
+    out.push_str(" -r ");
+    let transport = match key {
+        ServiceKey::Address { transport, .. } => Some(transport),
+        ServiceKey::Fwmark { .. } => None,
+    };
+    endpoint::write(out, destination.address, destination.port, transport, style);
+    let method = match destination.forwarding {
+        Forwarding::Masquerade => "-m",
+        Forwarding::Tunnel => "-i",
+        // The kernel finds out by itself that a destination is the director.
+        Forwarding::Local | Forwarding::Route => "-g",
+        Forwarding::Bypass => "(null)",
+    };
+    let _ = write!(out, " {method} -w {}", destination.weight as i32);
+    if destination.upper_threshold != 0 {
+        let _ = write!(out, " -x {}", destination.upper_threshold);
+    }
+    if destination.lower_threshold != 0 {
+        let _ = write!(out, " -y {}", destination.lower_threshold);
+    }
+    if destination.forwarding == Forwarding::Tunnel {
+        let checksum = match destination.tunnel_flags {
+            0 => "--tun-nocsum",
+            flags if flags & 2 != 0 => "--tun-remcsum",
+            _ => "--tun-csum",
+        };
+        let _ = match destination.tunnel {
+            TunnelKind::Ipip => write!(out, " --tun-type ipip"),
+            TunnelKind::Gue { port } => {
+                write!(out, " --tun-type gue --tun-port {port} {checksum}")
+            }
+            TunnelKind::Gre => write!(out, " --tun-type gre {checksum}"),
+        };
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipvs::test_strategies::{destination, service};
+    use proptest::prelude::*;
+
+    #[test]
+    fn saved_rules_are_ipvsadms_lines() {
+        let text = "\
+-A -t 10.0.0.1:443 -s sh -p 600 -M 255.255.255.0 -b sh-fallback,sh-port
+-a -t 10.0.0.1:443 -r 10.1.0.3:8443 -m -w 3 -x 2000 -y 1500
+-a -t 10.0.0.1:443 -r 10.1.0.4:443 -g -w 1
+-A -u 10.0.0.1:5060 -s wrr -p 360 --pe sip -o
+-A --sctp-service [2001:db8::1]:9 -s rr -p 300 -M 64
+-a --sctp-service [2001:db8::1]:9 -r [2001:db8::2]:9 -i -w 0 --tun-type ipip
+-a --sctp-service [2001:db8::1]:9 -r 10.1.0.3:9 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum
+-a --sctp-service [2001:db8::1]:9 -r 10.1.0.4:9 -i -w 1 --tun-type gre --tun-nocsum
+-A -f 4294967295 -s mh -b flag-3
+-A -f 8 -6 -s wrr
+";
+        // flag-3 means nothing to mh and is not shown for it.
+        let shown = text.replace(" -b flag-3", "");
+        let commands = parse_rules(text).unwrap();
+        assert_eq!(commands.len(), 10);
+        let mut saved = String::new();
+        for command in &commands {
+            match command {
+                Command::CreateService(service) => {
+                    write_service(&mut saved, service, Style::Numeric);
+                }
+                Command::AddDestination(key, destination) => {
+                    write_destination(&mut saved, *key, destination, Style::Numeric);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(saved, shown);
+    }
+
+    #[test]
+    fn comments_blank_lines_and_the_program_name_are_skipped() {
+        let commands =
+            parse_rules("# the lab\n\nipvsadm -A -t 192.168.4.15:80 -s wrr # VIP\n\t-C\r\n")
+                .unwrap();
+        assert_eq!(commands.len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_rule_is_named_by_its_line() {
+        for (text, said) in [
+            (
+                "-C\n-A -t x:80\n",
+                "line 2: illegal virtual server address[:port] specified",
+            ),
+            ("-L\n", "line 1: `-L' is no rule"),
+            (
+                "-q\n",
+                "line 1: Try `ipvsadm -h' or 'ipvsadm --help' for more information.",
+            ),
+            ("-A -t 1.2.3.4:80 -q\n", "line 1: -q: unknown option"),
+            (
+                "-E -t 1.2.3.4:80\n",
+                "line 1: name the scheduler (-s): a rule cannot keep the one in force",
+            ),
+            (
+                "-e -t 1.2.3.4:80 -r 1.2.3.5\n",
+                "line 1: name the forwarding method (-g, -i or -m): a rule cannot keep the one in force",
+            ),
+        ] {
+            assert_eq!(parse_rules(text).unwrap_err().to_string(), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_saved_is_read_back(
+            service in service(),
+            destinations in prop::collection::vec(destination(), 0..4),
+        ) {
+            // What the command line can say: ports and persistence as it insists on them.
+            let mut service = service;
+            if let ServiceKey::Address { port, .. } = &mut service.key {
+                *port = (*port).max(1);
+            }
+            service.flags &= Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
+            service.persistence = service.persistence.filter(|seconds| seconds.get() <= 86_400 * 31);
+            if service.persistence.is_none() {
+                service.granularity = None;
+            }
+            let destinations: Vec<_> = destinations
+                .into_iter()
+                .map(|mut destination| {
+                    destination.weight &= 0xffff;
+                    destination.upper_threshold &= i32::MAX as u32;
+                    destination.lower_threshold &= i32::MAX as u32;
+                    if !matches!(destination.forwarding, Forwarding::Tunnel) {
+                        destination.address = match service.key.family() {
+                            Family::Inet => [10, 0, 0, 1].into(),
+                            Family::Inet6 => std::net::Ipv6Addr::LOCALHOST.into(),
+                        };
+                        destination.forwarding = Forwarding::Masquerade;
+                        destination.tunnel = TunnelKind::Ipip;
+                        destination.tunnel_flags = 0;
+                    } else if let ServiceKey::Address { port, .. } = service.key {
+                        destination.port = port;
+                    }
+                    match &mut destination.tunnel {
+                        TunnelKind::Ipip => destination.tunnel_flags = 0,
+                        TunnelKind::Gre => destination.tunnel_flags &= 1,
+                        TunnelKind::Gue { port } => {
+                            *port = (*port).max(1);
+                            destination.tunnel_flags %= 3;
+                        }
+                    }
+                    destination
+                })
+                .collect();
+            let text = save_format([(&service, destinations.as_slice())]);
+            let mut wanted = vec![Command::CreateService(service.clone())];
+            wanted.extend(
+                destinations
+                    .iter()
+                    .map(|destination| Command::AddDestination(service.key, destination.clone())),
+            );
+            prop_assert_eq!(parse_rules(&text).map_err(|error| format!("{error}\n{text}")), Ok(wanted));
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "(?s).{0,200}") {
+            let _ = parse_rules(&text);
+        }
+
+        #[test]
+        fn any_words_of_the_language_are_read_without_a_panic(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "-A", "-a", "-E", "-e", "-D", "-d", "-t", "-u", "-f", "-r", "-s", "-p", "-M", "-w", "-b",
+                    "-6", "--pe", "--set", "--start-daemon", "master", "rr", "sh", "sh-port", "1.2.3.4:80",
+                    "[::1]:80", "8", "-1", "255.255.255.0", "64", "-i", "-m", "--tun-type", "gue", "--tun-port",
+                    "-", "--", "\n",
+                ]),
+                0..20,
+            ),
+        ) {
+            let _ = parse_rules(&words.join(" "));
+        }
+    }
+}
