@@ -55,33 +55,45 @@ pub(super) fn svg(verdict: &Verdict, evidence: &Evidence) -> String {
     out + "</svg>\n"
 }
 
-/// Client, director and real servers in columns from left to right.
+/// Columns from left to right: client, director, real servers; on one segment the client above the director.
 fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
+    let one_segment = lab.segments() == 1;
     let mut next = [TOP; 3];
     let mut places: Vec<Place<'a>> = Vec::new();
     for host in lab.hosts() {
         let column = match host.role {
             Role::Client => 0,
-            Role::Director => 1,
-            Role::RealServer => 2,
+            Role::Director => usize::from(!one_segment),
+            Role::RealServer => lab.segments(),
         };
         let place = Place {
             host,
             lines: lines(host, evidence),
-            x: 10 + column * (BOX_WIDTH + LANE),
+            x: left_edge(column),
             y: next[column],
         };
-        next[column] += place.height() + GAP;
+        let gap = if one_segment && host.role == Role::Client {
+            3 * GAP
+        } else {
+            GAP
+        };
+        next[column] += place.height() + gap;
         places.push(place);
     }
     let tallest = next.into_iter().max().unwrap_or(TOP);
     for (column, end) in next.into_iter().enumerate() {
-        let x = 10 + column * (BOX_WIDTH + LANE);
-        for place in places.iter_mut().filter(|place| place.x == x) {
+        for place in places
+            .iter_mut()
+            .filter(|place| place.x == left_edge(column))
+        {
             place.y += (tallest - end) / 2;
         }
     }
     places
+}
+
+fn left_edge(column: usize) -> usize {
+    10 + column * (BOX_WIDTH + LANE)
 }
 
 /// Addresses by interface with its MAC, as the host reported them; else those of the topology.
@@ -120,7 +132,7 @@ fn lines(host: &Host, evidence: &Evidence) -> Vec<String> {
 
 fn segments(out: &mut String, lab: &Lab, places: &[Place<'_>], height: usize) {
     for segment in 0..lab.segments() {
-        let x = 10 + BOX_WIDTH + LANE / 2 + segment * (BOX_WIDTH + LANE);
+        let x = left_edge(segment) + BOX_WIDTH + LANE / 2;
         let network = lab
             .hosts()
             .iter()
@@ -209,7 +221,6 @@ fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &
         );
     }
     let translated = packets_out(evidence).is_some_and(|packets| packets > 0);
-    let mut straight = 0;
     for server in lab.real_servers() {
         let count = verdict.distribution.get(&server.host).copied().unwrap_or(0);
         let Some(server) = place(&server.host).filter(|_| count > 0) else {
@@ -228,48 +239,52 @@ fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &
         if translated {
             arrow(out, "reply", (server, director), "");
         } else {
-            arrow(out, "reply", (server, client), "");
-            straight += count;
+            arrow(out, "reply", (server, client), "answers");
         }
     }
     if translated {
-        arrow(out, "reply", (director, client), "answers, translated");
-    } else if straight > 0 {
-        let _ = writeln!(
-            out,
-            "<text class=\"label reply\" x=\"{}\" y=\"22\">answers go straight to the client</text>",
-            director.x + BOX_WIDTH / 2
-        );
+        arrow(out, "reply", (director, client), "answers");
     }
 }
 
-/// An arrow between two boxes; answers a little below requests.
+/// An arrow between two boxes, its label where it ends; answers beside requests.
 fn arrow(out: &mut String, class: &str, (from, to): (&Place<'_>, &Place<'_>), label: &str) {
     let shift = if class == "reply" { 9 } else { 0 };
-    let (x1, x2) = if from.x < to.x {
-        (from.x + BOX_WIDTH, to.x)
+    let ((x1, y1), (x2, y2), label_at) = if from.x == to.x {
+        let x = from.x + BOX_WIDTH / 2 + 3 * shift;
+        let (y1, y2) = if from.y < to.y {
+            (from.y + from.height(), to.y)
+        } else {
+            (from.y, to.y + to.height())
+        };
+        (
+            (x, y1),
+            (x, y2),
+            (x + 8, usize::midpoint(y1, y2) + 4, "start"),
+        )
     } else {
-        (from.x, to.x + BOX_WIDTH)
+        let (x1, x2, label_x, anchor) = if from.x < to.x {
+            (from.x + BOX_WIDTH, to.x, to.x - 14, "end")
+        } else {
+            (from.x, to.x + BOX_WIDTH, to.x + BOX_WIDTH + 14, "start")
+        };
+        let (y1, y2) = (from.middle() + shift, to.middle() + shift);
+        let label_y = if shift == 0 {
+            y2.saturating_sub(8)
+        } else {
+            y2 + 16
+        };
+        ((x1, y1), (x2, y2), (label_x, label_y, anchor))
     };
-    let (y1, y2) = (from.middle() + shift, to.middle() + shift);
-    let between = x1.abs_diff(x2) > LANE;
-    // Past the director's box rather than through it.
-    let bend = if between {
-        y1.min(y2).saturating_sub(90).max(28)
-    } else {
-        usize::midpoint(y1, y2)
-    };
-    let middle = usize::midpoint(x1, x2);
     let _ = writeln!(
         out,
-        "<path class=\"{class}\" marker-end=\"url(#tip)\" d=\"M{x1} {y1} Q{middle} {bend} {x2} {y2}\"/>"
+        "<path class=\"{class}\" marker-end=\"url(#tip)\" d=\"M{x1} {y1} L{x2} {y2}\"/>"
     );
     if !label.is_empty() {
-        let below = if class == "reply" { 18 } else { 0 };
+        let (x, y, anchor) = label_at;
         let _ = writeln!(
             out,
-            "<text class=\"label {class}\" x=\"{middle}\" y=\"{}\">{}</text>",
-            usize::midpoint(y1, y2).saturating_sub(8) + below,
+            "<text class=\"label\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{y}\">{}</text>",
             text(label)
         );
     }

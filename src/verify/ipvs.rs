@@ -1,7 +1,8 @@
 //! The director's virtual service against the plan, in words and in the commands that bring them together.
 
-use crate::ipvs::model::TunnelKind;
-use crate::ipvs::{Destination, Forwarding, Service, ServiceKey, ServiceStatus, Transport};
+use crate::ipvs::{
+    Destination, Forwarding, Granularity, Service, ServiceKey, ServiceStatus, Transport, TunnelKind,
+};
 use crate::resource::IpvsService;
 
 /// `wrr: 192.168.4.100:80 gatewaying weight 1, ...`.
@@ -104,8 +105,10 @@ fn scheduling(service: &Service) -> String {
     if let Some(seconds) = service.persistence {
         text += &format!(" persistent {seconds} s");
     }
-    if let Some(prefix) = service.granularity {
-        text += &format!(" by /{prefix}");
+    match service.granularity {
+        Some(Granularity::Mask(mask)) => text += &format!(" by mask {mask}"),
+        Some(Granularity::Prefix(prefix)) => text += &format!(" by prefix {prefix}"),
+        None => {}
     }
     if let Some(engine) = &service.engine {
         text += &format!(" engine {engine}");
