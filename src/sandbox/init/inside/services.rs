@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
 use super::super::log;
 use super::spawn;
 
@@ -75,29 +80,38 @@ fn run(script: &Path, action: &str, limit: Duration) {
             .stdout(output())
             .stderr(output()),
     );
-    let mut child = match child {
-        Ok(child) => child,
+    let child = match child {
+        Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => return log(&format!("run {}: {error}", script.display())),
     };
-    let deadline = Instant::now() + limit;
+    let what = format!("{} {action}", script.display());
+    match wait_for(child, Instant::now() + limit) {
+        Some(0) => {}
+        Some(code) => log(&format!("{what}: ended with {code}")),
+        None => {
+            let _ = kill(child, Signal::SIGKILL);
+            log(&format!("{what}: did not end within {} s", limit.as_secs()));
+        }
+    }
+}
+
+/// Waits for `child` and returns its exit code (128 and more: a signal), burying whoever else ends meanwhile:
+/// a script that stops a daemon waits until it is not only dead but gone.
+fn wait_for(child: Pid, deadline: Instant) -> Option<i32> {
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return,
-            Ok(Some(status)) => {
-                return log(&format!("{} {action}: {status}", script.display()));
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == child => return Some(code),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                return Some(128 + signal as i32);
             }
-            Ok(None) if Instant::now() < deadline => {
+            Ok(WaitStatus::StillAlive) => {
+                if Instant::now() >= deadline {
+                    return None;
+                }
                 std::thread::sleep(Duration::from_millis(5));
             }
-            Ok(None) => {
-                let _ = child.kill();
-                return log(&format!(
-                    "{} {action} did not end within {} s",
-                    script.display(),
-                    limit.as_secs()
-                ));
-            }
-            Err(error) => return log(&format!("{} {action}: {error}", script.display())),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
         }
     }
 }
