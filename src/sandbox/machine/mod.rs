@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 
-pub use accelerator::{Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember};
+pub use accelerator::{
+    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember,
+};
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
