@@ -8,6 +8,7 @@ pub mod exit;
 mod question;
 mod terminal;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,26 +42,41 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Agent => serve(),
         Verb::Boot => boot(),
-        Verb::Ipvsadm { arguments } => crate::ipvsadm::main(arguments.into_iter()),
+        Verb::Ipvsadm { arguments } => {
+            drop_in(std::iter::once("ipvsadm".into()).chain(arguments))
+        }
         verb => ExitCode::from(run(verb)),
     }
 }
 
+/// ipvsadm, with its arguments as the system gives them: its own name first.
+#[must_use]
+pub fn drop_in(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // Exit statuses are eight bits wide; ipvsadm(8) has 255 among them.
+    ExitCode::from(u8::try_from(crate::ipvsadm::main(arguments)).unwrap_or(u8::MAX))
+}
+
 /// Until the controller closes its end.
 fn serve() -> ExitCode {
-    match crate::agent::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("lvslab agent: {error}\n"));
-            ExitCode::from(exit::INTERNAL)
-        }
-    }
+    ended(
+        "agent",
+        crate::agent::serve(std::io::stdin().lock(), std::io::stdout().lock()),
+    )
 }
 
 /// As the host's init starts it.
 fn boot() -> ExitCode {
-    crate::agent::boot::run();
-    ExitCode::SUCCESS
+    ended("boot", crate::agent::boot::run())
+}
+
+fn ended(face: &str, result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("lvslab {face}: {error}\n"));
+            ExitCode::from(exit::INTERNAL)
+        }
+    }
 }
 
 fn run(verb: Verb) -> u8 {

@@ -1,12 +1,14 @@
 //! Why a command has no answer.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::model::{HostName, LabName};
 use crate::orchestrate::HostError;
 use crate::sandbox::SandboxError;
 use crate::sandbox::image::ImageError;
 use crate::topology::TopologyError;
+use crate::verify::EvidenceError;
 
 use super::Status;
 
@@ -73,6 +75,14 @@ pub enum CommandError {
         /// Whether it is up in the sandbox.
         sandbox: bool,
     },
+    /// A document that is no evidence.
+    #[error("cannot judge {}", .file.display())]
+    Evidence {
+        /// File.
+        file: PathBuf,
+        /// Why.
+        source: EvidenceError,
+    },
     /// Sandbox commands are about labs in the sandbox.
     #[error("lab {lab} is on machines of its own, not in the sandbox")]
     NotInSandbox {
@@ -110,6 +120,9 @@ impl CommandError {
             Self::Sandbox(error) => error.hint(),
             Self::Host(error) => Some(error.hint()),
             Self::Local { .. } | Self::UnknownHost { .. } => None,
+            Self::Evidence { .. } => Some(
+                "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
+            ),
             Self::NothingUp => Some("`lvslab up topologies/dr.yaml` brings one up".to_owned()),
             Self::NotUp { .. } => Some("`lvslab up` with its topology brings it up".to_owned()),
             Self::WhichLab { .. } => Some("say which with --lab NAME".to_owned()),
@@ -135,6 +148,7 @@ impl CommandError {
     pub fn status(&self) -> Status {
         match self {
             Self::Topology(_)
+            | Self::Evidence { .. }
             | Self::WhichLab { .. }
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }

@@ -8,7 +8,7 @@ use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
 use crate::model::{HostName, Lab};
 use crate::report::{HostLine, HostOutcome, UpTable, host_summary, up_table};
 use crate::sandbox::Started;
-use crate::verify::Verdict;
+use crate::verify::{Verdict, check};
 
 use super::deployment::{Deployment, Login, address_machines, run_id};
 use super::labs::{self, Selection};
@@ -67,7 +67,7 @@ impl Up {
             for host in lab.hosts() {
                 ctx.progress.doing(host.name.as_str(), "verifying");
             }
-            Some(deployment.verify(self.requests).await)
+            Some(check(&deployment.collect(self.requests).await))
         } else {
             None
         };

@@ -3,10 +3,12 @@
 //! In: a [`crate::model::Lab`] whose SSH configuration is in place, and requests per host. Out: replies or a
 //! [`HostError`] per host. Nothing here knows what a lab is for. The only user of the `openssh` crate.
 
+mod advice;
 mod agent;
 mod command;
 mod config;
 mod conversation;
+mod diagnosis;
 mod failure;
 mod fleet;
 mod quote;

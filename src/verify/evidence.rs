@@ -212,14 +212,21 @@ impl Evidence {
         &self.hosts
     }
 
-    /// Hosts that could not be reached, with the reason.
+    /// Hosts that could not be reached, or were lost on the way, with the reason.
     pub fn unreachable(&self) -> impl Iterator<Item = (&HostName, &Absence)> {
-        self.hosts
-            .iter()
-            .filter_map(|(host, record)| match &record.before {
-                Err(why) if why.kind == AbsenceKind::Unreachable => Some((host, why)),
-                _ => None,
-            })
+        self.hosts.iter().filter_map(|(host, record)| {
+            let client = *host == self.lab.client().name;
+            let fetched = self.fetched.as_ref().err().filter(|_| client);
+            [
+                record.before.as_ref().err(),
+                fetched,
+                record.after.as_ref().err(),
+            ]
+            .into_iter()
+            .flatten()
+            .find(|why| why.kind == AbsenceKind::Unreachable)
+            .map(|why| (host, why))
+        })
     }
 
     #[cfg(test)]

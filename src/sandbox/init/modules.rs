@@ -14,8 +14,11 @@ use super::{Failure, While, log};
 
 const NO_PARAMETERS: &CStr = c"";
 
-/// Loads the modules of `directory`, and frees the memory their files take.
-pub fn load_all(directory: &Path) -> Result<(), Failure> {
+/// Loads the modules of `directory`, calling `between` after each, and frees the memory their files take.
+pub fn load_all(
+    directory: &Path,
+    mut between: impl FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let order = directory.join("modules.order");
     let text = std::fs::read_to_string(&order).during("read modules.order")?;
     for name in names(&text) {
@@ -27,6 +30,7 @@ pub fn load_all(directory: &Path) -> Result<(), Failure> {
             Err(Errno::ENODEV) => log(&format!("module {name} has no device here")),
             Err(errno) => return Err(Failure(format!("load module {name}: {errno}"))),
         }
+        between()?;
     }
     std::fs::remove_dir_all(directory).during("remove the loaded modules' files")
 }

@@ -11,8 +11,8 @@ mod qemu;
 mod qmp;
 
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 
-pub use accelerator::{Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember};
+pub use accelerator::{
+    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember,
+};
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
@@ -51,62 +53,51 @@ pub enum LaunchFailure {
 impl Machine {
     /// Starts QEMU and returns when it is ready to run its guest.
     ///
-    /// It runs in a session of its own with the file system's root as its directory: neither the end of
-    /// this process nor a Ctrl-C in its terminal reaches it.
+    /// It runs in a session of its own: neither the end of this process nor a Ctrl-C in its terminal reaches
+    /// it. (QEMU's own `-daemonize` needs system calls that its `-sandbox` is there to deny.)
     ///
     /// # Errors
     /// [`LaunchFailure`] with QEMU's own words.
     pub fn launch(qemu: &Qemu, arguments: &Arguments<'_>) -> Result<Self, LaunchFailure> {
-        let mut child = Command::new(&qemu.program)
+        let log = arguments::log_file(arguments.runtime);
+        let other = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| LaunchFailure::Other(SandboxError::io(action, &path)(source))
+        };
+        let complaints = File::create(&log).map_err(other("create", &log))?;
+        let mut child = Command::new(&qemu.program);
+        child
             .args(arguments.to_list())
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| {
-                LaunchFailure::Other(SandboxError::io("run", &qemu.program)(source))
-            })?;
-        // `-daemonize`: the process we started ends when its child is ready, or says what is wrong.
-        let stderr = child.stderr.take();
-        let reader = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            if let Some(stderr) = stderr {
-                let _ = stderr.take(64 * 1024).read_to_end(&mut text);
-            }
-            String::from_utf8_lossy(&text).trim().to_owned()
-        });
+            .stderr(complaints);
+        in_a_session_of_its_own(&mut child);
+        let mut child = child.spawn().map_err(other("run", &qemu.program))?;
         let deadline = Instant::now() + QEMU_LIMIT;
         let complaint = loop {
             match child.try_wait() {
-                Ok(Some(status)) if status.success() => break None,
-                Ok(Some(status)) => {
-                    let said = reader.join().unwrap_or_default();
-                    break Some(if said.is_empty() {
-                        format!("it ended with {status}")
-                    } else {
-                        said
-                    });
-                }
-                Ok(None) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Ok(None) | Err(_) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    break Some(format!("it is not ready after {} s", QEMU_LIMIT.as_secs()));
-                }
+                Ok(None) => {}
+                Ok(Some(status)) => break complaint(&log, &format!("it ended with {status}")),
+                Err(error) => break error.to_string(),
             }
+            // Its monitor answers when everything on its command line has been done.
+            if Qmp::connect(&arguments::monitor_socket(arguments.runtime), QEMU_LIMIT).is_ok()
+                && let Some(machine) = Self::running(arguments.runtime, arguments.console)
+            {
+                return Ok(machine);
+            }
+            if Instant::now() >= deadline {
+                let _ = child.kill();
+                let _ = child.wait();
+                break complaint(&log, &format!("it is not ready after {} s", QEMU_LIMIT.as_secs()));
+            }
+            std::thread::sleep(Duration::from_millis(3));
         };
-        match complaint {
-            None => Self::running(arguments.runtime, arguments.console).ok_or_else(|| {
-                LaunchFailure::Other(SandboxError::Qemu {
-                    complaint: "it ended at once".to_owned(),
-                })
-            }),
-            Some(said) if said.contains("Could not set up host forwarding rule") => {
-                Err(LaunchFailure::PortTaken)
-            }
-            Some(complaint) => Err(LaunchFailure::Other(SandboxError::Qemu { complaint })),
+        if complaint.contains("Could not set up host forwarding rule") {
+            Err(LaunchFailure::PortTaken)
+        } else {
+            Err(LaunchFailure::Other(SandboxError::Qemu { complaint }))
         }
     }
 
@@ -259,6 +250,28 @@ impl Machine {
     }
 }
 
+/// setsid(2) between fork and exec.
+fn in_a_session_of_its_own(command: &mut Command) {
+    #[expect(
+        unsafe_code,
+        reason = "setsid(2) is async-signal-safe and the closure touches nothing else"
+    )]
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(Into::into));
+    }
+}
+
+/// What QEMU wrote on its standard error, or `otherwise`.
+fn complaint(log: &Path, otherwise: &str) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let end = text.len().min(8 * 1024);
+    let text = String::from_utf8_lossy(&text[..end]);
+    match text.trim() {
+        "" => otherwise.to_owned(),
+        said => said.to_owned(),
+    }
+}
+
 /// Removes what a machine leaves in its runtime directory.
 ///
 /// # Errors
@@ -266,6 +279,7 @@ impl Machine {
 pub fn remove_runtime_files(runtime: &Path) -> std::io::Result<()> {
     for file in [
         arguments::pid_file(runtime),
+        arguments::log_file(runtime),
         arguments::monitor_socket(runtime),
         arguments::control_socket(runtime),
     ] {

@@ -62,6 +62,22 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
 }
 
 #[test]
+fn a_host_lost_between_two_rounds_counts_as_unreachable() {
+    let mut evidence = evidence(Mode::Nat);
+    assert_eq!(check(&evidence).exit_code(), 0);
+    evidence.record_mut("director").after = Err(Absence {
+        kind: AbsenceKind::Unreachable,
+        cause: "the session ended".to_owned(),
+        hint: None,
+    });
+    let verdict = check(&evidence);
+    assert_eq!(verdict.unreachable, [name("director")]);
+    assert_eq!(verdict.exit_code(), 4);
+    let errors = with_status(&verdict, Status::Error);
+    assert_eq!(errors, ["director/connections", "director/replies"]);
+}
+
+#[test]
 fn without_requests_nothing_about_them_passes() {
     let mut evidence = evidence(Mode::Nat);
     *evidence.fetched_mut() = Err(Absence {

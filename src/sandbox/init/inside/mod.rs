@@ -51,11 +51,7 @@ pub fn run(start: Start<'_>) -> ! {
         Err(failure) => {
             let message = [FAILED, failure.0.as_bytes()].concat();
             let end = message.len().min(2000);
-            let _ = send(
-                start.line.as_raw_fd(),
-                &message[..end],
-                MsgFlags::MSG_NOSIGNAL,
-            );
+            let _ = send(start.line.as_raw_fd(), &message[..end], MsgFlags::MSG_NOSIGNAL);
             std::process::exit(1);
         }
     }
@@ -170,8 +166,8 @@ fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
 
 fn wait_for_cables(line: &OwnedFd) -> Result<(), Failure> {
     let mut message = [0; 64];
-    let length =
-        recv(line.as_raw_fd(), &mut message, MsgFlags::empty()).during("wait for the cables")?;
+    let length = recv(line.as_raw_fd(), &mut message, MsgFlags::empty())
+        .during("wait for the cables")?;
     if &message[..length] == PLUGGED {
         Ok(())
     } else {

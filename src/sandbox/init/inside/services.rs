@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
 use super::super::log;
 use super::spawn;
 
@@ -41,7 +46,9 @@ fn scripts(directory: &Path, letter: char) -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| service_of(name, letter).is_some_and(|service| !NOT_RUN.contains(&service)))
+        .filter(|name| {
+            service_of(name, letter).is_some_and(|service| !NOT_RUN.contains(&service))
+        })
         .collect();
     names.sort_unstable();
     names.into_iter().map(|name| directory.join(name)).collect()
@@ -75,29 +82,38 @@ fn run(script: &Path, action: &str, limit: Duration) {
             .stdout(output())
             .stderr(output()),
     );
-    let mut child = match child {
-        Ok(child) => child,
+    let child = match child {
+        Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => return log(&format!("run {}: {error}", script.display())),
     };
-    let deadline = Instant::now() + limit;
+    let what = format!("{} {action}", script.display());
+    match wait_for(child, Instant::now() + limit) {
+        Some(0) => {}
+        Some(code) => log(&format!("{what}: ended with {code}")),
+        None => {
+            let _ = kill(child, Signal::SIGKILL);
+            log(&format!("{what}: did not end within {} s", limit.as_secs()));
+        }
+    }
+}
+
+/// Waits for `child` and returns its exit code (128 and more: a signal), burying whoever else ends meanwhile:
+/// a script that stops a daemon waits until it is not only dead but gone.
+fn wait_for(child: Pid, deadline: Instant) -> Option<i32> {
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return,
-            Ok(Some(status)) => {
-                return log(&format!("{} {action}: {status}", script.display()));
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == child => return Some(code),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                return Some(128 + signal as i32);
             }
-            Ok(None) if Instant::now() < deadline => {
+            Ok(WaitStatus::StillAlive) => {
+                if Instant::now() >= deadline {
+                    return None;
+                }
                 std::thread::sleep(Duration::from_millis(5));
             }
-            Ok(None) => {
-                let _ = child.kill();
-                return log(&format!(
-                    "{} {action} did not end within {} s",
-                    script.display(),
-                    limit.as_secs()
-                ));
-            }
-            Err(error) => return log(&format!("{} {action}: {error}", script.display())),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
         }
     }
 }
@@ -109,15 +125,7 @@ mod tests {
     #[test]
     fn links_are_followed_in_order_and_only_those_of_services() {
         let directory = tempfile::tempdir().unwrap();
-        for name in [
-            "S02cron",
-            "S01apache2",
-            "S01ssh",
-            "K01nginx",
-            "README",
-            "S1x",
-            "S01",
-        ] {
+        for name in ["S02cron", "S01apache2", "S01ssh", "K01nginx", "README", "S1x", "S01"] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let names: Vec<String> = scripts(directory.path(), 'S')
