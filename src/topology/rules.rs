@@ -111,17 +111,17 @@ fn nat(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     if overlap(outer, inner) {
         mistakes.add(
             draft.director.address.place,
-            Problem::new(format!("the DIP's network {inner} is the VIP's"))
+            Problem::new(format!("the DIP, `{}`, is in the VIP's network {outer}", draft.director.address.value))
                 .note(format!("LVS-NAT has two networks: the clients' with the VIP ({outer}), and the real servers' with the DIP"))
                 .note("for one network, use `mode: dr`"),
         );
         return;
     }
     let cip = draft.client.address;
-    if overlap(cip.value.trunc(), inner) {
+    if inner.contains(&cip.value.addr()) {
         mistakes.add(
             cip.place,
-            Problem::new(format!("the client is in the real servers' network {inner}"))
+            Problem::new(format!("the client, `{}`, is in the real servers' network {inner}", cip.value))
                 .note("real servers would answer it directly, past the director, and the client drops such answers")
                 .note(format!("the client belongs in the VIP's network {outer}")),
         );
@@ -131,17 +131,17 @@ fn nat(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     for server in &draft.real_servers {
         let rip = server.host.address;
         let what = format!("the RIP of {}", server.host.name.value);
-        if overlap(rip.value.trunc(), outer) {
+        if outer.contains(&rip.value.addr()) {
             mistakes.add(
                 rip.place,
-                Problem::new(format!("{what} is in the clients' network {outer}"))
+                Problem::new(format!("{what}, `{}`, is in the clients' network {outer}", rip.value))
                     .note("its answers would reach the client directly, past the director, and the client drops such answers")
                     .note(format!("real servers belong in the DIP's network {inner}")),
             );
-        } else if !overlap(rip.value.trunc(), inner) {
+        } else if !inner.contains(&rip.value.addr()) {
             mistakes.add(
                 rip.place,
-                Problem::new(format!("{what} is outside every network the director is in"))
+                Problem::new(format!("{what}, `{}`, is outside every network the director is in", rip.value))
                     .note(format!("the director is in {outer} (VIP) and {inner} (DIP); real servers belong in {inner}")),
             );
         } else {
@@ -180,12 +180,12 @@ fn dr(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     for server in &draft.real_servers {
         let rip = server.host.address;
         let what = format!("the RIP of {}", server.host.name.value);
-        if overlap(rip.value.trunc(), network) {
+        if network.contains(&rip.value.addr()) {
             same_network(rip, &what, network, "the VIP", mistakes);
         } else {
             mistakes.add(
                 rip.place,
-                Problem::new(format!("{what} is outside the VIP's network {network}"))
+                Problem::new(format!("{what}, `{}`, is outside the VIP's network {network}", rip.value))
                     .note("in direct routing the director changes only the MAC of a request, so real servers are on its own segment"),
             );
         }
@@ -217,7 +217,8 @@ fn same_network(
     }
     let problem = if network.contains(&address.value.addr()) {
         Problem::new(format!(
-            "{what} has the prefix length /{}, {whose} in the same network has /{}",
+            "{what}, `{}`, has the prefix length /{}; {whose} in the same network has /{}",
+            address.value,
             own.prefix_len(),
             network.prefix_len()
         ))
@@ -228,7 +229,8 @@ fn same_network(
         ))
     } else {
         Problem::new(format!(
-            "{what} is not in the network of {whose}, {network}"
+            "{what}, `{}`, is not in the network of {whose}, {network}",
+            address.value
         ))
     };
     mistakes.add(
@@ -395,7 +397,8 @@ fn sandbox_network(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
         mistakes.add(
             at.place,
             Problem::new(format!(
-                "{what} is in {SANDBOX_NETWORK}, the sandbox's own network"
+                "{what}, `{}`, is in {SANDBOX_NETWORK}, the sandbox's own network",
+                at.value
             ))
             .note("a lab in the sandbox can use any other network"),
         );
