@@ -12,7 +12,7 @@ mod evidence;
 mod facts;
 mod fetch;
 pub mod frame;
-pub mod ipvs_traffic;
+mod ipvs_traffic;
 mod journal;
 mod kind;
 mod lock;
