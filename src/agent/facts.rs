@@ -43,7 +43,11 @@ pub(super) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentE
     let running = processes::running(&root, &["firewalld", "NetworkManager"]);
     let network = machine.network()?;
     let links = links(network)?;
+    let controller_default_route = network
+        .controller_default_route()
+        .map_err(|error| because(error.cause))?;
     Ok(Facts {
+        controller_default_route,
         hostname: hostname(&root),
         os,
         family,
