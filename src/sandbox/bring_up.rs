@@ -180,11 +180,8 @@ impl Plan<'_> {
         first_output: Option<Duration>,
         progress: &dyn Progress,
     ) -> Result<Waiting, Obstacle> {
-        let initramfs = initramfs::ensure(
-            &self.dirs.cache.join("initramfs"),
-            self.binary,
-            self.image,
-        )?;
+        let initramfs =
+            initramfs::ensure(&self.dirs.cache.join("initramfs"), self.binary, self.image)?;
         progress.doing(
             SUBJECT,
             &format!("booting the machine ({accelerator}), once for this version"),
@@ -213,15 +210,13 @@ impl Plan<'_> {
     ) -> Result<(), Obstacle> {
         let began = Instant::now();
         let mut mute = false;
-        let answer = machine.conversation()?.ask_while(
-            Request::Ready,
-            began + self.limit,
-            || {
+        let answer = machine
+            .conversation()?
+            .ask_while(Request::Ready, began + self.limit, || {
                 mute = first_output.is_some_and(|limit| began.elapsed() > limit)
                     && !machine.has_printed();
                 !mute && machine.process().is_alive()
-            },
-        );
+            });
         match answer {
             Ok(_) => Ok(()),
             Err(ConversationError::GivenUp) if mute => Err(Obstacle::Mute),
@@ -231,9 +226,7 @@ impl Plan<'_> {
             {
                 Err(Obstacle::Mute)
             }
-            Err(error) => Err(machine
-                .explain_silence(error, self.limit, "booting")
-                .into()),
+            Err(error) => Err(machine.explain_silence(error, self.limit, "booting").into()),
         }
     }
 

@@ -65,13 +65,22 @@ mod tests {
         let now = SystemTime::now();
         let minutes = |n: u64| now - Duration::from_secs(60 * n);
         let names = |ages: &[(u64, &str)]| -> Vec<String> {
-            let entries = ages.iter().map(|&(age, name)| (minutes(age), PathBuf::from(name)));
+            let entries = ages
+                .iter()
+                .map(|&(age, name)| (minutes(age), PathBuf::from(name)));
             superfluous(entries.collect(), now)
                 .map(|(_, path)| path.display().to_string())
                 .collect()
         };
         assert_eq!(
-            names(&[(0, "a"), (20, "b"), (30, "c"), (40, "d"), (50, "e"), (60, "f")]),
+            names(&[
+                (0, "a"),
+                (20, "b"),
+                (30, "c"),
+                (40, "d"),
+                (50, "e"),
+                (60, "f")
+            ]),
             ["e", "f"]
         );
         assert!(names(&[(0, "a"), (1, "b"), (2, "c"), (3, "d"), (4, "e")]).is_empty());

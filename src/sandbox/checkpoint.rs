@@ -64,8 +64,8 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
     let name = checked_name(lab, name)?;
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
-    let (_, machine) = leftovers::running(&files)?
-        .ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
+    let (_, machine) =
+        leftovers::running(&files)?.ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
     let directory = directory(dirs, lab);
     let temporary = directory.join(format!(".saving-{}", std::process::id()));
     discard(&temporary)?;
@@ -108,8 +108,8 @@ pub fn restore(
     let (dirs, lab) = (request.dirs, request.lab);
     let name = checked_name(lab, request.name)?;
     let source = directory(dirs, lab).join(name.as_str());
-    let record = Record::read(&source.join(RECORD))
-        .ok_or_else(|| missing(dirs, lab, name.as_str()))?;
+    let record =
+        Record::read(&source.join(RECORD)).ok_or_else(|| missing(dirs, lab, name.as_str()))?;
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let qemu = Qemu::installed(dirs)?;

@@ -137,9 +137,9 @@ impl SandboxError {
             Self::NotRunning { .. } => {
                 Some("`lvslab sandbox status` shows what is running".to_owned())
             }
-            Self::Qemu { .. } => {
-                Some("is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned())
-            }
+            Self::Qemu { .. } => Some(
+                "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned(),
+            ),
             Self::NoSuchSave { .. } => {
                 Some("`lvslab sandbox save NAME` keeps the running lab".to_owned())
             }

@@ -44,13 +44,10 @@ impl Identity {
             differs("image", &self.image, &here.image)
         } else if self.binary != here.binary {
             let short = |hash: &str| hash.chars().take(12).collect::<String>();
-            differs(
-                "lvslab build",
-                &short(&self.binary),
-                &short(&here.binary),
-            )
+            differs("lvslab build", &short(&self.binary), &short(&here.binary))
         } else if self.size != here.size {
-            let text = |size: Size| format!("{} MiB and {} processors", size.memory_mib, size.processors);
+            let text =
+                |size: Size| format!("{} MiB and {} processors", size.memory_mib, size.processors);
             differs("a machine of", &text(self.size), &text(here.size))
         } else {
             None

@@ -134,9 +134,16 @@ mod tests {
         let cache = directory.path().join("initramfs");
         let path = ensure(&cache, &binary, &image).unwrap();
         let content = std::fs::read(&path).unwrap();
-        for part in ["module a", "module b", "layer/var/lib/lvslab/bin/0123", "/layer/var"] {
+        for part in [
+            "module a",
+            "module b",
+            "layer/var/lib/lvslab/bin/0123",
+            "/layer/var",
+        ] {
             assert!(
-                content.windows(part.len()).any(|window| window == part.as_bytes()),
+                content
+                    .windows(part.len())
+                    .any(|window| window == part.as_bytes()),
                 "{part}"
             );
         }

@@ -20,18 +20,11 @@ impl KeyPair {
     /// # Errors
     /// [`SandboxError::Keys`] when the system has no randomness.
     pub fn generate(comment: &str) -> Result<Self, SandboxError> {
-        let mut key =
-            PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(refused)?;
+        let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(refused)?;
         key.set_comment(comment);
         Ok(Self {
-            private: key
-                .to_openssh(LineEnding::LF)
-                .map_err(refused)?
-                .to_string(),
-            public: key
-                .public_key()
-                .to_openssh()
-                .map_err(refused)?,
+            private: key.to_openssh(LineEnding::LF).map_err(refused)?.to_string(),
+            public: key.public_key().to_openssh().map_err(refused)?,
         })
     }
 }

@@ -299,10 +299,7 @@ pub(crate) mod tests {
             interfaces: Vec::new(),
             neighbours: Vec::new(),
         });
-        assert_eq!(
-            running.difference(&more).unwrap(),
-            "it has no host web3"
-        );
+        assert_eq!(running.difference(&more).unwrap(), "it has no host web3");
         assert_eq!(
             more.difference(&running).unwrap(),
             "the topology has no host web3"

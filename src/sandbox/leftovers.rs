@@ -45,8 +45,7 @@ pub fn clear(files: &Files) -> Result<(), SandboxError> {
     ] {
         remove(&file)?;
     }
-    machine::remove_runtime_files(&files.runtime)
-        .map_err(SandboxError::io("clean", &files.runtime))
+    machine::remove_runtime_files(&files.runtime).map_err(SandboxError::io("clean", &files.runtime))
 }
 
 /// Removes directories that are empty now; others' files in them are theirs.

@@ -156,8 +156,8 @@ fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
 pub fn reboot(dirs: &Dirs, lab: &LabName, host: &HostName) -> Result<(), SandboxError> {
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
-    let (record, machine) = leftovers::running(&files)?
-        .ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
+    let (record, machine) =
+        leftovers::running(&files)?.ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
     if record.hosts.iter().all(|known| known.name != *host) {
         return Err(SandboxError::UnknownHost {
             lab: lab.clone(),

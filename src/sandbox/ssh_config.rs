@@ -104,7 +104,42 @@ mod tests {
             &hosts,
             Path::new("/home/a b/50%/id_ed25519"),
             Path::new("/state/known_hosts")
-        ), @"");
+        ), @r#"
+        # Written by lvslab for the hosts of one sandbox. Log in by hand with: ssh -F THIS_FILE HOST
+
+        Host client
+          HostName 127.0.0.1
+          Port 40001
+          HostKeyAlias client
+
+        Host web1
+          HostName 127.0.0.1
+          Port 40002
+          HostKeyAlias web1
+
+        Host client web1
+          User root
+          IdentityFile "/home/a b/50%%/id_ed25519"
+          IdentitiesOnly yes
+          IdentityAgent none
+          UserKnownHostsFile "/state/known_hosts"
+          GlobalKnownHostsFile /dev/null
+          StrictHostKeyChecking yes
+          UpdateHostKeys no
+          PreferredAuthentications publickey
+          PubkeyAuthentication yes
+          GSSAPIAuthentication no
+          ForwardAgent no
+          ForwardX11 no
+          AddressFamily inet
+          CheckHostIP no
+          ConnectTimeout 15
+          ServerAliveInterval 15
+          LogLevel ERROR
+          # The cheapest key exchange under emulation that is still a good one; it decides how long a login takes.
+          KexAlgorithms curve25519-sha256
+          HostKeyAlgorithms ssh-ed25519
+        "#);
         let keys = ["ssh-ed25519 AAAA client", "ssh-ed25519 BBBB"];
         assert_eq!(
             known_hosts(hosts.iter().map(|host| &host.name).zip(keys)),

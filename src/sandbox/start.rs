@@ -56,10 +56,7 @@ pub struct Started {
 /// # Errors
 /// [`SandboxError::OtherShape`] when it runs with other machines or wires; otherwise what kept it from coming
 /// up, and then nothing of it is left.
-pub fn start(
-    request: &StartRequest<'_>,
-    progress: &dyn Progress,
-) -> Result<Started, SandboxError> {
+pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Started, SandboxError> {
     let began = Instant::now();
     let layout = Layout::of(request.lab);
     if layout.hosts.len() > MOST_HOSTS {

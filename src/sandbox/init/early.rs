@@ -44,9 +44,8 @@ pub fn bring_up() -> Result<Base, Failure> {
         }
         Ok(())
     })?;
-    let warming = warming.ok_or_else(|| {
-        Failure(format!("{DISK} or the module to read it did not appear"))
-    })?;
+    let warming = warming
+        .ok_or_else(|| Failure(format!("{DISK} or the module to read it did not appear")))?;
     tame_the_kernel()?;
     let base = wire_the_outside()?;
     let wired = began.elapsed();

@@ -45,7 +45,11 @@ fn decode(seed_base64: &str) -> Result<[u8; SEED_BYTES], Failure> {
         .decode(seed_base64)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| Failure(format!("the random seed is not {SEED_BYTES} bytes in base64")))
+        .ok_or_else(|| {
+            Failure(format!(
+                "the random seed is not {SEED_BYTES} bytes in base64"
+            ))
+        })
 }
 
 /// `RNDADDENTROPY`, `_IOW('R', 0x03, int [2])`; random(4).

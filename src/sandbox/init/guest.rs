@@ -136,9 +136,11 @@ impl Guest {
         }
         // Before anything makes or uses a key.
         freshness::apply(description.clock, &description.seed_base64)?;
-        self.bridges.add_segments(&self.route, description.segments)?;
+        self.bridges
+            .add_segments(&self.route, description.segments)?;
         for (number, host) in description.hosts.into_iter().enumerate() {
-            self.hosts.push(Host::new(host, number, &description.authorized_key)?);
+            self.hosts
+                .push(Host::new(host, number, &description.authorized_key)?);
             self.switch_on(number)?;
         }
         self.waiting.push(Waiting {
@@ -259,7 +261,11 @@ impl Guest {
     fn end_orphaned_sessions(&self) {
         let inits: Vec<Pid> = self.hosts.iter().filter_map(Host::init).collect();
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
                 continue;
             };
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
@@ -282,7 +288,10 @@ fn is_login_of(stat: &str, inits: &[Pid]) -> bool {
     let Some((head, tail)) = stat.rsplit_once(')') else {
         return false;
     };
-    let parent = tail.split_whitespace().nth(1).and_then(|text| text.parse().ok());
+    let parent = tail
+        .split_whitespace()
+        .nth(1)
+        .and_then(|text| text.parse().ok());
     head.ends_with("(sshd") && parent.is_some_and(|parent| inits.contains(&Pid::from_raw(parent)))
 }
 

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::Pid;
 
 use super::early::{BASE, HOSTS, HTTPD};
@@ -177,7 +175,11 @@ impl Host {
             return News::Nothing;
         };
         let mut message = [0; 2048];
-        let length = recv(running.line.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT);
+        let length = recv(
+            running.line.as_raw_fd(),
+            &mut message,
+            MsgFlags::MSG_DONTWAIT,
+        );
         match length.map(|length| &message[..length]) {
             Ok(UP) => {
                 if running.stage == Stage::Booting {
@@ -212,7 +214,10 @@ impl Host {
         }) = &self.running
             && now.duration_since(*since) > SHUTDOWN_LIMIT
         {
-            log(&format!("{} does not shut down, switching it off", self.name()));
+            log(&format!(
+                "{} does not shut down, switching it off",
+                self.name()
+            ));
             let _ = kill(*init, Signal::SIGKILL);
         }
     }

@@ -78,7 +78,11 @@ const FILES: &[&str] = &[
     "/usr/share/perl-base/warnings.pm",
 ];
 
-const LIBRARY_DIRECTORIES: &[&str] = &["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64"];
+const LIBRARY_DIRECTORIES: &[&str] = &[
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib64",
+];
 
 /// Reads them from the file systems under `base` and, over it, `httpd`; returns how many bytes.
 pub fn read_what_hosts_run(base: &Path, httpd: &Path) -> u64 {
@@ -178,7 +182,10 @@ impl Reader {
             .flatten()
             .filter_map(|entry| {
                 let name = PathBuf::from(entry.file_name());
-                let module = name.extension().filter(|kind| *kind == "load").and(name.file_stem())?;
+                let module = name
+                    .extension()
+                    .filter(|kind| *kind == "load")
+                    .and(name.file_stem())?;
                 Some(PathBuf::from(format!(
                     "/usr/lib/apache2/modules/mod_{}.so",
                     module.to_str()?
@@ -191,7 +198,12 @@ impl Reader {
 /// Brings a file into memory without copying it to this process; returns its length.
 fn fill_page_cache(file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len();
-    posix_fadvise(file, 0, i64::try_from(length).unwrap_or(i64::MAX), PosixFadviseAdvice::POSIX_FADV_WILLNEED)?;
+    posix_fadvise(
+        file,
+        0,
+        i64::try_from(length).unwrap_or(i64::MAX),
+        PosixFadviseAdvice::POSIX_FADV_WILLNEED,
+    )?;
     Ok(length)
 }
 
@@ -216,7 +228,10 @@ fn normal(path: &Path) -> PathBuf {
 
 /// `DT_NEEDED` of a 64-bit little-endian ELF file (elf(5)); empty for anything else.
 fn needed_libraries(path: &Path) -> Vec<String> {
-    File::open(path).ok().and_then(|file| needed(&file)).unwrap_or_default()
+    File::open(path)
+        .ok()
+        .and_then(|file| needed(&file))
+        .unwrap_or_default()
 }
 
 fn needed(elf: &impl FileExt) -> Option<Vec<String>> {
@@ -249,7 +264,10 @@ fn needed(elf: &impl FileExt) -> Option<Vec<String>> {
     let (start, size) = dynamic?;
     let mut names = Vec::new();
     let mut strings = None;
-    for at in (start..start.checked_add(size)?).step_by(16).take(MOST_ENTRIES) {
+    for at in (start..start.checked_add(size)?)
+        .step_by(16)
+        .take(MOST_ENTRIES)
+    {
         match word(at)? {
             DT_NULL => break,
             DT_NEEDED => names.push(word(at + 8)?),

@@ -52,9 +52,7 @@ impl Cables {
         let mut plug = |number: usize, name: &str, mac: [u8; 6], bridge: u32| {
             let here = format!("{tag}.{number}");
             let what = format!("wire {name} of {}", host.name);
-            route
-                .add_veth(&here, name, mac, network)
-                .during(&what)?;
+            route.add_veth(&here, name, mac, network).during(&what)?;
             let end = route
                 .link(&here)
                 .during(&what)?
@@ -63,13 +61,19 @@ impl Cables {
             route.set_controller(end.index, bridge).during(&what)?;
             route.set_up(end.index, true).during(&what)
         };
-        plug(0, MANAGEMENT, management_mac(host.management), bridges.management)?;
+        plug(
+            0,
+            MANAGEMENT,
+            management_mac(host.management),
+            bridges.management,
+        )?;
         for (number, interface) in host.interfaces.iter().enumerate() {
             let mac = parse_mac(&interface.mac)
                 .ok_or_else(|| Failure(format!("`{}` is no MAC", interface.mac)))?;
-            let bridge = *bridges.segments.get(interface.segment).ok_or_else(|| {
-                Failure(format!("there is no segment {}", interface.segment))
-            })?;
+            let bridge = *bridges
+                .segments
+                .get(interface.segment)
+                .ok_or_else(|| Failure(format!("there is no segment {}", interface.segment)))?;
             plug(number + 1, interface.name.as_str(), mac, bridge)?;
         }
         Ok(cables)
@@ -110,7 +114,14 @@ mod tests {
             parse_mac("52:54:00:00:04:0f"),
             Some([0x52, 0x54, 0, 0, 4, 15])
         );
-        for wrong in ["", "52:54:00:00:04", "52:54:00:00:04:0f:00", "5:54:00:00:04:0f", "53:54:00:00:04:0f", "xx:54:00:00:04:0f"] {
+        for wrong in [
+            "",
+            "52:54:00:00:04",
+            "52:54:00:00:04:0f:00",
+            "5:54:00:00:04:0f",
+            "53:54:00:00:04:0f",
+            "xx:54:00:00:04:0f",
+        ] {
             assert_eq!(parse_mac(wrong), None, "{wrong}");
         }
     }

@@ -286,7 +286,35 @@ mod tests {
                 inside: Ipv4Addr::new(10, 0, 2, 22),
             },
         ];
-        insta::assert_snapshot!(lines(&arguments(&forwards)), @"");
+        insta::assert_snapshot!(lines(&arguments(&forwards)), @r"
+
+        -name lvslab-dr
+        -nodefaults
+        -no-user-config
+        -no-reboot
+        -display none
+        -machine q35
+        -accel tcg,thread=multi
+        -cpu max
+        -smp 2
+        -m 1024M
+        -kernel /cache/images/1f/vmlinuz
+        -initrd /cache/initramfs/2e.cpio
+        -append console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on rcupdate.rcu_expedited=1 init_on_alloc=0 apparmor=0 audit=0 cgroup_disable=memory transparent_hugepage=never nokaslr loglevel=5 rdinit=/init no_timer_check tsc=reliable
+        -drive if=none,id=rootfs,format=raw,readonly=on,file.locking=off,file=/home/a,,b/images/1f/rootfs.squashfs
+        -device virtio-blk-pci,drive=rootfs
+        -chardev socket,id=control,server=on,wait=off,path=/run/user/1000/lvslab/dr/control
+        -device virtio-serial-pci
+        -device virtserialport,chardev=control,name=lvslab.control
+        -netdev user,id=mgmt,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:40001-10.0.2.21:22,hostfwd=tcp:127.0.0.1:40002-10.0.2.22:22
+        -device virtio-net-pci,netdev=mgmt,romfile=
+        -chardev file,id=console,path=/state/dr/console.log
+        -serial chardev:console
+        -chardev socket,id=monitor,server=on,wait=off,path=/run/user/1000/lvslab/dr/qmp
+        -mon chardev=monitor,mode=control
+        -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+        -pidfile /run/user/1000/lvslab/dr/pid
+        ");
     }
 
     #[test]

@@ -20,9 +20,7 @@ use std::time::{Duration, Instant};
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 
-pub use accelerator::{
-    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember,
-};
+pub use accelerator::{Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember};
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
@@ -90,7 +88,10 @@ impl Machine {
             if Instant::now() >= deadline {
                 let _ = child.kill();
                 let _ = child.wait();
-                break complaint(&log, &format!("it is not ready after {} s", QEMU_LIMIT.as_secs()));
+                break complaint(
+                    &log,
+                    &format!("it is not ready after {} s", QEMU_LIMIT.as_secs()),
+                );
             }
             std::thread::sleep(Duration::from_millis(3));
         };

@@ -24,7 +24,11 @@ impl MachineProcess {
     /// The running machine of `pid_file`, if there is one.
     #[must_use]
     pub fn find(pid_file: &Path) -> Option<Self> {
-        let pid: i32 = std::fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+        let pid: i32 = std::fs::read_to_string(pid_file)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         let process = Self {
             pid: Pid::from_raw(pid),
             started: start_ticks(pid)?,
@@ -133,10 +137,7 @@ mod tests {
     #[test]
     fn a_machine_is_known_by_its_own_pid_file_only() {
         let command_line = b"qemu-system-x86_64\0-pidfile\0/run/lvslab/dr/pid\0-daemonize\0";
-        assert!(is_machine_of(
-            command_line,
-            Path::new("/run/lvslab/dr/pid")
-        ));
+        assert!(is_machine_of(command_line, Path::new("/run/lvslab/dr/pid")));
         assert!(!is_machine_of(
             command_line,
             Path::new("/run/lvslab/nat/pid")
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_start_time_is_read_behind_a_name_that_looks_like_fields() {
-        let stat = "4242 (a) S 1 (b) S 1 4242 4242 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 2";
+        let stat =
+            "4242 (a) S 1 (b) S 1 4242 4242 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 2";
         assert_eq!(parse_stat(stat), Some(987_654));
         assert_eq!(
             parse_stat("1 (x) Z 1 1 1 0 -1 1 1 0 0 0 0 0 0 0 20 0 1 0 5"),

@@ -39,11 +39,10 @@ impl Qemu {
     /// [`SandboxError::Qemu`] when there is none or it does not tell its version.
     pub fn installed(dirs: &Dirs) -> Result<Self, SandboxError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let program = find(PROGRAM, std::env::split_paths(&path)).ok_or_else(|| {
-            SandboxError::Qemu {
+        let program =
+            find(PROGRAM, std::env::split_paths(&path)).ok_or_else(|| SandboxError::Qemu {
                 complaint: format!("{PROGRAM} is not on the PATH"),
-            }
-        })?;
+            })?;
         let memory = dirs.cache.join("qemu.json");
         let current = Known::of(&program).map_err(SandboxError::io("examine", &program))?;
         if let Some(version) = current.recall(&memory) {
@@ -70,8 +69,7 @@ impl Known {
             program: program.to_owned(),
             inode: found.ino(),
             size: found.size(),
-            modified_ns: i128::from(found.mtime()) * 1_000_000_000
-                + i128::from(found.mtime_nsec()),
+            modified_ns: i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()),
             version: String::new(),
         })
     }

@@ -219,10 +219,7 @@ impl Qmp {
                 _ if Instant::now() >= deadline => {
                     return Err(QmpError::Migration {
                         direction,
-                        description: format!(
-                            "it is still {status} after {} s",
-                            limit.as_secs()
-                        ),
+                        description: format!("it is still {status} after {} s", limit.as_secs()),
                     });
                 }
                 _ => std::thread::sleep(Duration::from_millis(5)),
@@ -323,8 +320,7 @@ mod tests {
             "{\"event\": \"STOP\"}\r\n{\"return\": {\"status\": \"paused\"}}\r\n",
             "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n",
         ]);
-        let mut qmp =
-            Qmp::connect(&directory.path().join("qmp"), Duration::from_secs(10)).unwrap();
+        let mut qmp = Qmp::connect(&directory.path().join("qmp"), Duration::from_secs(10)).unwrap();
         let answer = qmp.execute("query-status", Value::Null).unwrap();
         assert_eq!(answer["status"], "paused");
         let error = qmp.execute("cont", Value::Null).unwrap_err();

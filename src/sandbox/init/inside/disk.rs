@@ -9,10 +9,7 @@ use super::super::{Failure, While};
 use crate::sandbox::description::GuestHost;
 
 /// Writes the files of a new host; called with the host's disk as `/`.
-pub fn write_what_is_this_hosts_own(
-    host: &GuestHost,
-    authorized_key: &str,
-) -> Result<(), Failure> {
+pub fn write_what_is_this_hosts_own(host: &GuestHost, authorized_key: &str) -> Result<(), Failure> {
     write("/etc/hostname", &format!("{}\n", host.name), 0o644)?;
     write("/etc/hosts", &hosts_file(host), 0o644)?;
     write("/etc/ssh/ssh_host_ed25519_key", &host.host_key, 0o600)?;
@@ -67,8 +64,14 @@ mod tests {
             without_httpd: false,
             interfaces: Vec::new(),
             hosts_file: vec![
-                ("192.168.4.10/24".parse().unwrap(), "client".parse().unwrap()),
-                ("192.168.4.5/24".parse().unwrap(), "director".parse().unwrap()),
+                (
+                    "192.168.4.10/24".parse().unwrap(),
+                    "client".parse().unwrap(),
+                ),
+                (
+                    "192.168.4.5/24".parse().unwrap(),
+                    "director".parse().unwrap(),
+                ),
             ],
         };
         assert_eq!(

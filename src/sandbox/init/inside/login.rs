@@ -19,9 +19,7 @@ impl Logins {
     pub fn open() -> Result<Self, Failure> {
         let listener =
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, 22)).during("listen on port 22")?;
-        listener
-            .set_nonblocking(true)
-            .during("listen on port 22")?;
+        listener.set_nonblocking(true).during("listen on port 22")?;
         Ok(Self(listener))
     }
 

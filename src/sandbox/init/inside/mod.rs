@@ -51,7 +51,11 @@ pub fn run(start: Start<'_>) -> ! {
         Err(failure) => {
             let message = [FAILED, failure.0.as_bytes()].concat();
             let end = message.len().min(2000);
-            let _ = send(start.line.as_raw_fd(), &message[..end], MsgFlags::MSG_NOSIGNAL);
+            let _ = send(
+                start.line.as_raw_fd(),
+                &message[..end],
+                MsgFlags::MSG_NOSIGNAL,
+            );
             std::process::exit(1);
         }
     }
@@ -77,7 +81,7 @@ fn boot(start: &Start<'_>) -> Result<Ready, Failure> {
     network::bring_up_management(start.host.management)?;
     let wired = began.elapsed();
     set_kernel_settings();
-    boot_network_files();
+    bring_up_saved_configuration(start.host.name.as_str());
     services::start_enabled();
     let logins = login::Logins::open()?;
     tell(&start.line, UP)?;
@@ -97,8 +101,13 @@ fn set_kernel_settings() {
     }
 }
 
-/// To be replaced by the agent's boot sequence.
-fn boot_network_files() {}
+/// What `lvslab boot` does on other machines. A file that cannot be brought up keeps nobody from logging in to
+/// repair it.
+fn bring_up_saved_configuration(host: &str) {
+    if let Err(error) = crate::agent::boot::run() {
+        log(&format!("{host}: {error}"));
+    }
+}
 
 fn serve(line: &OwnedFd, ready: &Ready) -> Result<(), Failure> {
     loop {
@@ -166,8 +175,8 @@ fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
 
 fn wait_for_cables(line: &OwnedFd) -> Result<(), Failure> {
     let mut message = [0; 64];
-    let length = recv(line.as_raw_fd(), &mut message, MsgFlags::empty())
-        .during("wait for the cables")?;
+    let length =
+        recv(line.as_raw_fd(), &mut message, MsgFlags::empty()).during("wait for the cables")?;
     if &message[..length] == PLUGGED {
         Ok(())
     } else {

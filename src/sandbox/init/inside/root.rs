@@ -38,13 +38,33 @@ pub fn enter(root: &Path) -> Result<(), Failure> {
     put(root, root, None, MsFlags::MS_BIND, None)?;
     let below = |name: &str| root.join(name);
     put(Path::new("proc"), &below("proc"), Some("proc"), quiet, None)?;
-    put(Path::new("sysfs"), &below("sys"), Some("sysfs"), quiet, None)?;
+    put(
+        Path::new("sysfs"),
+        &below("sys"),
+        Some("sysfs"),
+        quiet,
+        None,
+    )?;
     let tmpfs = |name: &str, flags, options| {
-        put(Path::new("tmpfs"), &below(name), Some("tmpfs"), flags, Some(options))
+        put(
+            Path::new("tmpfs"),
+            &below(name),
+            Some("tmpfs"),
+            flags,
+            Some(options),
+        )
     };
     tmpfs("dev", MsFlags::MS_NOSUID, "size=1m,mode=0755")?;
-    tmpfs("run", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "size=64m,mode=0755")?;
-    tmpfs("tmp", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "size=256m,mode=1777")?;
+    tmpfs(
+        "run",
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "size=64m,mode=0755",
+    )?;
+    tmpfs(
+        "tmp",
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "size=256m,mode=1777",
+    )?;
     populate_devices(&below("dev"))?;
     put(
         Path::new("devpts"),

@@ -46,9 +46,7 @@ fn scripts(directory: &Path, letter: char) -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| {
-            service_of(name, letter).is_some_and(|service| !NOT_RUN.contains(&service))
-        })
+        .filter(|name| service_of(name, letter).is_some_and(|service| !NOT_RUN.contains(&service)))
         .collect();
     names.sort_unstable();
     names.into_iter().map(|name| directory.join(name)).collect()
@@ -125,7 +123,15 @@ mod tests {
     #[test]
     fn links_are_followed_in_order_and_only_those_of_services() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["S02cron", "S01apache2", "S01ssh", "K01nginx", "README", "S1x", "S01"] {
+        for name in [
+            "S02cron",
+            "S01apache2",
+            "S01ssh",
+            "K01nginx",
+            "README",
+            "S1x",
+            "S01",
+        ] {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let names: Vec<String> = scripts(directory.path(), 'S')
