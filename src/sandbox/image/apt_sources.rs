@@ -233,24 +233,25 @@ fn one_line_sources(text: &str) -> Vec<Source> {
 /// Stanzas of `Field: value`, continued by indented lines, separated by blank ones; `#` lines are comments
 /// wherever they stand.
 fn deb822_sources(text: &str) -> Vec<Source> {
-    let mut stanzas: Vec<Vec<String>> = vec![Vec::new()];
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let fields = stanzas.last_mut().expect("there is always a last stanza");
+    let mut sources = Vec::new();
+    let mut fields: Vec<String> = Vec::new();
+    // The blank line at the end closes the last stanza.
+    for line in text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .chain([""])
+    {
         if line.trim().is_empty() {
-            stanzas.push(Vec::new());
-        } else if line.starts_with([' ', '\t']) {
-            if let Some(field) = fields.last_mut() {
-                field.push('\n');
-                field.push_str(line);
-            }
-        } else {
+            sources.extend(deb822_source(&fields));
+            fields.clear();
+        } else if !line.starts_with([' ', '\t']) {
             fields.push(line.to_owned());
+        } else if let Some(field) = fields.last_mut() {
+            field.push('\n');
+            field.push_str(line);
         }
     }
-    stanzas
-        .iter()
-        .filter_map(|fields| deb822_source(fields))
-        .collect()
+    sources
 }
 
 fn deb822_source(fields: &[String]) -> Option<Source> {

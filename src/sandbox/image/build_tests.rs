@@ -213,11 +213,11 @@ fn mmdebstrap_is_told_everything() {
         hook: Path::new("/s/inside.sh"),
         sources: Path::new("/s/debian.sources"),
         apt_options: Path::new("/s/apt.conf"),
+        dpkg_options: Path::new("/s/dpkg.cfg"),
         image: Path::new("/home/o'hara/.cache/lvslab/images/.building"),
     };
     let recipe = Recipe {
         packages: &["curl", "less"],
-        path_excludes: &["/usr/share/doc/*"],
         ..RECIPE
     };
     let words: Vec<String> = arguments(&recipe, &host, &files)
@@ -233,7 +233,7 @@ fn mmdebstrap_is_told_everything() {
     --include=curl,less
     --aptopt=Acquire::Languages "none"
     --aptopt=/s/apt.conf
-    --dpkgopt=path-exclude=/usr/share/doc/*
+    --setup-hook=install -D -m 644 '/s/dpkg.cfg' "$1"/etc/dpkg/dpkg.cfg.d/50lvslab
     --customize-hook=/s/inside.sh
     --customize-hook=copy-out /lvslab/out/vmlinuz /lvslab/out/kernel.release /lvslab/out/rootfs.squashfs /lvslab/out/modules '/home/o'\''hara/.cache/lvslab/images/.building'
     bookworm

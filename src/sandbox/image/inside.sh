@@ -2,7 +2,8 @@
 # mmdebstrap's customize hook: $1 is the freshly installed system, with its apt still online.
 # Leaves in $1/lvslab/out what the sandbox boots from: rootfs.squashfs, vmlinuz,
 # kernel.release, modules/*.ko and in modules/modules.order the order to load them in.
-# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_SQUASHFS (mksquashfs arguments).
+# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_PATH_EXCLUDES (shell patterns), LVSLAB_SQUASHFS
+# (mksquashfs arguments).
 set -eu
 
 root=$1
@@ -11,7 +12,7 @@ tree=$work/tree
 out=$work/out
 
 stage() { echo "lvslab: stage $*"; }
-fail() { echo "lvslab: cause $*"; exit 1; }
+fail() { echo "lvslab: cause $*" >&2; exit 1; }
 inside() {
     chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
         DEBIAN_FRONTEND=noninteractive "$@"
@@ -54,9 +55,10 @@ order() { inside modprobe -C /dev/null -d /lvslab/kernel -S "$release" --show-de
         order "$module" || fail "$kernel has no module $module"
     done
     for module in $LVSLAB_OPTIONAL_MODULES; do
-        order "$module" 2>&1 || echo "lvslab: note $kernel has no module $module" >&2
+        order "$module" 2> /dev/null || echo "lvslab: note $kernel has no module $module" >&2
     done
-} | sed -n 's/^insmod \([^ ]*\).*$/\1/p' | awk '!seen[$0]++' > "$work/modules.paths"
+} > "$work/modules.needed"
+sed -n 's/^insmod \([^ ]*\).*$/\1/p' "$work/modules.needed" | awk '!seen[$0]++' > "$work/modules.paths"
 : > "$out/modules/modules.order"
 while read -r path; do
     name=${path##*/}
@@ -151,10 +153,20 @@ printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > "$r
 mkdir -p "$root/var/lib/lvslab" "$root/etc/sysconfig/network-scripts"
 rmdir "$root/etc/sysconfig/network-scripts" "$root/etc/sysconfig" "$root/var/lib/lvslab"
 
+# The essential packages were unpacked by tar, which knows nothing of dpkg's excluded paths.
+(
+    # The list is split without looking for the patterns on this machine; each is then looked for in the new one.
+    set -f
+    for pattern in $LVSLAB_PATH_EXCLUDES; do
+        set +f
+        # shellcheck disable=SC2086 # a pattern
+        rm -rf "$root"$pattern
+    done
+)
+
 # What a run of apt leaves behind that says nothing about the system.
 scrub() {
-    rm -rf "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old \
-        "$root"/usr/share/doc "$root"/usr/share/man "$root"/usr/share/info
+    rm -rf "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old
     mkdir -p "$root/var/cache/apt/archives/partial"
     # The directories stay: services do not start without theirs.
     find "$root/var/log" -type f -delete
