@@ -330,8 +330,16 @@ pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Star
         };
         sandbox::start(&request, progress.as_ref())
     };
+    ctx.situation.set(format!(
+        "the sandbox of lab {0} may be half started: `lvslab down` with its topology removes it",
+        lab.name()
+    ));
     let started = blocking(start).await??;
     labs::remember(&ctx.dirs, lab)?;
+    ctx.situation.set(format!(
+        "the sandbox of lab {0} runs: `lvslab down {0}` stops it",
+        lab.name()
+    ));
     Ok(started)
 }
 

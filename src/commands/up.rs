@@ -47,7 +47,7 @@ impl Up {
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.selection.load(&ctx.dirs)?;
         labs::same_place(&ctx.dirs, &lab)?;
-        ctx.situation.set("no host was changed");
+        ctx.situation.set("nothing was started or changed");
         let started = if labs::in_sandbox(&lab) {
             Some(sandbox::start(ctx, &lab, &self.starting).await?)
         } else {

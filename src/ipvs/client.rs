@@ -15,9 +15,10 @@ use super::model::{
     Daemon, DaemonRole, Destination, DestinationKey, DestinationStatus, Info, Service, ServiceKey,
     ServiceStatus, Table, Timeouts,
 };
+use super::reconcile::{Desired, Others, Removal, reconcile};
 use super::wire::{
-    CommandNumber, IpvsMessage, daemon_dump, destination_dump, read_daemon, read_destination,
-    read_info, read_service, read_timeouts, request, service_get,
+    CommandNumber, IpvsMessage, daemon_dump, destination_dump, encode, read_daemon,
+    read_destination, read_info, read_service, read_timeouts, service_get,
 };
 use crate::netlink::{Batch, KernelError, NetlinkError, Socket};
 
@@ -141,7 +142,7 @@ impl Client {
     /// # Errors
     /// [`IpvsError::Refused`] with the command and the reason.
     pub fn run(&self, command: &Command) -> Result<(), IpvsError> {
-        let message = request(command).encode();
+        let message = encode(command);
         match self.tell(&message) {
             Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
             result => Ok(result?),
@@ -165,6 +166,41 @@ impl Client {
         Ok(refused)
     }
 
+    /// Makes the table so, with the fewest changes, and returns the commands that it took. What stays is
+    /// not touched and keeps its connections.
+    ///
+    /// # Errors
+    /// The first command that was refused; the others are done.
+    pub fn apply(
+        &self,
+        desired: &[Desired],
+        others: Others,
+        removal: Removal,
+    ) -> Result<Vec<Command>, IpvsError> {
+        let changes = || Ok::<_, IpvsError>(reconcile(&self.table()?, desired, others, removal));
+        let mut commands = changes()?;
+        // A table that others change may be read wrongly, and what is deleted is gone.
+        let deletes = commands.iter().any(|command| {
+            matches!(
+                command,
+                Command::DeleteService(_) | Command::DeleteDestination(..)
+            )
+        });
+        if deletes {
+            commands = changes()?;
+        }
+        match self.batch(&commands)?.into_iter().next() {
+            Some(refused) => Err(refused.into()),
+            None => Ok(commands),
+        }
+    }
+
+    /// The number that generic netlink has given the family `IPVS`.
+    #[must_use]
+    pub fn family_id(&self) -> u16 {
+        self.family.get()
+    }
+
     fn batch_once(&self, commands: &[Command]) -> Result<Vec<Refused>, IpvsError> {
         let mut refused = Vec::new();
         let mut batch = Batch::new(&self.socket);
@@ -179,7 +215,7 @@ impl Client {
             Ok(())
         };
         for command in commands {
-            let message = request(command).encode();
+            let message = encode(command);
             if batch.is_full_for(message.len()) {
                 flush(&mut batch)?;
             }

@@ -20,4 +20,4 @@ pub use model::{
     Forwarding, Granularity, Info, Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport,
     TunnelKind,
 };
-pub use reconcile::{Desired, Others, reconcile, reconcile_service};
+pub use reconcile::{Desired, Others, Removal, reconcile, reconcile_service};

@@ -166,6 +166,31 @@ impl Network {
             .collect())
     }
 
+    /// The default route that what goes to `destination` takes, when it is a default route that leads there.
+    pub(in crate::agent) fn default_route_to(
+        &self,
+        destination: IpAddr,
+    ) -> Result<Option<RouteState>, ResourceError> {
+        let IpAddr::V4(destination) = destination else {
+            // Labs change no IPv6 route.
+            return Ok(None);
+        };
+        let Some(route) = self
+            .socket
+            .default_route_to(destination)
+            .map_err(|error| asked("route to the controller", error))?
+        else {
+            return Ok(None);
+        };
+        let interface = self.names()?.get(&route.index).cloned();
+        Ok(interface.map(|interface| RouteState {
+            via: route.via,
+            interface,
+            metric: route.metric,
+            protocol: route.protocol,
+        }))
+    }
+
     /// Makes the desired route the one that is used.
     pub(super) fn set_default_route(
         &self,
@@ -328,42 +353,40 @@ impl Network {
         }
     }
 
-    /// The default route that answers to the controller take; `None` when they need none.
-    pub(in crate::agent) fn controller_default_route(
-        &self,
-    ) -> Result<Option<RouteState>, ResourceError> {
-        let Some((ssh, IpAddr::V4(controller))) = self.ssh.map(|ssh| (ssh, ssh.controller)) else {
-            return Ok(None);
+    /// The controller may be reached only by the default route that is about to be replaced.
+    fn refuse_to_cut_ssh(&self, desired: &DefaultRoute) -> Result<(), ResourceError> {
+        let Some(ssh) = self.ssh else {
+            return Ok(());
+        };
+        let IpAddr::V4(controller) = ssh.controller else {
+            return Ok(());
         };
         let routes = std::fs::read_to_string("/proc/thread-self/net/route")
             .map_err(|e| asked("routes", e))?;
         if ssh.has_route_of_its_own(&routes) {
-            return Ok(None);
+            return Ok(());
         }
-        let answer = self
+        let Some(now) = self
             .socket
             .route_to(controller)
-            .map_err(|e| asked("routes", e))?;
-        let Some(now) = answer.filter(|answer| answer.via.is_some()) else {
-            return Ok(None);
-        };
-        let names = self.names()?;
-        Ok(self.default_routes()?.into_iter().find(|route| {
-            route.via == now.via && Some(&route.interface) == names.get(&now.index)
-        }))
-    }
-
-    /// The controller may be reached only by the default route that is about to be replaced.
-    fn refuse_to_cut_ssh(&self, desired: &DefaultRoute) -> Result<(), ResourceError> {
-        let Some((now, ssh)) = self.controller_default_route()?.zip(self.ssh) else {
+            .map_err(|e| asked("routes", e))?
+        else {
             return Ok(());
         };
-        let (via, interface) = (desired.via, &desired.interface);
-        if (now.via, &now.interface) == (Some(via), interface) {
+        if now.via.is_none() {
             return Ok(());
         }
-        let (controller, device) = (ssh.controller, &now.interface);
-        let gateway = now.via.map_or_else(String::new, |via| via.to_string());
+        let (via, interface) = (desired.via, &desired.interface);
+        if (now.via, now.index) == (Some(via), self.index(interface)?) {
+            return Ok(());
+        }
+        let names = self.names()?;
+        let gateway = now
+            .via
+            .map_or_else(String::new, |gateway| gateway.to_string());
+        let device = names
+            .get(&now.index)
+            .map_or("its interface", InterfaceName::as_str);
         Err(because(format!(
             "the SSH connection from {controller} comes through the default route via {gateway} dev \
              {device}; making it via {via} dev {interface} would cut it"

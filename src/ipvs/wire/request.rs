@@ -12,8 +12,14 @@ use crate::ipvs::model::{
     ServiceKey, Transport, TunnelKind,
 };
 
+/// What follows the netlink header in the request of a command; the message type is the family's number.
+#[must_use]
+pub fn encode(command: &Command) -> Vec<u8> {
+    request(command).encode()
+}
+
 /// The message of a command.
-pub(in crate::ipvs) fn request(command: &Command) -> IpvsMessage {
+pub(super) fn request(command: &Command) -> IpvsMessage {
     use CommandAttr::{Daemon as DaemonNest, Destination as DestinationNest, Service as Nest};
     let (command, attributes) = match command {
         Command::CreateService(service) => (

@@ -155,18 +155,17 @@ fn repair(step: &Step, observed: &Observed) -> Vec<String> {
         (Resource::Ipvs(wanted), Observed::Ipvs { status }) => {
             return ipvs::repair(wanted, status.as_ref());
         }
-        (Resource::Address(wanted), Observed::Address { occurrences }) => {
+        (Resource::Address(_), Observed::Address { occurrences }) => {
             commands.extend(
-                occurrences
-                    .iter()
-                    .map(|wrong| {
-                        format!("ip address del {} dev {}", wrong.address, wrong.interface)
-                    })
-                    .filter(|_| wanted.address.addr() != std::net::Ipv4Addr::LOCALHOST),
+                occurrences.iter().map(|wrong| {
+                    format!("ip address del {} dev {}", wrong.address, wrong.interface)
+                }),
             );
         }
         (Resource::DefaultRoute(_), Observed::DefaultRoute { routes }) => {
-            commands.extend(routes.iter().map(|_| "ip route del default".to_owned()));
+            // The plan's command replaces one; only others of the best metric would share the traffic with it.
+            let best = routes.iter().filter(|route| route.metric == 0);
+            commands.extend(best.skip(1).map(|_| "ip route del default".to_owned()));
         }
         _ => {}
     }
