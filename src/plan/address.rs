@@ -86,7 +86,9 @@ fn alias(subject: Subject<'_>) -> Result<Option<Alias>, PlanError> {
         }
         (Mode::Dr, Role::RealServer) => {
             let Some(lo) = subject.facts.links.iter().find(|link| link.loopback) else {
-                return Ok(None);
+                return Err(PlanError::NoLoopback {
+                    host: subject.host.name.clone(),
+                });
             };
             (lo.name.clone(), Ipv4Net::from(vip.addr()))
         }
@@ -256,6 +258,7 @@ fn why_own(subject: Subject<'_>, attachment: &Attachment) -> String {
 fn by_hand(subject: Subject<'_>, address: Ipv4Net, interface: &InterfaceName) -> Vec<String> {
     if subject.system.family == OsFamily::Rhel && subject.system.network_manager {
         return shell::lines([
+            "nmcli connection reload".to_owned(),
             format!(
                 "nmcli connection modify {interface} ipv4.method manual ipv4.addresses {address} \
                  connection.autoconnect yes"
@@ -354,6 +357,7 @@ pub(super) fn refuse_bypass(subject: Subject<'_>) -> Result<(), PlanError> {
             interface: link.name.clone(),
             address: state.address,
             client,
+            carries_ssh: subject.facts.management.as_ref() == Some(&link.name),
         }),
     }
 }

@@ -11,9 +11,21 @@ use crate::model::{HostName, InterfaceName};
 /// Why a plan could not be made for a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// No interface is known to be in the address's network, and none or several could be.
+    /// No interface is known to be in the address's network, and several could be.
     #[error("no telling which interface {address} belongs on{}", Candidates(.candidates))]
     Ambiguous {
+        /// Host.
+        host: HostName,
+        /// Key of the topology that names the interface.
+        key: &'static str,
+        /// Address to be configured.
+        address: Ipv4Net,
+        /// What the host has.
+        candidates: Vec<Candidate>,
+    },
+    /// No interface is in the address's network, and none is free.
+    #[error("no interface is left for {address}{}", Candidates(.candidates))]
+    NoneLeft {
         /// Host.
         host: HostName,
         /// Address to be configured.
@@ -26,6 +38,8 @@ pub enum PlanError {
     Several {
         /// Host.
         host: HostName,
+        /// Key of the topology that names the interface.
+        key: &'static str,
         /// Address to be configured.
         address: Ipv4Net,
         /// Those that are.
@@ -36,6 +50,8 @@ pub enum PlanError {
     Missing {
         /// Host.
         host: HostName,
+        /// Key of the topology that names the interface.
+        key: &'static str,
         /// The name.
         interface: InterfaceName,
         /// Address to be configured on it.
@@ -75,6 +91,12 @@ pub enum PlanError {
         /// Interface.
         interface: InterfaceName,
     },
+    /// The VIP of a DR real server belongs on the loopback interface.
+    #[error("there is no loopback interface for the VIP")]
+    NoLoopback {
+        /// Host.
+        host: HostName,
+    },
     /// A NAT real server has another way to the client than through the director.
     #[error(
         "{interface} has {address}, in the client's network: answers to the client {client} would bypass the \
@@ -89,6 +111,8 @@ pub enum PlanError {
         address: Ipv4Net,
         /// CIP.
         client: Ipv4Net,
+        /// Whether the SSH connection comes over this interface.
+        carries_ssh: bool,
     },
     /// Replacing the default route would cut the SSH connection.
     #[error(
@@ -123,6 +147,8 @@ impl PlanError {
     pub fn host(&self) -> &HostName {
         match self {
             Self::Ambiguous { host, .. }
+            | Self::NoneLeft { host, .. }
+            | Self::NoLoopback { host }
             | Self::Several { host, .. }
             | Self::Missing { host, .. }
             | Self::Management { host, .. }
@@ -138,11 +164,18 @@ impl PlanError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Ambiguous { host, .. } | Self::Several { host, .. } => format!(
-                "name the interface in the topology: `interface:` (a NAT director also has `vip_interface:`) of {host}"
+            Self::Ambiguous { host, key, .. } | Self::Several { host, key, .. } => {
+                format!("name the interface in the topology, `{key}:` of {host}")
+            }
+            Self::NoneLeft { host, .. } => format!(
+                "attach {host} to the lab's network with another network card, or take the address off one that \
+                 it can spare"
             ),
-            Self::Missing { host, .. } => {
-                format!("correct the interface of {host} in the topology")
+            Self::Missing { host, key, .. } => {
+                format!("correct `{key}:` of {host} in the topology")
+            }
+            Self::NoLoopback { .. } => {
+                "a network namespace without lo can be no real server".to_owned()
             }
             Self::Management {
                 host,
@@ -159,6 +192,15 @@ impl PlanError {
             Self::AliasTooLong { host, interface } => {
                 format!("rename {interface} on {host} (`ip link set {interface} name lab0`)")
             }
+            Self::Bypass {
+                host,
+                interface,
+                carries_ssh: true,
+                ..
+            } => format!(
+                "{interface} carries the SSH connection, so it stays: give {host} a management address outside the \
+                 client's network"
+            ),
             Self::Bypass {
                 interface, address, ..
             } => format!(

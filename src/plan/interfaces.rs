@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Candidate, PlanError};
-use crate::model::{Attachment, Host, InterfaceName};
+use crate::model::{Attachment, Host, InterfaceName, Role};
 use crate::resource::{Facts, LinkFacts};
 
 /// The interface per segment.
@@ -63,6 +63,7 @@ impl<'a> Choice<'a> {
             Some(link) => Ok(Some(link)),
             None => Err(PlanError::Missing {
                 host: self.host.name.clone(),
+                key: self.key(attachment),
                 interface: name.clone(),
                 address: attachment.address,
                 candidates: self.candidates(self.links()),
@@ -89,6 +90,7 @@ impl<'a> Choice<'a> {
             [only] => Ok(Some(only)),
             several => Err(PlanError::Several {
                 host: self.host.name.clone(),
+                key: self.key(attachment),
                 address: attachment.address,
                 candidates: self.candidates(several.iter().copied()),
             }),
@@ -120,8 +122,14 @@ impl<'a> Choice<'a> {
             .collect();
         match free.as_slice() {
             [only] => Ok(only),
+            [] => Err(PlanError::NoneLeft {
+                host: self.host.name.clone(),
+                address: attachment.address,
+                candidates: self.candidates(self.links()),
+            }),
             _ => Err(PlanError::Ambiguous {
                 host: self.host.name.clone(),
+                key: self.key(attachment),
                 address: attachment.address,
                 candidates: self.candidates(self.links()),
             }),
@@ -163,6 +171,16 @@ impl<'a> Choice<'a> {
             address: attachment.address,
             candidates: self.candidates(self.links()),
         })
+    }
+
+    /// The topology's key for this attachment's interface.
+    fn key(&self, attachment: &Attachment) -> &'static str {
+        let routes = self.host.role == Role::Director && self.host.attachments.len() > 1;
+        if routes && attachment.segment == 0 {
+            "vip_interface"
+        } else {
+            "interface"
+        }
     }
 
     fn is_management(&self, link: &LinkFacts) -> bool {

@@ -34,8 +34,16 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
             resource: Resource::Selinux(Selinux {
                 mode: SelinuxMode::Permissive,
             }),
-            why: "SELinux may keep the web server from its page or port; permissive, it only reports."
-                .to_owned(),
+            why: match subject.host.role {
+                Role::RealServer => {
+                    "SELinux may keep the web server from its page or port; permissive, it only reports."
+                }
+                _ => {
+                    "As on the real servers, SELinux only reports, so that nothing but the lab's own settings \
+                     decides what works."
+                }
+            }
+            .to_owned(),
             by_hand: shell::lines([
                 "setenforce 0",
                 "sed -i '/^SELINUX=/s/enforcing/permissive/' /etc/selinux/config",

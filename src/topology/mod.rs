@@ -6,13 +6,15 @@
 //!
 //! Reading takes four steps, each in its module: `tree` (YAML events with their places), `shape` (which
 //! keys there are), `entries` (typed by `serde_yaml`, used nowhere else) with `fields` (one value at a time),
-//! and `rules` (what must hold between values).
+//! and `rules` (what must hold between values; `networks` and `location` are the larger parts of that).
 
 mod destination;
 mod entries;
 mod error;
 mod fields;
 mod inventory;
+mod location;
+mod networks;
 mod problem;
 mod read;
 mod rules;

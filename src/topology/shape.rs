@@ -259,3 +259,52 @@ fn keys_of(name: &str, keys: &[Key]) -> String {
         format!("keys of {}: {}", quoted(name), list.join(" "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::entries::{self, InventoryEntries, TopologyEntries};
+    use crate::topology::problem::SourceText;
+
+    /// YAML with every key of `shape`, and one more, `extra`, in the section numbered `in_section`.
+    fn example(shape: &Shape, in_section: usize, seen: &mut Vec<Vec<&'static str>>) -> String {
+        match shape {
+            Text => "x".to_owned(),
+            Named(each, _) => format!("{{ some: {} }}", example(each, in_section, seen)),
+            Section(keys) => {
+                let number = seen.len();
+                seen.push(keys.iter().map(|key| key.name).collect());
+                let mut entries: Vec<String> = keys
+                    .iter()
+                    .map(|key| format!("{}: {}", key.name, example(&key.shape, in_section, seen)))
+                    .collect();
+                if number == in_section {
+                    entries.push("extra: x".to_owned());
+                }
+                format!("{{ {} }}", entries.join(", "))
+            }
+        }
+    }
+
+    fn same_keys<T: serde::de::DeserializeOwned>(shape: &Shape) {
+        let mut sections = Vec::new();
+        let all = example(shape, usize::MAX, &mut sections);
+        if let Err(mistake) = entries::read::<T>(&SourceText::new("x", &all)) {
+            panic!("a key is known to `shape` only: {mistake}");
+        }
+        for (number, keys) in sections.iter().enumerate() {
+            let text = example(shape, number, &mut Vec::new());
+            let Err(mistake) = entries::read::<T>(&SourceText::new("x", &text)) else {
+                panic!("an unknown key was taken: {text}");
+            };
+            let known: Vec<&str> = mistake.title.split('`').skip(3).step_by(2).collect();
+            assert_eq!(known, *keys, "{}", mistake.title);
+        }
+    }
+
+    #[test]
+    fn shapes_and_entries_have_the_same_keys() {
+        same_keys::<TopologyEntries>(&TOPOLOGY);
+        same_keys::<InventoryEntries>(&INVENTORY);
+    }
+}

@@ -49,12 +49,21 @@ fn a_nat_real_servers_file_has_the_director_as_gateway() {
 
 #[test]
 fn a_dr_real_servers_sysctl_file_hides_the_vip() {
-    insta::assert_snapshot!(content(DR, "web1", "/etc/sysctl.d/90-lvslab.conf"), @"");
+    insta::assert_snapshot!(content(DR, "web1", "/etc/sysctl.d/90-lvslab.conf"), @"
+    # lvslab: lab dr, the VIP on lo is hidden from ARP
+    net.ipv4.conf.all.arp_ignore = 1
+    net.ipv4.conf.lo.arp_ignore = 1
+    net.ipv4.conf.all.arp_announce = 2
+    net.ipv4.conf.lo.arp_announce = 2
+    ");
 }
 
 #[test]
 fn a_nat_directors_sysctl_file_lets_it_route() {
-    insta::assert_snapshot!(content(NAT, "director", "/etc/sysctl.d/90-lvslab.conf"), @"");
+    insta::assert_snapshot!(content(NAT, "director", "/etc/sysctl.d/90-lvslab.conf"), @"
+    # lvslab: lab nat, the director routes between its networks
+    net.ipv4.ip_forward = 1
+    ");
 }
 
 #[test]
@@ -106,7 +115,11 @@ fn saved_rules_are_what_ipvsadm_saves() {
 #[test]
 fn another_port_is_listened_on() {
     let text = DR.replace("port: 80", "port: 8080");
-    insta::assert_snapshot!(content(&text, "web1", "/etc/apache2/conf-enabled/lvslab.conf"), @"");
+    insta::assert_snapshot!(content(&text, "web1", "/etc/apache2/conf-enabled/lvslab.conf"), @r#"
+    # lvslab: the port of the virtual service, on which the real servers listen, too.
+    Listen 8080
+    DocumentRoot "/var/www/html"
+    "#);
     let lab = lab(&text);
     let plan = planned_ok(&lab, "web1", assumed(&lab, "web1"));
     let restarts = plan.steps.iter().any(|step| {
@@ -122,7 +135,23 @@ fn the_boot_unit_runs_the_agent_after_the_kernel_settings() {
     let lab = machines(DR);
     let plan = planned_ok(&lab, "web1", machine(OsFamily::Debian, &[("ens3", &[])]));
     let unit = file(&plan, "/etc/systemd/system/lvslab-boot.service").expect("the unit");
-    insta::assert_snapshot!(unit.content, @"");
+    insta::assert_snapshot!(unit.content, @"
+    [Unit]
+    Description=Network files and IPVS rules of an lvslab lab
+    Documentation=https://github.com/lvslab/lvslab
+    # The ARP settings of a real server must be there before the VIP is.
+    After=systemd-sysctl.service network.target NetworkManager-wait-online.service
+    Before=apache2.service httpd.service
+    ConditionPathExists=/var/lib/lvslab/agent
+
+    [Service]
+    Type=oneshot
+    RemainAfterExit=yes
+    ExecStart=/var/lib/lvslab/agent boot
+
+    [Install]
+    WantedBy=multi-user.target
+    ");
 }
 
 #[test]

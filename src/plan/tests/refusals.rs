@@ -23,7 +23,13 @@ fn two_unconfigured_interfaces() {
         OsFamily::Debian,
         &[("ens3", &["10.20.0.12/24"]), ("ens4", &[]), ("ens5", &[])],
     );
-    insta::assert_snapshot!(refusal(DR, "web1", managed(facts, "ens3")), @"");
+    insta::assert_snapshot!(refusal(DR, "web1", managed(facts, "ens3")), @"
+    web1: no telling which interface 192.168.4.100/24 belongs on
+    ens3  52:54:00:00:00:01  10.20.0.12/24, up, carries the SSH connection
+    ens4  52:54:00:00:00:02  no address, up
+    ens5  52:54:00:00:00:03  no address, up
+    next: name the interface in the topology, `interface:` of web1
+    ");
 }
 
 #[test]
@@ -32,7 +38,12 @@ fn two_networks_and_two_unconfigured_interfaces() {
         .replace("  vip_interface: eth0\n", "")
         .replace("  interface: eth1\n", "");
     let facts = machine(OsFamily::Debian, &[("ens4", &[]), ("ens5", &[])]);
-    insta::assert_snapshot!(refusal(&text, "director", facts), @"");
+    insta::assert_snapshot!(refusal(&text, "director", facts), @"
+    director: no telling which interface 192.168.4.5/24 belongs on
+    ens4  52:54:00:00:00:01  no address, up
+    ens5  52:54:00:00:00:02  no address, up
+    next: name the interface in the topology, `vip_interface:` of director
+    ");
 }
 
 #[test]
@@ -41,12 +52,20 @@ fn no_interface_is_left() {
         OsFamily::Debian,
         &[("ens3", &["10.20.0.12/24"]), ("docker0", &[])],
     );
-    insta::assert_snapshot!(refusal(DR, "web1", managed(facts, "ens3")), @"");
+    insta::assert_snapshot!(refusal(DR, "web1", managed(facts, "ens3")), @"
+    web1: no interface is left for 192.168.4.100/24
+    ens3     52:54:00:00:00:01  10.20.0.12/24, up, carries the SSH connection
+    docker0  52:54:00:00:00:02  no address, up, not a plain Ethernet interface
+    next: attach web1 to the lab's network with another network card, or take the address off one that it can spare
+    ");
 }
 
 #[test]
 fn only_lo() {
-    insta::assert_snapshot!(refusal(DR, "web1", machine(OsFamily::Debian, &[])), @"");
+    insta::assert_snapshot!(refusal(DR, "web1", machine(OsFamily::Debian, &[])), @"
+    web1: no interface is left for 192.168.4.100/24; the host has no interface but lo
+    next: attach web1 to the lab's network with another network card, or take the address off one that it can spare
+    ");
 }
 
 #[test]
@@ -55,13 +74,23 @@ fn two_interfaces_in_the_network() {
         OsFamily::Debian,
         &[("ens3", &["192.168.4.7/24"]), ("ens4", &["192.168.4.8/24"])],
     );
-    insta::assert_snapshot!(refusal(DR, "web1", facts), @"");
+    insta::assert_snapshot!(refusal(DR, "web1", facts), @"
+    web1: several interfaces are in the network of 192.168.4.100/24
+    ens3  52:54:00:00:00:01  192.168.4.7/24, up
+    ens4  52:54:00:00:00:02  192.168.4.8/24, up
+    next: name the interface in the topology, `interface:` of web1
+    ");
 }
 
 #[test]
 fn a_named_interface_that_does_not_exist() {
     let facts = machine(OsFamily::Debian, &[("ens4", &[]), ("ens5", &[])]);
-    insta::assert_snapshot!(refusal(NAT, "director", facts), @"");
+    insta::assert_snapshot!(refusal(NAT, "director", facts), @"
+    director: there is no interface eth0 for 192.168.4.5/24
+    ens4  52:54:00:00:00:01  no address, up
+    ens5  52:54:00:00:00:02  no address, up
+    next: correct `vip_interface:` of director in the topology
+    ");
 }
 
 #[test]
@@ -71,7 +100,12 @@ fn the_management_interface_by_name() {
         OsFamily::Rhel,
         &[("eth0", &["10.20.0.12/24"]), ("eth1", &[])],
     );
-    insta::assert_snapshot!(refusal(&text, "web1", managed(facts, "eth0")), @"");
+    insta::assert_snapshot!(refusal(&text, "web1", managed(facts, "eth0")), @"
+    web1: eth0 carries the SSH connection and does not have 192.168.4.100/24 itself
+    eth0  52:54:00:00:00:01  10.20.0.12/24, up, carries the SSH connection
+    eth1  52:54:00:00:00:02  no address, up
+    next: name another interface of web1 in the topology, or give eth0 the address 192.168.4.100/24 by the machine's own means first
+    ");
 }
 
 #[test]
@@ -86,13 +120,19 @@ fn one_interface_in_both_networks() {
             ("eth1", &[]),
         ],
     );
-    insta::assert_snapshot!(refusal(&text, "director", facts), @"");
+    insta::assert_snapshot!(refusal(&text, "director", facts), @"
+    director: eth0 is taken for 192.168.4.5/24 and for 192.168.2.5/24
+    next: director needs an interface of its own for each network; name them in the topology
+    ");
 }
 
 #[test]
 fn an_alias_that_is_too_long() {
     let facts = machine(OsFamily::Debian, &[("enp0s31f6u1u2u3", &[])]);
-    insta::assert_snapshot!(refusal(DR, "director", facts), @"");
+    insta::assert_snapshot!(refusal(DR, "director", facts), @"
+    director: the alias enp0s31f6u1u2u3:0 is longer than the 15 characters the kernel allows
+    next: rename enp0s31f6u1u2u3 on director (`ip link set enp0s31f6u1u2u3 name lab0`)
+    ");
 }
 
 #[test]
@@ -101,7 +141,32 @@ fn a_nat_real_server_in_the_clients_network() {
         OsFamily::Rhel,
         &[("eth0", &["192.168.4.100/24"]), ("eth1", &[])],
     );
-    insta::assert_snapshot!(refusal(NAT, "web1", facts), @"");
+    insta::assert_snapshot!(refusal(NAT, "web1", facts), @"
+    web1: eth0 has 192.168.4.100/24, in the client's network: answers to the client 192.168.4.10/24 would bypass the director and connections would hang
+    next: take the address off while the lab is up: `ip address del 192.168.4.100/24 dev eth0` (with NetworkManager: `nmcli connection down eth0`), then run `lvslab up` again
+    ");
+}
+
+#[test]
+fn a_nat_real_server_that_is_managed_in_the_clients_network() {
+    let facts = machine(
+        OsFamily::Rhel,
+        &[("eth0", &["192.168.4.100/24"]), ("eth1", &[])],
+    );
+    insta::assert_snapshot!(refusal(NAT, "web1", managed(facts, "eth0")), @"
+    web1: eth0 has 192.168.4.100/24, in the client's network: answers to the client 192.168.4.10/24 would bypass the director and connections would hang
+    next: eth0 carries the SSH connection, so it stays: give web1 a management address outside the client's network
+    ");
+}
+
+#[test]
+fn a_dr_real_server_without_loopback() {
+    let mut facts = machine(OsFamily::Debian, &[("ens3", &[])]);
+    facts.links.remove(0);
+    insta::assert_snapshot!(refusal(DR, "web1", facts), @"
+    web1: there is no loopback interface for the VIP
+    next: a network namespace without lo can be no real server
+    ");
 }
 
 #[test]
@@ -136,7 +201,10 @@ fn through_the_gateway(controller: &str) -> Facts {
 
 #[test]
 fn a_default_route_that_carries_the_ssh_connection() {
-    insta::assert_snapshot!(refusal(NAT, "web1", through_the_gateway("172.16.7.7")), @"");
+    insta::assert_snapshot!(refusal(NAT, "web1", through_the_gateway("172.16.7.7")), @"
+    web1: the default gateway must become 192.168.2.5, but the SSH connection from 172.16.7.7 comes through the present default route (via 10.20.0.1 dev eth0)
+    next: give the controller a route of its own first: `ip route add 172.16.7.7/32 via 10.20.0.1 dev eth0`, then run `lvslab up` again
+    ");
 }
 
 #[test]

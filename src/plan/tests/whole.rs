@@ -110,5 +110,5 @@ fn the_virtual_service_has_every_real_server() {
             _ => None,
         })
         .expect("a virtual service");
-    insta::assert_snapshot!(serde_json::to_string(ipvs).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string(ipvs).expect("JSON"), @r#"{"service":{"key":{"address":{"transport":"tcp","address":"192.168.4.15","port":80}},"scheduler":"mh","flags":0,"persistence":60,"granularity":null,"engine":null},"destinations":[{"address":"192.168.4.100","port":80,"forwarding":"route","weight":1,"upper_threshold":0,"lower_threshold":0,"tunnel":"ipip","tunnel_flags":0},{"address":"192.168.4.200","port":80,"forwarding":"route","weight":65535,"upper_threshold":0,"lower_threshold":0,"tunnel":"ipip","tunnel_flags":0}]}"#);
 }

@@ -71,7 +71,7 @@ fn a_cip_that_is_the_vip_in_nat() {
 #[test]
 fn dr_with_a_rip_outside_the_vips_network() {
     insta::assert_snapshot!(with(DR, "192.168.4.200", "192.168.2.200"), @"
-    error: the RIP of web2 is outside the VIP's network 192.168.4.0/24
+    error: the RIP of web2, `192.168.2.200/24`, is outside the VIP's network 192.168.4.0/24
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.2.200/24, weight: 1 }
       │                ^^^^^^^^^^^^^^^^
@@ -82,7 +82,7 @@ fn dr_with_a_rip_outside_the_vips_network() {
 #[test]
 fn dr_with_the_client_outside_the_vips_network() {
     insta::assert_snapshot!(with(DR, "192.168.4.10/24", "192.168.9.10/24"), @"
-    error: the CIP is not in the network of the VIP, 192.168.4.0/24
+    error: the CIP, `192.168.9.10/24`, is not in the network of the VIP, 192.168.4.0/24
       ┌ lab.yaml:4:16
     4 │ client: { cip: 192.168.9.10/24 }
       │                ^^^^^^^^^^^^^^^
@@ -93,7 +93,7 @@ fn dr_with_the_client_outside_the_vips_network() {
 #[test]
 fn dr_with_the_director_outside_the_vips_network() {
     insta::assert_snapshot!(with(DR, "192.168.4.5/24", "192.168.2.5/24"), @"
-    error: the DIP is not in the network of the VIP, 192.168.4.0/24
+    error: the DIP, `192.168.2.5/24`, is not in the network of the VIP, 192.168.4.0/24
       ┌ lab.yaml:5:18
     5 │ director: { dip: 192.168.2.5/24 }
       │                  ^^^^^^^^^^^^^^
@@ -104,7 +104,7 @@ fn dr_with_the_director_outside_the_vips_network() {
 #[test]
 fn dr_with_different_prefixes() {
     insta::assert_snapshot!(with(DR, "192.168.4.200/24", "192.168.4.200/16"), @"
-    error: the RIP of web2 has the prefix length /16, the VIP in the same network has /24
+    error: the RIP of web2, `192.168.4.200/16`, has the prefix length /16; the VIP in the same network has /24
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.4.200/16, weight: 1 }
       │                ^^^^^^^^^^^^^^^^ did you mean `192.168.4.200/24`?
@@ -115,7 +115,7 @@ fn dr_with_different_prefixes() {
 #[test]
 fn dr_with_a_narrower_prefix() {
     insta::assert_snapshot!(with(DR, "192.168.4.200/24", "192.168.4.200/25"), @"
-    error: the RIP of web2 has the prefix length /25, the VIP in the same network has /24
+    error: the RIP of web2, `192.168.4.200/25`, has the prefix length /25; the VIP in the same network has /24
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.4.200/25, weight: 1 }
       │                ^^^^^^^^^^^^^^^^ did you mean `192.168.4.200/24`?
@@ -137,7 +137,7 @@ fn dr_with_a_vip_interface() {
 #[test]
 fn nat_with_the_client_in_the_real_servers_network() {
     insta::assert_snapshot!(with(NAT, "192.168.4.10/24", "192.168.2.10/24"), @"
-    error: the client is in the real servers' network 192.168.2.0/24
+    error: the client, `192.168.2.10/24`, is in the real servers' network 192.168.2.0/24
       ┌ lab.yaml:4:16
     4 │ client: { cip: 192.168.2.10/24 }
       │                ^^^^^^^^^^^^^^^
@@ -149,7 +149,7 @@ fn nat_with_the_client_in_the_real_servers_network() {
 #[test]
 fn nat_with_the_client_in_a_network_of_its_own() {
     insta::assert_snapshot!(with(NAT, "192.168.4.10/24", "192.168.9.10/24"), @"
-    error: the CIP is not in the network of the VIP, 192.168.4.0/24
+    error: the CIP, `192.168.9.10/24`, is not in the network of the VIP, 192.168.4.0/24
       ┌ lab.yaml:4:16
     4 │ client: { cip: 192.168.9.10/24 }
       │                ^^^^^^^^^^^^^^^
@@ -160,7 +160,7 @@ fn nat_with_the_client_in_a_network_of_its_own() {
 #[test]
 fn nat_with_a_rip_in_the_clients_network() {
     insta::assert_snapshot!(with(NAT, "192.168.2.200", "192.168.4.200"), @"
-    error: the RIP of web2 is in the clients' network 192.168.4.0/24
+    error: the RIP of web2, `192.168.4.200/24`, is in the clients' network 192.168.4.0/24
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.4.200/24 }
       │                ^^^^^^^^^^^^^^^^
@@ -172,7 +172,7 @@ fn nat_with_a_rip_in_the_clients_network() {
 #[test]
 fn nat_with_a_rip_outside_every_network_of_the_director() {
     insta::assert_snapshot!(with(NAT, "192.168.2.200", "192.168.3.200"), @"
-    error: the RIP of web2 is outside every network the director is in
+    error: the RIP of web2, `192.168.3.200/24`, is outside every network the director is in
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.3.200/24 }
       │                ^^^^^^^^^^^^^^^^
@@ -183,7 +183,7 @@ fn nat_with_a_rip_outside_every_network_of_the_director() {
 #[test]
 fn nat_with_different_prefixes() {
     insta::assert_snapshot!(with(NAT, "192.168.2.200/24", "192.168.2.200/23"), @"
-    error: the RIP of web2 has the prefix length /23, the DIP in the same network has /24
+    error: the RIP of web2, `192.168.2.200/23`, has the prefix length /23; the DIP in the same network has /24
       ┌ lab.yaml:8:16
     8 │   web2: { rip: 192.168.2.200/23 }
       │                ^^^^^^^^^^^^^^^^ did you mean `192.168.2.200/24`?
@@ -194,7 +194,7 @@ fn nat_with_different_prefixes() {
 #[test]
 fn nat_with_vip_and_dip_in_one_network() {
     insta::assert_snapshot!(with(NAT, "dip: 192.168.2.5/24", "dip: 192.168.4.6/24"), @"
-    error: the DIP's network 192.168.4.0/24 is the VIP's
+    error: the DIP, `192.168.4.6/24`, is in the VIP's network 192.168.4.0/24
       ┌ lab.yaml:5:18
     5 │ director: { dip: 192.168.4.6/24 }
       │                  ^^^^^^^^^^^^^^
@@ -217,7 +217,7 @@ fn nat_with_one_interface_for_both() {
 #[test]
 fn the_sandboxs_own_network() {
     insta::assert_snapshot!(message(&NAT.replace("192.168.2.", "10.0.2.")), @"
-    error: the DIP is in 10.0.2.0/24, the sandbox's own network
+    error: the DIP, `10.0.2.5/24`, is in 10.0.2.0/24, the sandbox's own network
       ┌ lab.yaml:5:18
     5 │ director: { dip: 10.0.2.5/24 }
       │                  ^^^^^^^^^^^
