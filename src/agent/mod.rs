@@ -24,6 +24,8 @@ pub mod protocol;
 mod revert;
 mod root;
 mod serve;
+#[cfg(test)]
+mod session_tests;
 mod sockets;
 mod ssh_connection;
 pub mod sysctl_files;
