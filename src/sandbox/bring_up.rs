@@ -212,7 +212,7 @@ impl Plan<'_> {
         let mut mute = false;
         let answer = machine
             .conversation()?
-            .ask_while(Request::Ready, began + self.limit, || {
+            .ask(Request::Ready, began + self.limit, || {
                 mute = first_output.is_some_and(|limit| began.elapsed() > limit)
                     && !machine.has_printed();
                 !mute && machine.process().is_alive()

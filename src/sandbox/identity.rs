@@ -73,7 +73,8 @@ mod tests {
     fn every_part_changes_the_key_and_is_named_as_the_obstacle() {
         let here = identity();
         assert_eq!(here.obstacle(&here), None);
-        let changes: [(fn(&mut Identity), &str); 5] = [
+        type Change = fn(&mut Identity);
+        let changes: [(Change, &str); 5] = [
             (
                 |other| other.accelerator = Accelerator::Kvm,
                 "it was saved with accelerator KVM, here is TCG",

@@ -59,19 +59,12 @@ impl Conversation {
         })
     }
 
-    /// Asks and waits for the answer until `deadline`.
+    /// Asks and waits for the answer until `deadline`, giving up as soon as `wanted` (looked at several times a
+    /// second) is false.
     ///
     /// # Errors
     /// See [`ConversationError`].
-    pub fn ask(&mut self, request: Request, deadline: Instant) -> Result<Reply, ConversationError> {
-        self.ask_while(request, deadline, || true)
-    }
-
-    /// As [`Conversation::ask`], giving up as soon as `wanted` (looked at several times a second) is false.
-    ///
-    /// # Errors
-    /// See [`ConversationError`].
-    pub fn ask_while(
+    pub fn ask(
         &mut self,
         request: Request,
         deadline: Instant,
@@ -126,6 +119,10 @@ mod tests {
 
     use super::*;
 
+    fn ask(conversation: &mut Conversation, request: Request) -> Result<Reply, ConversationError> {
+        conversation.ask(request, soon(), || true)
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(20)
     }
@@ -166,7 +163,7 @@ mod tests {
         });
         let mut conversation = Conversation::connect(&machine.path().join("control")).unwrap();
         assert_eq!(
-            conversation.ask(Request::Ready, soon()).unwrap(),
+            ask(&mut conversation, Request::Ready).unwrap(),
             Reply::Ready
         );
     }
@@ -182,7 +179,7 @@ mod tests {
             })
         });
         let mut conversation = Conversation::connect(&machine.path().join("control")).unwrap();
-        let error = conversation.ask(Request::Status, soon()).unwrap_err();
+        let error = ask(&mut conversation, Request::Status).unwrap_err();
         assert_eq!(error.to_string(), "no host web9");
     }
 
@@ -190,18 +187,18 @@ mod tests {
     fn a_machine_that_ends_and_one_that_is_silent_are_told_apart() {
         let machine = answering(|_| Vec::new());
         let mut conversation = Conversation::connect(&machine.path().join("control")).unwrap();
-        let error = conversation.ask(Request::Ready, soon()).unwrap_err();
+        let error = ask(&mut conversation, Request::Ready).unwrap_err();
         assert!(matches!(error, ConversationError::Ended), "{error}");
 
         let directory = tempfile::tempdir().unwrap();
         let _silent = UnixListener::bind(directory.path().join("control")).unwrap();
         let mut conversation = Conversation::connect(&directory.path().join("control")).unwrap();
         let error = conversation
-            .ask(Request::Ready, Instant::now())
+            .ask(Request::Ready, Instant::now(), || true)
             .unwrap_err();
         assert!(matches!(error, ConversationError::TimedOut), "{error}");
         let error = conversation
-            .ask_while(Request::Ready, soon(), || false)
+            .ask(Request::Ready, soon(), || false)
             .unwrap_err();
         assert!(matches!(error, ConversationError::GivenUp), "{error}");
     }

@@ -178,7 +178,7 @@ impl Machine {
     ) -> Result<Reply, SandboxError> {
         let mut conversation = self.conversation()?;
         conversation
-            .ask_while(request, Instant::now() + limit, || self.process.is_alive())
+            .ask(request, Instant::now() + limit, || self.process.is_alive())
             .map_err(|error| self.explain_silence(error, limit, doing))
     }
 
