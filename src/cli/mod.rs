@@ -42,9 +42,7 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Agent => serve(),
         Verb::Boot => boot(),
-        Verb::Ipvsadm { arguments } => {
-            drop_in(std::iter::once("ipvsadm".into()).chain(arguments))
-        }
+        Verb::Ipvsadm { arguments } => drop_in(std::iter::once("ipvsadm".into()).chain(arguments)),
         verb => ExitCode::from(run(verb)),
     }
 }

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+    RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -196,10 +197,7 @@ impl RouteSocket {
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub fn default_route_to(
-        &self,
-        destination: Ipv4Addr,
-    ) -> io::Result<Option<DefaultRouteEntry>> {
+    pub fn default_route_to(&self, destination: Ipv4Addr) -> io::Result<Option<DefaultRouteEntry>> {
         let mut request = request_for(destination);
         // The reply is the routing table's entry rather than the route made from it.
         request.header.flags.insert(RouteFlags::FibMatch);
@@ -301,7 +299,10 @@ mod tests {
                     })
                 );
                 assert_eq!(socket.route_to(director).unwrap().unwrap().via, None);
-                assert_eq!(socket.default_route_to(client).unwrap(), Some(first.clone()));
+                assert_eq!(
+                    socket.default_route_to(client).unwrap(),
+                    Some(first.clone())
+                );
                 assert_eq!(socket.default_route_to(director).unwrap(), None);
 
                 let error = socket.add_default_route(&first).unwrap_err();
