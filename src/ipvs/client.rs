@@ -115,8 +115,8 @@ impl Client {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
-        self.dump(destination_dump(key), &|message| {
-            read_destination(message, key.family())
+        self.dump(destination_dump(key), &|payload| {
+            read_destination(payload, key.family())
         })
     }
 
@@ -142,7 +142,8 @@ impl Client {
     /// # Errors
     /// [`IpvsError::Refused`] with the command and the reason.
     pub fn run(&self, command: &Command) -> Result<(), IpvsError> {
-        let message = encode(command);
+        let mut message = Vec::new();
+        encode(command, &mut message);
         match self.tell(&message) {
             Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
             result => Ok(result?),
@@ -214,8 +215,10 @@ impl Client {
             sent += count;
             Ok(())
         };
+        let mut message = Vec::new();
         for command in commands {
-            let message = encode(command);
+            message.clear();
+            encode(command, &mut message);
             if batch.is_full_for(message.len()) {
                 flush(&mut batch)?;
             }
@@ -310,10 +313,9 @@ impl Client {
             command: CommandNumber::GET_INFO,
             attributes: Vec::new(),
         };
-        self.get(message, &|reply| Ok(read_info(&reply)))?
-            .ok_or(IpvsError::Missing {
-                attribute: "IPVS_CMD_SET_INFO",
-            })
+        self.get(message, &read_info)?.ok_or(IpvsError::Missing {
+            attribute: "IPVS_CMD_SET_INFO",
+        })
     }
 
     /// Timeouts of connections.
@@ -325,7 +327,7 @@ impl Client {
             command: CommandNumber::GET_CONFIG,
             attributes: Vec::new(),
         };
-        self.get(message, &|reply| Ok(read_timeouts(&reply)))?
+        self.get(message, &read_timeouts)?
             .ok_or(IpvsError::Missing {
                 attribute: "IPVS_CMD_SET_CONFIG",
             })
@@ -377,14 +379,14 @@ impl Client {
     fn get<T>(
         &self,
         message: IpvsMessage,
-        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
+        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
     ) -> Result<Option<T>, IpvsError> {
         let message = message.encode();
         let get = || {
             let mut found = None;
             self.socket
                 .request(self.family.get(), 0, &message, &mut |reply| {
-                    found = Some(IpvsMessage::decode(reply.payload)?);
+                    found = Some(read(reply.payload));
                     Ok(())
                 })
                 .map(|()| found)
@@ -393,18 +395,18 @@ impl Client {
             Err(error) if is_not_found(&error) && self.has_new_family()? => get()?,
             result => result?,
         };
-        found.map_or(Ok(None), read)
+        found.unwrap_or(Ok(None))
     }
 
     fn dump<T>(
         &self,
         message: IpvsMessage,
-        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
+        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
     ) -> Result<Vec<T>, IpvsError> {
         let message = message.encode();
         let dump = || {
             self.socket.dump(self.family.get(), &message, &mut |reply| {
-                Ok(Some(read(IpvsMessage::decode(reply.payload)?)))
+                Ok(Some(read(reply.payload)))
             })
         };
         let replies = match dump() {

@@ -305,7 +305,7 @@ impl Entry {
             Opt::Masquerading => self.forward(Forwarding::Masquerade)?,
             Opt::Weight => {
                 self.switches.set(Switch::Weight)?;
-                self.destination.weight = Some(bounded(0, 65535, "weight")?);
+                self.destination.weight = Some(bounded(0, i32::MAX as u32, "weight")?);
             }
             Opt::UpperThreshold => {
                 self.switches.set(Switch::UpperThreshold)?;

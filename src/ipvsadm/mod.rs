@@ -9,6 +9,7 @@
 //! | | ipvsadm 1.31 | here |
 //! |---|---|---|
 //! | `-S` | drops `-x` and `-y` | keeps them |
+//! | `-S` of the third flag of `sh` or `mh` | drops it, or writes `-b` with nothing | keeps it |
 //! | `-S`, `-L` of a mark from 2^31 up | prints `-1` | prints the mark |
 //! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler |
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |

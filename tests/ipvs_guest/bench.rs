@@ -68,7 +68,8 @@ fn floor(rules: &str) -> Duration {
     let commands = parse_rules(rules).expect("rules");
     let mut bytes = Vec::new();
     for (index, command) in commands.iter().enumerate() {
-        let payload = encode(command);
+        let mut payload = Vec::new();
+        encode(command, &mut payload);
         let flags = if index + 1 == commands.len() {
             NLM_F_REQUEST | NLM_F_ACK
         } else {

@@ -103,6 +103,7 @@ const SERVICE_OPTIONS: &[&str] = &[
     "-p 5 -M 255.0.255.0",
     "-b flag-1",
     "-b flag-1,flag-3",
+    "-b flag-3",
 ];
 
 const BAD_SERVICE_OPTIONS: &[&str] = &[
@@ -186,13 +187,15 @@ const SERVER_OPTIONS: &[&str] = &[
     "-w 1",
     "-w 5",
     "--weight=65535",
+    "-w 65536",
+    "-w 2147483647",
     "-x 100",
     "-x 100 -y 50",
     "-w 3 -x 2147483647",
 ];
 
 const BAD_SERVER_OPTIONS: &[&str] = &[
-    "-w 65536",
+    "-w 2147483648",
     "-w -1",
     "-w x",
     "-w",
@@ -220,7 +223,6 @@ const LISTS: &[&str] = &[
     "-Ln --thresholds",
     "-Ln --persistent-conn",
     "-Ln --tun-info",
-    "-Ln --nosort",
     "-Ln --sort",
     "-L --timeout",
     "-L --daemon",

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod destination;
+mod direct;
 mod info;
 mod message;
 mod reply;
