@@ -11,10 +11,7 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 
 use super::command::Command;
 use super::error::{IpvsError, Refused};
-use super::model::{
-    Daemon, DaemonRole, Destination, DestinationKey, DestinationStatus, Info, Service, ServiceKey,
-    ServiceStatus, Table, Timeouts,
-};
+use super::model::{Daemon, DestinationStatus, Info, ServiceKey, ServiceStatus, Table, Timeouts};
 use super::reconcile::{Desired, Others, Removal, reconcile};
 use super::wire::{
     CommandNumber, IpvsMessage, daemon_dump, destination_dump, encode, read_daemon,
@@ -228,82 +225,6 @@ impl Client {
         Ok(refused)
     }
 
-    /// Creates a service.
-    ///
-    /// # Errors
-    /// [`Refusal::ServiceExists`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
-    pub fn create_service(&self, service: &Service) -> Result<(), IpvsError> {
-        self.run(&Command::CreateService(service.clone()))
-    }
-
-    /// Replaces everything of a service but its identity and destinations.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
-    pub fn edit_service(&self, service: &Service) -> Result<(), IpvsError> {
-        self.run(&Command::EditService(service.clone()))
-    }
-
-    /// Deletes a service with its destinations.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal).
-    pub fn delete_service(&self, key: ServiceKey) -> Result<(), IpvsError> {
-        self.run(&Command::DeleteService(key))
-    }
-
-    /// Adds a destination to a service.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::DestinationExists`](super::Refusal).
-    pub fn add_destination(
-        &self,
-        service: ServiceKey,
-        destination: &Destination,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::AddDestination(service, destination.clone()))
-    }
-
-    /// Replaces everything of a destination but its identity.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
-    pub fn edit_destination(
-        &self,
-        service: ServiceKey,
-        destination: &Destination,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::EditDestination(service, destination.clone()))
-    }
-
-    /// Deletes a destination.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
-    pub fn delete_destination(
-        &self,
-        service: ServiceKey,
-        destination: DestinationKey,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::DeleteDestination(service, destination))
-    }
-
-    /// Deletes every service.
-    ///
-    /// # Errors
-    /// When the kernel cannot be told.
-    pub fn flush(&self) -> Result<(), IpvsError> {
-        self.run(&Command::Flush)
-    }
-
-    /// Sets the counters of a service and its destinations, or of everything, to zero.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal).
-    pub fn zero(&self, service: Option<ServiceKey>) -> Result<(), IpvsError> {
-        self.run(&Command::Zero(service))
-    }
-
     /// Version and size of the connection table.
     ///
     /// # Errors
@@ -333,36 +254,12 @@ impl Client {
             })
     }
 
-    /// Sets the timeouts that are not 0.
-    ///
-    /// # Errors
-    /// [`Refusal::Invalid`](super::Refusal) for more than the kernel can count in ticks.
-    pub fn set_timeouts(&self, timeouts: Timeouts) -> Result<(), IpvsError> {
-        self.run(&Command::SetTimeouts(timeouts))
-    }
-
     /// The synchronisation daemons that run, the master first.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn daemons(&self) -> Result<Vec<Daemon>, IpvsError> {
         self.dump(daemon_dump(), &read_daemon)
-    }
-
-    /// Starts a synchronisation daemon.
-    ///
-    /// # Errors
-    /// [`Refusal::DaemonRuns`](super::Refusal), [`Refusal::NoSuchInterface`](super::Refusal).
-    pub fn start_daemon(&self, daemon: &Daemon) -> Result<(), IpvsError> {
-        self.run(&Command::StartDaemon(daemon.clone()))
-    }
-
-    /// Stops a synchronisation daemon.
-    ///
-    /// # Errors
-    /// [`Refusal::DaemonDoesNotRun`](super::Refusal).
-    pub fn stop_daemon(&self, role: DaemonRole) -> Result<(), IpvsError> {
-        self.run(&Command::StopDaemon(role))
     }
 
     fn tell(&self, message: &[u8]) -> Result<(), NetlinkError> {

@@ -10,6 +10,7 @@ pub mod model;
 mod reconcile;
 #[cfg(test)]
 pub(crate) mod test_strategies;
+mod verbs;
 pub mod wire;
 
 pub use client::Client;

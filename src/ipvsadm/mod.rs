@@ -32,6 +32,8 @@ mod options;
 mod order;
 mod restore;
 mod rules;
+mod values;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
