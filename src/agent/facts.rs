@@ -62,6 +62,7 @@ pub(super) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentE
         }),
         links,
         controller: ssh.map(|ssh| ssh.controller),
+        controller_default_route: None,
         firewalld: running.contains("firewalld"),
         selinux: selinux::observe(&root)?.0,
         network_manager: running.contains("NetworkManager"),
