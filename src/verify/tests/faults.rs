@@ -58,7 +58,7 @@ const FAULTS: &[Fault] = &[
                 entry.set = None;
             }
         },
-        &["web1/file /etc/sysctl.d/90-lvslab.conf: 4 lines of text, mode 0644 → no such file"],
+        &["web1/file /etc/sysctl.d/90-lvslab.conf: 5 lines of text, mode 0644 → no such file"],
     ),
     (
         "the interface's own arp_ignore outbids all's",
