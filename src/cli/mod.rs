@@ -16,7 +16,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Answer, CommandError, Context, Situation};
+use crate::commands::{Answer, Asker, CommandError, Context, Situation};
 use crate::report::{Ink, Style};
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::{Progress, Silent};
@@ -220,7 +220,7 @@ impl Screen {
         }
     }
 
-    fn asker(&self) -> Option<Arc<dyn Fn(&str) -> bool + Send + Sync>> {
+    fn asker(&self) -> Option<Asker> {
         if !std::io::stdin().is_terminal() {
             return None;
         }

@@ -28,6 +28,9 @@ use crate::sys::progress::Progress;
 pub use error::CommandError;
 pub use trouble::Trouble;
 
+/// Puts a yes-or-no question to a person.
+pub type Asker = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// What every verb is given.
 #[derive(Clone)]
 pub struct Context {
@@ -38,7 +41,7 @@ pub struct Context {
     /// How text looks.
     pub style: Style,
     /// Puts a yes-or-no question to a person; `None` when there is nobody to ask.
-    pub ask: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    pub ask: Option<Asker>,
     /// What a person should know when the command is interrupted now.
     pub situation: Situation,
 }

@@ -19,6 +19,9 @@ use super::wire::{
 };
 use crate::netlink::{Batch, KernelError, NetlinkError, Socket};
 
+/// Reads one object from a reply's payload; `None` where the reply is of another kind.
+type Reader<'a, T> = dyn Fn(&[u8]) -> Result<Option<T>, IpvsError> + 'a;
+
 /// Reads and programs IPVS of the network namespace it was opened in.
 ///
 /// Everything, reading included, needs `CAP_NET_ADMIN` in that namespace's own user namespace.
@@ -273,11 +276,7 @@ impl Client {
         }
     }
 
-    fn get<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Option<T>, IpvsError> {
+    fn get<T>(&self, message: IpvsMessage, read: &Reader<T>) -> Result<Option<T>, IpvsError> {
         let message = message.encode();
         let get = || {
             let mut found = None;
@@ -295,11 +294,7 @@ impl Client {
         found.unwrap_or(Ok(None))
     }
 
-    fn dump<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Vec<T>, IpvsError> {
+    fn dump<T>(&self, message: IpvsMessage, read: &Reader<T>) -> Result<Vec<T>, IpvsError> {
         let message = message.encode();
         let dump = || {
             self.socket.dump(self.family.get(), &message, &mut |reply| {

@@ -384,11 +384,12 @@ mod tests {
                 ..web.clone()
             },
         );
-        assert_eq!(step(&table, &[empty.clone()]), [quiet.clone()]);
-        assert_eq!(step(&table, &[]), [quiet.clone()]);
+        let drain = std::slice::from_ref(&quiet);
+        assert_eq!(step(&table, std::slice::from_ref(&empty)), drain);
+        assert_eq!(step(&table, &[]), drain);
         run(&mut table, &quiet).unwrap();
         table[0].destinations[0].inactive = 1;
-        assert_eq!(step(&table, &[empty.clone()]), []);
+        assert_eq!(step(&table, std::slice::from_ref(&empty)), []);
         assert_eq!(step(&table, &[]), []);
         table[0].destinations[0].inactive = 0;
         assert_eq!(

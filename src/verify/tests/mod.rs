@@ -189,7 +189,10 @@ fn a_missing_default_route_blocks_what_the_client_sees() {
         .iter()
         .find(|c| c.status == Status::Fail)
         .unwrap();
-    assert_eq!(cause.fix, ["ip route replace default via 192.168.2.5 dev eth1"]);
+    assert_eq!(
+        cause.fix,
+        ["ip route replace default via 192.168.2.5 dev eth1"]
+    );
 }
 
 fn address(interface: &str, address: &str) -> AddressState {
