@@ -376,11 +376,7 @@ impl Client {
         }
     }
 
-    fn get<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Option<T>, IpvsError> {
+    fn get<T>(&self, message: IpvsMessage, read: &Reader<'_, T>) -> Result<Option<T>, IpvsError> {
         let message = message.encode();
         let get = || {
             let mut found = None;
@@ -398,11 +394,7 @@ impl Client {
         found.unwrap_or(Ok(None))
     }
 
-    fn dump<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(&[u8]) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Vec<T>, IpvsError> {
+    fn dump<T>(&self, message: IpvsMessage, read: &Reader<'_, T>) -> Result<Vec<T>, IpvsError> {
         let message = message.encode();
         let dump = || {
             self.socket.dump(self.family.get(), &message, &mut |reply| {
@@ -422,6 +414,9 @@ impl Client {
         Ok(self.family.replace(family) != family)
     }
 }
+
+/// Reads a reply's payload, or passes over it.
+type Reader<'a, T> = dyn Fn(&[u8]) -> Result<Option<T>, IpvsError> + 'a;
 
 fn is_not_found(error: &NetlinkError) -> bool {
     matches!(error, NetlinkError::Kernel(KernelError { errno, .. }) if *errno == libc::ENOENT)

@@ -384,15 +384,16 @@ mod tests {
                 ..web.clone()
             },
         );
-        assert_eq!(step(&table, &[empty.clone()]), [quiet.clone()]);
-        assert_eq!(step(&table, &[]), [quiet.clone()]);
+        let (emptied, quieted) = ([empty], [quiet.clone()]);
+        assert_eq!(step(&table, &emptied), quieted);
+        assert_eq!(step(&table, &[]), quieted);
         run(&mut table, &quiet).unwrap();
         table[0].destinations[0].inactive = 1;
-        assert_eq!(step(&table, &[empty.clone()]), []);
+        assert_eq!(step(&table, &emptied), []);
         assert_eq!(step(&table, &[]), []);
         table[0].destinations[0].inactive = 0;
         assert_eq!(
-            step(&table, &[empty]),
+            step(&table, &emptied),
             [Command::DeleteDestination(key, web.key())]
         );
         assert_eq!(step(&table, &[]), [Command::DeleteService(key)]);

@@ -54,9 +54,9 @@ where
 }
 
 /// Attributes of a list one after the other, each as its kind, its whole and its value.
-pub(super) fn each<'a>(
-    list: &'a [u8],
-) -> impl Iterator<Item = Result<(NlaBuffer<&'a [u8]>, &'a [u8]), DecodeError>> {
+pub(super) fn each(
+    list: &[u8],
+) -> impl Iterator<Item = Result<(NlaBuffer<&[u8]>, &[u8]), DecodeError>> {
     NlasIterator::new(list).map(|attribute| {
         let attribute = attribute?;
         let length = usize::from(attribute.length());
