@@ -384,16 +384,16 @@ mod tests {
                 ..web.clone()
             },
         );
-        let drain = std::slice::from_ref(&quiet);
-        assert_eq!(step(&table, std::slice::from_ref(&empty)), drain);
-        assert_eq!(step(&table, &[]), drain);
+        let (emptied, quieted) = ([empty], [quiet.clone()]);
+        assert_eq!(step(&table, &emptied), quieted);
+        assert_eq!(step(&table, &[]), quieted);
         run(&mut table, &quiet).unwrap();
         table[0].destinations[0].inactive = 1;
-        assert_eq!(step(&table, std::slice::from_ref(&empty)), []);
+        assert_eq!(step(&table, &emptied), []);
         assert_eq!(step(&table, &[]), []);
         table[0].destinations[0].inactive = 0;
         assert_eq!(
-            step(&table, &[empty]),
+            step(&table, &emptied),
             [Command::DeleteDestination(key, web.key())]
         );
         assert_eq!(step(&table, &[]), [Command::DeleteService(key)]);
