@@ -96,10 +96,10 @@ proptest! {
             for (at, step) in plan.steps.iter().enumerate() {
                 match &step.resource {
                     Resource::Sysctl(_) => prop_assert!(at < first_address, "settings come before addresses"),
-                    Resource::Address(address) => if address.label.is_none() {
+                    Resource::Address(address) if address.label.is_none() => {
                         let link = position(plan, |r| matches!(r, Resource::Link(l) if l.interface == address.interface));
                         prop_assert!(link.is_some_and(|link| link < at), "up before the address");
-                    },
+                    }
                     Resource::DefaultRoute(_) => prop_assert!(
                         !plan.steps[at..].iter().any(|s| matches!(s.resource, Resource::Address(_))),
                         "addresses come before the route"
