@@ -1,2 +1,17 @@
-//! The `lvslab` binary: everything is in the library.
-fn main() {}
+//! The `lvslab` binary: picks the face by who calls it and how. Everything else is in the library.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let called = std::env::args_os().next().unwrap_or_default();
+    match Path::new(&called)
+        .file_name()
+        .and_then(|name| name.to_str())
+    {
+        // PID 1 alone is not enough: a container's only process has that number, too.
+        Some("init") if std::process::id() == 1 => lvslab::sandbox::init::run(),
+        Some("ipvsadm") => lvslab::cli::drop_in(std::env::args_os()),
+        _ => lvslab::cli::main(),
+    }
+}

@@ -6,10 +6,15 @@ use super::protocol::Response;
 const BODY_BYTES: usize = 4096;
 
 /// `--write-out` text for `mark`, which no body can foresee.
+///
+/// The numbers go to both outputs: curl keeps standard output back while it works, so when it has to be
+/// ended in the middle of a request, the latest ones are on standard error only. A curl without
+/// `%{stderr}` (before 7.63) repeats them on standard output.
 pub(super) fn write_out(mark: &str) -> String {
-    format!(
-        "\\n{mark}|%{{http_code}}|%{{exitcode}}|%{{local_port}}|%{{time_total}}|%{{num_connects}}\\n"
-    )
+    let numbers = format!(
+        "{mark}|%{{http_code}}|%{{exitcode}}|%{{local_port}}|%{{time_total}}|%{{num_connects}}\\n"
+    );
+    format!("\\n{numbers}%{{stderr}}{numbers}")
 }
 
 /// A request's answer, and whether it came over a connection of its own.
@@ -26,7 +31,8 @@ pub(super) struct Answer {
 /// `%{exitcode}` is newer than RHEL 8's curl; where it is missing, the `curl: (N) …` lines of `stderr` are
 /// taken in order for the requests that got no answer.
 pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Answer> {
-    let begin = format!("\n{mark}|");
+    let mark = format!("{mark}|");
+    let begin = format!("\n{mark}");
     let mut complaints = stderr.lines().filter_map(complaint);
     let mut answers = Vec::new();
     let mut rest = stdout;
@@ -34,33 +40,53 @@ pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Answer> {
         let (body, from) = (&rest[..at], &rest[at + begin.len()..]);
         let Some(end) = find(from, b"\n") else { break };
         let line = String::from_utf8_lossy(&from[..end]);
+        answers.push(answer(&line, body, &mut complaints));
         rest = &from[end + 1..];
-        let fields: Vec<&str> = line.split('|').collect();
-        let number = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok());
-        let status = number(0).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
-        let curl_exit = number(1)
-            .and_then(|n| i32::try_from(n).ok())
-            .unwrap_or_else(|| {
-                // No answer and no complaint: some failure all the same (CURLE_GOT_NOTHING).
-                if status == 0 {
-                    complaints.next().unwrap_or(52)
-                } else {
-                    0
-                }
-            });
-        let seconds = fields.get(3).and_then(|f| f.parse::<f64>().ok());
-        answers.push(Answer {
-            response: Response {
-                status,
-                curl_exit,
-                body: text(body),
-                local_port: number(2).and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
-                seconds: seconds.filter(|s| s.is_finite()).unwrap_or(0.0),
-            },
-            connections: number(4).unwrap_or(0),
-        });
+        if rest.starts_with(mark.as_bytes()) {
+            // Repeated for want of a standard error.
+            let end = find(rest, b"\n").map_or(rest.len(), |end| end + 1);
+            rest = &rest[end..];
+        }
+    }
+    // Whenever curl writes a body it lets go of everything before: only the first of those that are
+    // missing can have one.
+    let mut body = rest;
+    let numbers = stderr
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .filter_map(|line| line.trim_end().strip_prefix(&mark));
+    for line in numbers.skip(answers.len()) {
+        answers.push(answer(line, body, &mut complaints));
+        body = b"";
     }
     answers
+}
+
+fn answer(line: &str, body: &[u8], complaints: &mut impl Iterator<Item = i32>) -> Answer {
+    let fields: Vec<&str> = line.split('|').collect();
+    let number = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok());
+    let status = number(0).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+    let curl_exit = number(1)
+        .and_then(|n| i32::try_from(n).ok())
+        .unwrap_or_else(|| {
+            // No answer and no complaint: some failure all the same (CURLE_GOT_NOTHING).
+            if status == 0 {
+                complaints.next().unwrap_or(52)
+            } else {
+                0
+            }
+        });
+    let seconds = fields.get(3).and_then(|f| f.parse::<f64>().ok());
+    Answer {
+        response: Response {
+            status,
+            curl_exit,
+            body: text(body),
+            local_port: number(2).and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
+            seconds: seconds.filter(|s| s.is_finite()).unwrap_or(0.0),
+        },
+        connections: number(4).unwrap_or(0),
+    }
 }
 
 fn text(body: &[u8]) -> String {
@@ -133,6 +159,42 @@ mod tests {
             .map(|a| a.response.curl_exit)
             .collect();
         assert_eq!(exits, [0, 28, 7]);
+    }
+
+    #[test]
+    fn what_curl_kept_back_when_it_was_ended_is_taken_from_standard_error() {
+        let lines = ["200|0|1|0.1|1", "200|0|2|0.1|1", "000|28|0|1.0|1"];
+        let mut stdout = printed(b"first", lines[0]);
+        stdout.extend(b"second");
+        let stderr: String = lines
+            .iter()
+            .map(|line| format!("{MARK}|{line}\ncurl: (0) whatever\n"))
+            .collect();
+        let cut = format!("{stderr}{MARK}|200|0|");
+        let short: Vec<_> = parse(&stdout, &cut, MARK)
+            .iter()
+            .map(|a| (a.response.body.clone(), a.response.curl_exit))
+            .collect();
+        let expected = [("first", 0), ("second", 0), ("", 28)];
+        assert_eq!(short, expected.map(|(body, exit)| (body.to_owned(), exit)));
+    }
+
+    #[test]
+    fn an_old_curl_repeats_the_numbers_on_standard_output() {
+        let mut stdout = Vec::new();
+        for body in ["a", "b"] {
+            stdout.extend(printed(body.as_bytes(), "200||7|0.1|1"));
+            stdout.extend(format!("{MARK}|200||7|0.1|1\n").bytes());
+        }
+        let bodies: Vec<_> = parse(
+            &stdout,
+            "curl: unknown --write-out variable: 'stderr'\n",
+            MARK,
+        )
+        .into_iter()
+        .map(|a| a.response.body)
+        .collect();
+        assert_eq!(bodies, ["a", "b"]);
     }
 
     #[test]

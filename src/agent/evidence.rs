@@ -1,17 +1,21 @@
 //! What a host shows of itself beyond the plan's resources, for the checks.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
 use super::error::{because, host};
 use super::facts::mac;
+use super::ipvs_traffic;
 use super::kind::{Local, ipvs};
 use super::machine::Machine;
 use super::protocol::{
-    AgentError, BootSysctl, Collect, HostEvidence, LinkEvidence, Listener, Neighbour, RouteEvidence,
+    AgentError, BootSysctl, Collect, ConnectionEntry, HostEvidence, LinkEvidence, Listener,
+    Neighbour, RouteEvidence,
 };
 use super::root::Root;
 use super::sockets;
 use super::sysctl_files;
+use crate::ipvs::Counters;
 
 /// Looks at everything that is asked for. Nothing is changed.
 pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvidence, AgentError> {
@@ -81,7 +85,26 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
         listeners: listeners(&root)?,
         neighbours,
         ipvs,
+        ipvs_totals: request.ipvs.then(|| totals(&root)).flatten(),
+        ipvs_connections: request
+            .ipvs_connections_of
+            .and_then(|client| connections(&root, client)),
     })
+}
+
+/// `None` where the kernel has no IPVS (yet): the file comes with the module.
+fn totals(root: &Root) -> Option<Counters> {
+    ipvs_traffic::totals(&network_file(root, "ip_vs_stats_percpu").ok()?)
+}
+
+fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
+    let table = network_file(root, "ip_vs_conn").ok()?;
+    Some(ipvs_traffic::connections(&table, client))
+}
+
+/// A file of this thread's network namespace.
+fn network_file(root: &Root, name: &str) -> std::io::Result<String> {
+    fs::read_to_string(root.join("/proc/thread-self/net").join(name))
 }
 
 fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
@@ -100,9 +123,8 @@ fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
 
 /// A kernel without IPv6 has no second table.
 fn listeners(root: &Root) -> Result<Vec<Listener>, AgentError> {
-    let table = |name: &str| fs::read_to_string(root.join("/proc/thread-self/net").join(name));
-    let v4 =
-        table("tcp").map_err(|error| because(format!("cannot read /proc/net/tcp: {error}")))?;
-    let v6 = table("tcp6").unwrap_or_default();
+    let v4 = network_file(root, "tcp")
+        .map_err(|error| because(format!("cannot read /proc/net/tcp: {error}")))?;
+    let v6 = network_file(root, "tcp6").unwrap_or_default();
     Ok([sockets::listeners(&v4), sockets::listeners(&v6)].concat())
 }

@@ -43,6 +43,10 @@ pub(super) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentE
     let running = processes::running(&root, &["firewalld", "NetworkManager"]);
     let network = machine.network()?;
     let links = links(network)?;
+    let controller_default_route = match &ssh {
+        Some(ssh) => network.default_route_to(ssh.controller)?,
+        None => None,
+    };
     Ok(Facts {
         hostname: hostname(&root),
         os,
@@ -62,6 +66,7 @@ pub(super) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentE
         }),
         links,
         controller: ssh.map(|ssh| ssh.controller),
+        controller_default_route,
         firewalld: running.contains("firewalld"),
         selinux: selinux::observe(&root)?.0,
         network_manager: running.contains("NetworkManager"),

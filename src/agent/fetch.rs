@@ -74,13 +74,19 @@ pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
 fn curl(request: &Fetch, mark: &str) -> Command {
     let seconds = request.timeout_seconds.max(1).to_string();
     let mut curl = command::command("curl");
-    curl.args(["--disable", "--silent", "--show-error", "--globoff"])
-        .args(["--noproxy", "*", "--http1.1"])
-        .args(["--header", "Connection: close"])
-        .args(["--max-time", &seconds, "--connect-timeout", &seconds])
-        .args(["--max-filesize", &LARGEST_ANSWER_BYTES.to_string()])
-        .args(["--write-out", &write_out(mark)])
-        .args(["--config", "-"]);
+    curl.args([
+        "--disable",
+        "--silent",
+        "--show-error",
+        "--globoff",
+        "--no-buffer",
+    ])
+    .args(["--noproxy", "*", "--http1.1"])
+    .args(["--header", "Connection: close"])
+    .args(["--max-time", &seconds, "--connect-timeout", &seconds])
+    .args(["--max-filesize", &LARGEST_ANSWER_BYTES.to_string()])
+    .args(["--write-out", &write_out(mark)])
+    .args(["--config", "-"]);
     curl
 }
 
@@ -116,7 +122,7 @@ mod tests {
     fn server(
         answers: usize,
         answer: impl Fn(usize, &mut TcpStream) -> bool + Send + 'static,
-    ) -> (String, std::thread::JoinHandle<usize>) {
+    ) -> (String, std::thread::JoinHandle<Vec<TcpStream>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let thread = std::thread::spawn(move || {
@@ -128,9 +134,8 @@ mod tests {
                     open.push(stream);
                 }
             }
-            // Whatever is open stays so until the caller is done with us.
-            drop(listener);
-            open.len()
+            // Whatever is open stays so until the caller asks for it.
+            open
         });
         (url, thread)
     }
@@ -195,7 +200,7 @@ mod tests {
             ..request(&url, 2)
         };
         let responses = fetch(&hasty).unwrap();
-        assert_eq!(server.join().unwrap(), 1);
+        assert_eq!(server.join().unwrap().len(), 1);
         let short: Vec<_> = responses
             .iter()
             .map(|r| (r.status, r.curl_exit, r.body.as_str()))

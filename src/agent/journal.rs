@@ -25,6 +25,10 @@ const VERSION: u32 = 1;
 /// Something that will be put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "item", rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a journal has a few dozen of them"
+)]
 pub(super) enum Item {
     /// A resource and what was there before it was first changed.
     Resource {
@@ -72,6 +76,7 @@ impl Entry {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum Line {
     Journal {
         version: u32,

@@ -12,6 +12,7 @@ mod evidence;
 mod facts;
 mod fetch;
 pub mod frame;
+mod ipvs_traffic;
 mod journal;
 mod kind;
 mod lock;
@@ -23,6 +24,8 @@ pub mod protocol;
 mod revert;
 mod root;
 mod serve;
+#[cfg(test)]
+mod session_tests;
 mod sockets;
 mod ssh_connection;
 pub mod sysctl_files;

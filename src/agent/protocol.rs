@@ -3,7 +3,7 @@
 //! The agent opens with [`Reply::Hello`]. Each [`Request`] is answered by any number of
 //! [`Reply::Progress`] and then exactly one other reply. End of input ends the agent.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,9 @@ pub struct Collect {
     pub routes_to: Vec<Ipv4Addr>,
     /// Whether to read the IPVS table.
     pub ipvs: bool,
+    /// Client whose entries of the IPVS connection table are wanted.
+    #[serde(default)]
+    pub ipvs_connections_of: Option<Ipv4Addr>,
 }
 
 /// See [`Request::Fetch`].
@@ -225,6 +228,28 @@ pub struct HostEvidence {
     pub neighbours: Vec<Neighbour>,
     /// IPVS table, where asked for; the error's text where it cannot be read.
     pub ipvs: Option<Result<ipvs::Table, String>>,
+    /// Traffic of all services since the module was loaded, with [`Collect::ipvs`]: the sum of the lines of
+    /// `/proc/net/ip_vs_stats_percpu`, whose counters are live. Those of [`Self::ipvs`] are copied by the
+    /// kernel's estimator every two seconds only, too seldom for a before and after. No rates.
+    #[serde(default)]
+    pub ipvs_totals: Option<ipvs::Counters>,
+    /// Entries of `/proc/net/ip_vs_conn` of the client of [`Collect::ipvs_connections_of`], where asked for
+    /// and readable; persistence templates (client port 0) left out.
+    #[serde(default)]
+    pub ipvs_connections: Option<Vec<ConnectionEntry>>,
+}
+
+/// One TCP connection the director has handed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionEntry {
+    /// Client.
+    pub client: SocketAddrV4,
+    /// VIP and port.
+    pub service: SocketAddrV4,
+    /// Real server.
+    pub destination: SocketAddrV4,
+    /// Kernel's state, `ESTABLISHED`, `SYN_RECV`, ...
+    pub state: String,
 }
 
 /// An interface.

@@ -14,6 +14,7 @@ impl Root {
     }
 
     /// A directory that stands for `/`.
+    #[cfg(test)]
     #[must_use]
     pub fn at(directory: &Path) -> Self {
         Self(directory.to_owned())

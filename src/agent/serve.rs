@@ -32,14 +32,15 @@ pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
     session.run(input)
 }
 
-struct Session<W> {
-    machine: Local,
-    is_root: bool,
-    output: W,
+/// One session on one machine.
+pub(super) struct Session<W> {
+    pub(super) machine: Local,
+    pub(super) is_root: bool,
+    pub(super) output: W,
 }
 
 impl<W: Write> Session<W> {
-    fn run(&mut self, mut input: impl Read) -> io::Result<()> {
+    pub(super) fn run(&mut self, mut input: impl Read) -> io::Result<()> {
         self.send(&Reply::Hello {
             protocol: VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,1 +1,255 @@
-//! cli: to be described.
+//! The program's edge: arguments in, text and exit codes out. No knowledge of labs.
+//!
+//! Standard output has the answer, standard error has progress and complaints. Errors are printed here, once.
+
+mod arguments;
+mod error;
+pub mod exit;
+mod question;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::commands::{Answer, Asker, CommandError, Context, Situation};
+use crate::report::{Ink, Style};
+use crate::sys::dirs::Dirs;
+use crate::sys::progress::{Progress, Silent};
+
+use arguments::{Arguments, Verb};
+use terminal::{Bars, Lines};
+
+/// The program, with its arguments from the system.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to standard output and is no failure; both are clap's to know.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            });
+        }
+    };
+    match arguments.verb {
+        Verb::Agent => serve(),
+        Verb::Boot => boot(),
+        Verb::Ipvsadm { arguments } => drop_in(std::iter::once("ipvsadm".into()).chain(arguments)),
+        verb => ExitCode::from(run(verb)),
+    }
+}
+
+/// ipvsadm, with its arguments as the system gives them: its own name first.
+#[must_use]
+pub fn drop_in(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    // Exit statuses are eight bits wide; ipvsadm(8) has 255 among them.
+    ExitCode::from(u8::try_from(crate::ipvsadm::main(arguments)).unwrap_or(u8::MAX))
+}
+
+/// Until the controller closes its end.
+fn serve() -> ExitCode {
+    ended(
+        "agent",
+        crate::agent::serve(std::io::stdin().lock(), std::io::stdout().lock()),
+    )
+}
+
+/// As the host's init starts it.
+fn boot() -> ExitCode {
+    ended("boot", crate::agent::boot::run())
+}
+
+fn ended(face: &str, result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("lvslab {face}: {error}\n"));
+            ExitCode::from(exit::INTERNAL)
+        }
+    }
+}
+
+fn run(verb: Verb) -> u8 {
+    let json = verb.json();
+    let screen = Screen::new(json);
+    let context = match context(&screen) {
+        Ok(context) => context,
+        Err(error) => return failed(&error, json, &screen),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return failed(&CommandError::io("start the runtime")(error), json, &screen);
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = perform(verb, &context) => Some(result),
+            () = interruption() => None,
+        }
+    });
+    // Work that blocks is not waited for: an interrupted run ends now.
+    runtime.shutdown_background();
+    screen.clear();
+    match result {
+        Some(Ok(answer)) => {
+            print(&answer.text);
+            complain(&answer.complaint);
+            exit::code(answer.status)
+        }
+        Some(Err(error)) => failed(&error, json, &screen),
+        None => {
+            let situation = context.situation.get();
+            complain(&if situation.is_empty() {
+                "interrupted\n".to_owned()
+            } else {
+                format!("interrupted: {situation}\n")
+            });
+            exit::INTERRUPTED
+        }
+    }
+}
+
+async fn perform(verb: Verb, context: &Context) -> Result<Answer, CommandError> {
+    match verb {
+        Verb::Up(verb) => verb.exec(context).await,
+        Verb::Plan(verb) => verb.exec(context).await,
+        Verb::Verify(verb) => verb.exec(context).await,
+        Verb::Down(verb) => verb.exec(context).await,
+        Verb::Explain(verb) => verb.exec(context),
+        Verb::Exec(verb) => verb.exec(context).await,
+        Verb::Sandbox(verb) => verb.exec(context).await,
+        Verb::Completions(verb) => Ok(verb.exec(Arguments::command())),
+        Verb::Man(verb) => verb.exec(Arguments::command()),
+        Verb::Ssh(verb) => match verb.exec(context)? {},
+        // Dispatched before there is a runtime.
+        Verb::Agent | Verb::Boot | Verb::Ipvsadm { .. } => Ok(Answer::done("")),
+    }
+}
+
+/// SIGINT or SIGTERM.
+async fn interruption() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn context(screen: &Screen) -> Result<Context, CommandError> {
+    Ok(Context {
+        dirs: Dirs::from_environment().map_err(CommandError::io("find lvslab's directories"))?,
+        progress: screen.progress(),
+        style: style(),
+        ask: screen.asker(),
+        situation: Situation::default(),
+    })
+}
+
+/// Colour on a terminal only, and nowhere where NO_COLOR asks for none (no-color.org).
+fn style() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match console::Term::stdout().size_checked() {
+        Some((_, columns)) if std::io::stdout().is_terminal() => {
+            let ink = if unwanted || dumb() {
+                Ink::Plain
+            } else {
+                Ink::Ansi
+            };
+            Style::new(ink, columns.into())
+        }
+        _ => Style::new(Ink::Plain, 100),
+    }
+}
+
+fn dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+}
+
+fn failed(error: &CommandError, json: bool, screen: &Screen) -> u8 {
+    screen.clear();
+    let status = error.status();
+    complain(&error::text(error));
+    if json {
+        print(&format!("{:#}\n", error::document(error)));
+    }
+    exit::code(status)
+}
+
+/// Standard error, as it is used for progress and questions.
+enum Screen {
+    Bars(Arc<Bars>),
+    Lines(Arc<Lines<std::io::Stderr>>),
+    Nothing,
+}
+
+impl Screen {
+    fn new(json: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        if terminal && !dumb() {
+            Self::Bars(Arc::new(Bars::new()))
+        } else if json {
+            Self::Nothing
+        } else {
+            Self::Lines(Arc::new(Lines::new(std::io::stderr())))
+        }
+    }
+
+    fn progress(&self) -> Arc<dyn Progress> {
+        match self {
+            Self::Bars(bars) => Arc::clone(bars) as _,
+            Self::Lines(lines) => Arc::clone(lines) as _,
+            Self::Nothing => Arc::new(Silent),
+        }
+    }
+
+    fn asker(&self) -> Option<Asker> {
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        match self {
+            Self::Bars(bars) => {
+                let bars = Arc::clone(bars);
+                Some(Arc::new(move |question: &str| {
+                    bars.suspend(|| question::ask(question))
+                }))
+            }
+            Self::Lines(_) => Some(Arc::new(question::ask)),
+            Self::Nothing => None,
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::Bars(bars) = self {
+            bars.clear();
+        }
+    }
+}
+
+/// To standard output. A reader that has gone away has read what it wanted.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// To standard error.
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -11,15 +11,16 @@ use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 
 use super::command::Command;
 use super::error::{IpvsError, Refused};
-use super::model::{
-    Daemon, DaemonRole, Destination, DestinationKey, DestinationStatus, Info, Service, ServiceKey,
-    ServiceStatus, Table, Timeouts,
-};
+use super::model::{Daemon, DestinationStatus, Info, ServiceKey, ServiceStatus, Table, Timeouts};
+use super::reconcile::{Desired, Others, Removal, reconcile};
 use super::wire::{
-    CommandNumber, IpvsMessage, daemon_dump, destination_dump, read_daemon, read_destination,
-    read_info, read_service, read_timeouts, request, service_get,
+    CommandNumber, IpvsMessage, daemon_dump, destination_dump, encode, read_daemon,
+    read_destination, read_info, read_service, read_timeouts, service_get,
 };
 use crate::netlink::{Batch, KernelError, NetlinkError, Socket};
+
+/// Reads one object from a reply's payload; `None` where the reply is of another kind.
+type Reader<'a, T> = dyn Fn(&[u8]) -> Result<Option<T>, IpvsError> + 'a;
 
 /// Reads and programs IPVS of the network namespace it was opened in.
 ///
@@ -114,8 +115,8 @@ impl Client {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
-        self.dump(destination_dump(key), &|message| {
-            read_destination(message, key.family())
+        self.dump(destination_dump(key), &|payload| {
+            read_destination(payload, key.family())
         })
     }
 
@@ -141,7 +142,8 @@ impl Client {
     /// # Errors
     /// [`IpvsError::Refused`] with the command and the reason.
     pub fn run(&self, command: &Command) -> Result<(), IpvsError> {
-        let message = request(command).encode();
+        let mut message = Vec::new();
+        encode(command, &mut message);
         match self.tell(&message) {
             Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
             result => Ok(result?),
@@ -165,6 +167,41 @@ impl Client {
         Ok(refused)
     }
 
+    /// Makes the table so, with the fewest changes, and returns the commands that it took. What stays is
+    /// not touched and keeps its connections.
+    ///
+    /// # Errors
+    /// The first command that was refused; the others are done.
+    pub fn apply(
+        &self,
+        desired: &[Desired],
+        others: Others,
+        removal: Removal,
+    ) -> Result<Vec<Command>, IpvsError> {
+        let changes = || Ok::<_, IpvsError>(reconcile(&self.table()?, desired, others, removal));
+        let mut commands = changes()?;
+        // A table that others change may be read wrongly, and what is deleted is gone.
+        let deletes = commands.iter().any(|command| {
+            matches!(
+                command,
+                Command::DeleteService(_) | Command::DeleteDestination(..)
+            )
+        });
+        if deletes {
+            commands = changes()?;
+        }
+        match self.batch(&commands)?.into_iter().next() {
+            Some(refused) => Err(refused.into()),
+            None => Ok(commands),
+        }
+    }
+
+    /// The number that generic netlink has given the family `IPVS`.
+    #[must_use]
+    pub fn family_id(&self) -> u16 {
+        self.family.get()
+    }
+
     fn batch_once(&self, commands: &[Command]) -> Result<Vec<Refused>, IpvsError> {
         let mut refused = Vec::new();
         let mut batch = Batch::new(&self.socket);
@@ -178,8 +215,10 @@ impl Client {
             sent += count;
             Ok(())
         };
+        let mut message = Vec::new();
         for command in commands {
-            let message = request(command).encode();
+            message.clear();
+            encode(command, &mut message);
             if batch.is_full_for(message.len()) {
                 flush(&mut batch)?;
             }
@@ -187,82 +226,6 @@ impl Client {
         }
         flush(&mut batch)?;
         Ok(refused)
-    }
-
-    /// Creates a service.
-    ///
-    /// # Errors
-    /// [`Refusal::ServiceExists`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
-    pub fn create_service(&self, service: &Service) -> Result<(), IpvsError> {
-        self.run(&Command::CreateService(service.clone()))
-    }
-
-    /// Replaces everything of a service but its identity and destinations.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
-    pub fn edit_service(&self, service: &Service) -> Result<(), IpvsError> {
-        self.run(&Command::EditService(service.clone()))
-    }
-
-    /// Deletes a service with its destinations.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal).
-    pub fn delete_service(&self, key: ServiceKey) -> Result<(), IpvsError> {
-        self.run(&Command::DeleteService(key))
-    }
-
-    /// Adds a destination to a service.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::DestinationExists`](super::Refusal).
-    pub fn add_destination(
-        &self,
-        service: ServiceKey,
-        destination: &Destination,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::AddDestination(service, destination.clone()))
-    }
-
-    /// Replaces everything of a destination but its identity.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
-    pub fn edit_destination(
-        &self,
-        service: ServiceKey,
-        destination: &Destination,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::EditDestination(service, destination.clone()))
-    }
-
-    /// Deletes a destination.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
-    pub fn delete_destination(
-        &self,
-        service: ServiceKey,
-        destination: DestinationKey,
-    ) -> Result<(), IpvsError> {
-        self.run(&Command::DeleteDestination(service, destination))
-    }
-
-    /// Deletes every service.
-    ///
-    /// # Errors
-    /// When the kernel cannot be told.
-    pub fn flush(&self) -> Result<(), IpvsError> {
-        self.run(&Command::Flush)
-    }
-
-    /// Sets the counters of a service and its destinations, or of everything, to zero.
-    ///
-    /// # Errors
-    /// [`Refusal::NoSuchService`](super::Refusal).
-    pub fn zero(&self, service: Option<ServiceKey>) -> Result<(), IpvsError> {
-        self.run(&Command::Zero(service))
     }
 
     /// Version and size of the connection table.
@@ -274,10 +237,9 @@ impl Client {
             command: CommandNumber::GET_INFO,
             attributes: Vec::new(),
         };
-        self.get(message, &|reply| Ok(read_info(&reply)))?
-            .ok_or(IpvsError::Missing {
-                attribute: "IPVS_CMD_SET_INFO",
-            })
+        self.get(message, &read_info)?.ok_or(IpvsError::Missing {
+            attribute: "IPVS_CMD_SET_INFO",
+        })
     }
 
     /// Timeouts of connections.
@@ -289,18 +251,10 @@ impl Client {
             command: CommandNumber::GET_CONFIG,
             attributes: Vec::new(),
         };
-        self.get(message, &|reply| Ok(read_timeouts(&reply)))?
+        self.get(message, &read_timeouts)?
             .ok_or(IpvsError::Missing {
                 attribute: "IPVS_CMD_SET_CONFIG",
             })
-    }
-
-    /// Sets the timeouts that are not 0.
-    ///
-    /// # Errors
-    /// [`Refusal::Invalid`](super::Refusal) for more than the kernel can count in ticks.
-    pub fn set_timeouts(&self, timeouts: Timeouts) -> Result<(), IpvsError> {
-        self.run(&Command::SetTimeouts(timeouts))
     }
 
     /// The synchronisation daemons that run, the master first.
@@ -309,22 +263,6 @@ impl Client {
     /// When the kernel cannot be asked.
     pub fn daemons(&self) -> Result<Vec<Daemon>, IpvsError> {
         self.dump(daemon_dump(), &read_daemon)
-    }
-
-    /// Starts a synchronisation daemon.
-    ///
-    /// # Errors
-    /// [`Refusal::DaemonRuns`](super::Refusal), [`Refusal::NoSuchInterface`](super::Refusal).
-    pub fn start_daemon(&self, daemon: &Daemon) -> Result<(), IpvsError> {
-        self.run(&Command::StartDaemon(daemon.clone()))
-    }
-
-    /// Stops a synchronisation daemon.
-    ///
-    /// # Errors
-    /// [`Refusal::DaemonDoesNotRun`](super::Refusal).
-    pub fn stop_daemon(&self, role: DaemonRole) -> Result<(), IpvsError> {
-        self.run(&Command::StopDaemon(role))
     }
 
     fn tell(&self, message: &[u8]) -> Result<(), NetlinkError> {
@@ -338,17 +276,13 @@ impl Client {
         }
     }
 
-    fn get<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Option<T>, IpvsError> {
+    fn get<T>(&self, message: IpvsMessage, read: &Reader<T>) -> Result<Option<T>, IpvsError> {
         let message = message.encode();
         let get = || {
             let mut found = None;
             self.socket
                 .request(self.family.get(), 0, &message, &mut |reply| {
-                    found = Some(IpvsMessage::decode(reply.payload)?);
+                    found = Some(read(reply.payload));
                     Ok(())
                 })
                 .map(|()| found)
@@ -357,18 +291,14 @@ impl Client {
             Err(error) if is_not_found(&error) && self.has_new_family()? => get()?,
             result => result?,
         };
-        found.map_or(Ok(None), read)
+        found.unwrap_or(Ok(None))
     }
 
-    fn dump<T>(
-        &self,
-        message: IpvsMessage,
-        read: &dyn Fn(IpvsMessage) -> Result<Option<T>, IpvsError>,
-    ) -> Result<Vec<T>, IpvsError> {
+    fn dump<T>(&self, message: IpvsMessage, read: &Reader<T>) -> Result<Vec<T>, IpvsError> {
         let message = message.encode();
         let dump = || {
             self.socket.dump(self.family.get(), &message, &mut |reply| {
-                Ok(Some(read(IpvsMessage::decode(reply.payload)?)))
+                Ok(Some(read(reply.payload)))
             })
         };
         let replies = match dump() {

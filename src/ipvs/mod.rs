@@ -10,6 +10,7 @@ pub mod model;
 mod reconcile;
 #[cfg(test)]
 pub(crate) mod test_strategies;
+mod verbs;
 pub mod wire;
 
 pub use client::Client;
@@ -20,4 +21,4 @@ pub use model::{
     Forwarding, Granularity, Info, Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport,
     TunnelKind,
 };
-pub use reconcile::{Desired, Others, reconcile, reconcile_service};
+pub use reconcile::{Desired, Others, Removal, reconcile, reconcile_service};

@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::command::Command;
-use super::model::{Destination, DestinationKey, Service, ServiceKey, ServiceStatus};
+use super::model::{
+    Destination, DestinationKey, DestinationStatus, Service, ServiceKey, ServiceStatus,
+};
 
 /// A service as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +28,24 @@ pub enum Others {
     Delete,
 }
 
+/// How destinations go that should not be there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// At once. The kernel then drops the packets of their connections.
+    AtOnce,
+    /// They get weight 0 and no new connections; once they have none they go. Until then reconciling
+    /// again finds nothing to do, or that they can go.
+    WhenIdle,
+}
+
 /// Commands, in their order, that turn `current` into `desired`. Nothing when it is so already.
 #[must_use]
-pub fn reconcile(current: &[ServiceStatus], desired: &[Desired], others: Others) -> Vec<Command> {
+pub fn reconcile(
+    current: &[ServiceStatus],
+    desired: &[Desired],
+    others: Others,
+    removal: Removal,
+) -> Vec<Command> {
     let mut commands = Vec::new();
     let found: HashMap<ServiceKey, &ServiceStatus> = current
         .iter()
@@ -36,30 +53,38 @@ pub fn reconcile(current: &[ServiceStatus], desired: &[Desired], others: Others)
         .collect();
     let wanted: HashSet<ServiceKey> = desired.iter().map(|one| one.service.key).collect();
     if others == Others::Delete {
-        commands.extend(
-            current
-                .iter()
-                .map(|status| status.service.key)
-                .filter(|key| !wanted.contains(key))
-                .map(Command::DeleteService),
-        );
+        for status in current {
+            if !wanted.contains(&status.service.key) {
+                commands.extend(remove_service(status, removal));
+            }
+        }
     }
     for one in desired {
-        commands.extend(reconcile_service(
+        commands.extend(service_commands(
             found.get(&one.service.key).copied(),
             &one.service,
             &one.destinations,
+            removal,
         ));
     }
     commands
 }
 
-/// [`reconcile`] for one service.
+/// [`reconcile`] for one service, removing at once.
 #[must_use]
 pub fn reconcile_service(
     current: Option<&ServiceStatus>,
     service: &Service,
     destinations: &[Destination],
+) -> Vec<Command> {
+    service_commands(current, service, destinations, Removal::AtOnce)
+}
+
+fn service_commands(
+    current: Option<&ServiceStatus>,
+    service: &Service,
+    destinations: &[Destination],
+    removal: Removal,
 ) -> Vec<Command> {
     let key = service.key;
     let mut commands = Vec::new();
@@ -70,9 +95,9 @@ pub fn reconcile_service(
         }
         Some(_) => {}
     }
-    let found: HashMap<DestinationKey, &Destination> = current
-        .into_iter()
-        .flat_map(|status| &status.destinations)
+    let present = current.map_or(&[][..], |status| &status.destinations);
+    let found: HashMap<DestinationKey, &Destination> = present
+        .iter()
         .map(|status| (status.destination.key(), &status.destination))
         .collect();
     let wanted: HashMap<DestinationKey, &Destination> =
@@ -93,14 +118,44 @@ pub fn reconcile_service(
         }
     }
     commands.extend(
-        current
-            .into_iter()
-            .flat_map(|status| &status.destinations)
-            .map(|status| status.destination.key())
-            .filter(|identity| !wanted.contains_key(identity))
-            .map(|identity| Command::DeleteDestination(key, identity)),
+        present
+            .iter()
+            .filter(|status| !wanted.contains_key(&status.destination.key()))
+            .filter_map(|status| remove_destination(key, status, removal)),
     );
     commands
+}
+
+fn is_idle(status: &DestinationStatus) -> bool {
+    status.active == 0 && status.inactive == 0
+}
+
+/// The next step of removing a destination, `None` while there is nothing to do but wait.
+fn remove_destination(
+    key: ServiceKey,
+    status: &DestinationStatus,
+    removal: Removal,
+) -> Option<Command> {
+    if removal == Removal::AtOnce || is_idle(status) {
+        return Some(Command::DeleteDestination(key, status.destination.key()));
+    }
+    (status.destination.weight != 0).then(|| {
+        let mut quiet = status.destination.clone();
+        quiet.weight = 0;
+        Command::EditDestination(key, quiet)
+    })
+}
+
+fn remove_service(status: &ServiceStatus, removal: Removal) -> Vec<Command> {
+    let key = status.service.key;
+    if removal == Removal::AtOnce || status.destinations.iter().all(is_idle) {
+        return vec![Command::DeleteService(key)];
+    }
+    status
+        .destinations
+        .iter()
+        .filter_map(|status| remove_destination(key, status, removal))
+        .collect()
 }
 
 #[cfg(test)]
@@ -214,13 +269,13 @@ mod tests {
             others in prop::sample::select(vec![Others::Keep, Others::Delete]),
         ) {
             let mut table = Table::new();
-            for command in reconcile(&table.clone(), &before, Others::Delete) {
+            for command in reconcile(&table.clone(), &before, Others::Delete, Removal::AtOnce) {
                 prop_assert_eq!(run(&mut table, &command), Ok(()));
             }
-            for command in reconcile(&table.clone(), &after, others) {
+            for command in reconcile(&table.clone(), &after, others, Removal::AtOnce) {
                 prop_assert_eq!(run(&mut table, &command), Ok(()));
             }
-            prop_assert_eq!(reconcile(&table, &after, others), []);
+            prop_assert_eq!(reconcile(&table, &after, others, Removal::AtOnce), []);
             if others == Others::Delete {
                 prop_assert_eq!(table.len(), after.len());
             }
@@ -229,10 +284,10 @@ mod tests {
         #[test]
         fn what_stays_is_not_touched(before in desired(), after in desired()) {
             let mut table = Table::new();
-            for command in reconcile(&table.clone(), &before, Others::Delete) {
+            for command in reconcile(&table.clone(), &before, Others::Delete, Removal::AtOnce) {
                 prop_assert_eq!(run(&mut table, &command), Ok(()));
             }
-            for command in reconcile(&table, &after, Others::Delete) {
+            for command in reconcile(&table, &after, Others::Delete, Removal::AtOnce) {
                 prop_assert_ne!(&command, &Command::Flush);
                 if let Command::EditDestination(_, destination) = &command {
                     // Only ever to something else than it is.
@@ -271,10 +326,10 @@ mod tests {
             destinations: vec![web(last)],
         };
         let mut table = Table::new();
-        for command in reconcile(&[], &[desired(100)], Others::Keep) {
+        for command in reconcile(&[], &[desired(100)], Others::Keep, Removal::AtOnce) {
             run(&mut table, &command).unwrap();
         }
-        let commands = reconcile(&table, &[desired(200)], Others::Keep);
+        let commands = reconcile(&table, &[desired(200)], Others::Keep, Removal::AtOnce);
         assert_eq!(
             commands,
             [
@@ -282,10 +337,65 @@ mod tests {
                 Command::DeleteDestination(key, web(100).key())
             ]
         );
-        assert_eq!(reconcile(&table, &[], Others::Keep), []);
+        assert_eq!(reconcile(&table, &[], Others::Keep, Removal::AtOnce), []);
         assert_eq!(
-            reconcile(&table, &[], Others::Delete),
+            reconcile(&table, &[], Others::Delete, Removal::AtOnce),
             [Command::DeleteService(key)]
         );
+    }
+
+    #[test]
+    fn a_busy_destination_loses_its_weight_first_and_goes_when_it_is_idle() {
+        let key = ServiceKey::Address {
+            transport: crate::ipvs::Transport::Tcp,
+            address: [192, 168, 4, 15].into(),
+            port: 80,
+        };
+        let web = Destination {
+            address: [192, 168, 4, 100].into(),
+            port: 80,
+            forwarding: crate::ipvs::Forwarding::Route,
+            weight: 3,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            tunnel: crate::ipvs::TunnelKind::Ipip,
+            tunnel_flags: 0,
+        };
+        let empty = Desired {
+            service: Service::new(key, "wrr"),
+            destinations: Vec::new(),
+        };
+        let full = Desired {
+            destinations: vec![web.clone()],
+            ..empty.clone()
+        };
+        let mut table = Table::new();
+        for command in reconcile(&[], &[full], Others::Keep, Removal::AtOnce) {
+            run(&mut table, &command).unwrap();
+        }
+        let step = |table: &Table, desired: &[Desired]| {
+            reconcile(table, desired, Others::Delete, Removal::WhenIdle)
+        };
+        table[0].destinations[0].active = 1;
+        let quiet = Command::EditDestination(
+            key,
+            Destination {
+                weight: 0,
+                ..web.clone()
+            },
+        );
+        let (emptied, quieted) = ([empty], [quiet.clone()]);
+        assert_eq!(step(&table, &emptied), quieted);
+        assert_eq!(step(&table, &[]), quieted);
+        run(&mut table, &quiet).unwrap();
+        table[0].destinations[0].inactive = 1;
+        assert_eq!(step(&table, &emptied), []);
+        assert_eq!(step(&table, &[]), []);
+        table[0].destinations[0].inactive = 0;
+        assert_eq!(
+            step(&table, &emptied),
+            [Command::DeleteDestination(key, web.key())]
+        );
+        assert_eq!(step(&table, &[]), [Command::DeleteService(key)]);
     }
 }

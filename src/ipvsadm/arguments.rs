@@ -4,7 +4,6 @@
 //! service named before it, `-M` is a mask or a prefix by the family known so far. The first mistake is
 //! the one that is reported.
 
-use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
 use super::endpoint;
@@ -15,13 +14,11 @@ use super::legality::{
 use super::names::Names;
 use super::number::{ipv4, number_at_start, number_within, whole_number};
 use super::options::{Opt, Scanner};
+use super::values::{daemon_role, multicast_group, scheduler_flag_bits, timeout};
+use super::words::{DestinationWords, ServiceWords};
 use crate::ipvs::{
-    Daemon, DaemonRole, Destination, Family, Forwarding, Granularity, Service, ServiceKey,
-    Timeouts, Transport, TunnelKind,
+    Daemon, DaemonRole, Family, Forwarding, Granularity, Service, Timeouts, Transport,
 };
-
-/// 31 days, seconds.
-const MAX_TIMEOUT: u32 = 86_400 * 31;
 
 /// Persistence without a number, seconds.
 const DEFAULT_PERSISTENCE: u32 = 360;
@@ -52,96 +49,6 @@ pub(super) struct Entry {
     pub(super) destination: DestinationWords,
     pub(super) timeouts: Timeouts,
     pub(super) daemon: Daemon,
-}
-
-/// What was said of the service.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ServiceWords {
-    pub(super) family: Option<Family>,
-    pub(super) transport: Option<Transport>,
-    pub(super) address: Option<IpAddr>,
-    pub(super) port: u16,
-    pub(super) mark: Option<NonZeroU32>,
-    pub(super) scheduler: Option<String>,
-    pub(super) flags: u32,
-    pub(super) persistence: Option<NonZeroU32>,
-    pub(super) granularity: Option<Granularity>,
-    pub(super) engine: Option<String>,
-}
-
-/// What was said of the destination.
-#[derive(Debug, Clone, Default)]
-pub(super) struct DestinationWords {
-    pub(super) address: Option<IpAddr>,
-    pub(super) port: u16,
-    pub(super) forwarding: Option<Forwarding>,
-    pub(super) weight: Option<u32>,
-    pub(super) upper_threshold: u32,
-    pub(super) lower_threshold: u32,
-    pub(super) tunnel: TunnelName,
-    pub(super) tunnel_port: u16,
-    pub(super) tunnel_flags: u16,
-}
-
-impl ServiceWords {
-    /// The service's identity, once one was named.
-    pub(super) fn key(&self) -> Option<ServiceKey> {
-        if let Some(mark) = self.mark {
-            return Some(ServiceKey::Fwmark {
-                mark,
-                family: self.family.unwrap_or(Family::Inet),
-            });
-        }
-        Some(ServiceKey::Address {
-            transport: self.transport?,
-            address: self.address?,
-            port: self.port,
-        })
-    }
-
-    /// The service with this scheduler.
-    pub(super) fn service(&self, key: ServiceKey, scheduler: &str) -> Service {
-        Service {
-            key,
-            scheduler: scheduler.to_owned(),
-            flags: self.flags,
-            persistence: self.persistence,
-            granularity: self.granularity,
-            engine: self.engine.clone(),
-        }
-    }
-}
-
-impl DestinationWords {
-    /// The destination with this forwarding method; only masquerading may change the port, and a
-    /// firewall mark has none.
-    pub(super) fn destination(
-        &self,
-        address: IpAddr,
-        service: ServiceKey,
-        forwarding: Forwarding,
-    ) -> Destination {
-        let port = match (service, forwarding) {
-            (ServiceKey::Address { port, .. }, Forwarding::Tunnel | Forwarding::Route) => port,
-            _ => self.port,
-        };
-        Destination {
-            address,
-            port,
-            forwarding,
-            weight: self.weight.unwrap_or(1),
-            upper_threshold: self.upper_threshold,
-            lower_threshold: self.lower_threshold,
-            tunnel: match self.tunnel {
-                TunnelName::Ipip => TunnelKind::Ipip,
-                TunnelName::Gue => TunnelKind::Gue {
-                    port: self.tunnel_port,
-                },
-                TunnelName::Gre => TunnelKind::Gre,
-            },
-            tunnel_flags: self.tunnel_flags,
-        }
-    }
 }
 
 /// What a command line asks for before any option is looked at closely.
@@ -305,7 +212,7 @@ impl Entry {
             Opt::Masquerading => self.forward(Forwarding::Masquerade)?,
             Opt::Weight => {
                 self.switches.set(Switch::Weight)?;
-                self.destination.weight = Some(bounded(0, 65535, "weight")?);
+                self.destination.weight = Some(bounded(0, i32::MAX as u32, "weight")?);
             }
             Opt::UpperThreshold => {
                 self.switches.set(Switch::UpperThreshold)?;
@@ -481,55 +388,6 @@ impl Entry {
         }
         check_tunnel(self.destination.tunnel, self.switches)
     }
-}
-
-fn daemon_role(argument: Option<&str>, otherwise: &str) -> Result<DaemonRole, Failure> {
-    match argument {
-        Some("master") => Ok(DaemonRole::Master),
-        Some("backup") => Ok(DaemonRole::Backup),
-        _ => Err(Failure::usage(otherwise)),
-    }
-}
-
-fn timeout(text: &str, least: u32) -> Result<u32, Failure> {
-    number_within(text, least, MAX_TIMEOUT)
-        .ok_or_else(|| Failure::usage(format!("invalid timeout value `{text}' specified")))
-}
-
-fn multicast_group(text: &str) -> Result<IpAddr, Failure> {
-    let (family, group) = if text.contains(':') {
-        ("IPv6", text.parse().ok().map(IpAddr::V6))
-    } else {
-        ("IPv4", text.parse().ok().map(IpAddr::V4))
-    };
-    group
-        .filter(IpAddr::is_multicast)
-        .ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{text}'")))
-}
-
-fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {
-    let mut bits = 0;
-    for flag in text.split(',').filter(|flag| !flag.is_empty()) {
-        let (bit, only) = match flag {
-            "flag-1" => (Service::SCHEDULER_FLAG_1, None),
-            "flag-2" => (Service::SCHEDULER_FLAG_2, None),
-            "flag-3" => (Service::SCHEDULER_FLAG_3, None),
-            "sh-fallback" => (Service::SCHEDULER_FLAG_1, Some("sh")),
-            "sh-port" => (Service::SCHEDULER_FLAG_2, Some("sh")),
-            "mh-fallback" => (Service::SCHEDULER_FLAG_1, Some("mh")),
-            "mh-port" => (Service::SCHEDULER_FLAG_2, Some("mh")),
-            _ => {
-                return Err(Failure::usage(format!("invalid scheduler flag `{flag}'")));
-            }
-        };
-        if only.is_some_and(|only| only != scheduler) {
-            return Err(Failure::usage(format!(
-                "incompatible scheduler flag `{flag}'"
-            )));
-        }
-        bits |= bit;
-    }
-    Ok(bits)
 }
 
 /// The first `bytes` bytes of a name.

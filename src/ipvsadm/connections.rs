@@ -14,6 +14,9 @@ use crate::ipvs::Transport;
 /// Where the kernel shows them.
 pub(super) const PATH: &str = "/proc/net/ip_vs_conn";
 
+/// The same for the calling thread's network namespace; `/proc/net` is the first thread's.
+pub(super) const THREAD_PATH: &str = "/proc/thread-self/net/ip_vs_conn";
+
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Connection<'a> {

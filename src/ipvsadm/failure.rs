@@ -7,7 +7,7 @@ use crate::ipvs::{Command, IpvsError, Refusal, Refused};
 /// A sentence for standard error and an exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// Without the line end; empty when everything was said already.
+    /// Without the line end.
     pub(super) message: String,
     /// Exit status: 1 a list that failed, 2 a bad argument or no IPVS, 255 a refusal or unknown option.
     pub(super) status: i32,
@@ -55,9 +55,10 @@ impl Failure {
         Self::unknown(refusal_text(refused))
     }
 
-    /// Any error of a command.
+    /// Any error of a command. That we may not, ipvsadm finds out while it starts.
     pub(super) fn command(error: &IpvsError) -> Self {
         match error {
+            error if error.errno() == Some(libc::EPERM) => Self::unavailable(error),
             IpvsError::Refused(refused) => Self::refused(refused),
             other => Self::unknown(other.errno().map_or_else(|| other.to_string(), system_text)),
         }

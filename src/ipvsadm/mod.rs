@@ -9,6 +9,7 @@
 //! | | ipvsadm 1.31 | here |
 //! |---|---|---|
 //! | `-S` | drops `-x` and `-y` | keeps them |
+//! | `-S` of the third flag of `sh` or `mh` | drops it, or writes `-b` with nothing | keeps it |
 //! | `-S`, `-L` of a mark from 2^31 up | prints `-1` | prints the mark |
 //! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler |
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
@@ -31,6 +32,8 @@ mod options;
 mod order;
 mod restore;
 mod rules;
+mod values;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -44,35 +47,78 @@ use names::Names;
 
 use crate::ipvs::{Client, Command, Forwarding, IpvsError, Service, ServiceKey};
 
-pub use rules::{RulesError, parse_rules, save_format};
+pub use rules::{RulesError, parse_desired, parse_rules, save_format};
 
-/// Runs ipvsadm. `args` starts with the program's name, as [`std::env::args_os`] does.
+/// Whether a command line, without the program's name, is one that would be run; nothing is run.
+///
+/// # Errors
+/// What ipvsadm would say.
+pub fn check(words: &[&str]) -> Result<(), String> {
+    match understand("ipvsadm", words, &Names::default()) {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(failure.message),
+    }
+}
+
+/// What `ipvsadm -Lnc` prints for this content of `/proc/net/ip_vs_conn`.
+#[must_use]
+pub fn connections(file: &str) -> String {
+    connections::listing(file, Format::default(), Style::Numeric)
+}
+
+/// Runs ipvsadm on the process's own streams. `args` starts with the program's name, as
+/// [`std::env::args_os`] does.
 ///
 /// Returns the exit status: 0 done, 1 a list that failed, 2 a bad argument or no IPVS, 255 a refusal of
 /// the kernel or an unknown option.
 pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
+    let mut streams = Streams {
+        input: &mut io::stdin().lock(),
+        output: &mut io::stdout().lock(),
+        errors: &mut io::stderr().lock(),
+    };
+    execute(args, &mut streams)
+}
+
+/// Where ipvsadm reads rules from and writes to.
+pub struct Streams<'a> {
+    /// Standard input, only read for `-R`.
+    pub input: &'a mut dyn Read,
+    /// Standard output.
+    pub output: &'a mut dyn Write,
+    /// Standard error.
+    pub errors: &'a mut dyn Write,
+}
+
+/// [`main`] on these streams, in the calling thread's network namespace.
+pub fn execute(args: impl Iterator<Item = OsString>, streams: &mut Streams<'_>) -> i32 {
     let args: Vec<String> = args
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let program = args.first().map_or("ipvsadm", String::as_str);
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
-    match run(program, &words) {
-        Ok(output) => match io::stdout().write_all(output.as_bytes()) {
-            Ok(()) => 0,
-            // Whoever reads has enough, as with `ipvsadm -L | head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Err(_) => 1,
-        },
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                eprintln!("{}", failure.message);
+    match run(program, &words, streams.input) {
+        Ok(output) => {
+            let written = streams
+                .output
+                .write_all(output.as_bytes())
+                .and_then(|()| streams.output.flush());
+            match written {
+                Ok(()) => 0,
+                // Whoever reads has enough, as with `ipvsadm -L | head`.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+                Err(_) => 1,
             }
+        }
+        Err(failure) => {
+            // Nobody is left to tell when this fails.
+            let _ = writeln!(streams.errors, "{}", failure.message);
             failure.status
         }
     }
 }
 
-fn run(program: &str, words: &[&str]) -> Result<String, Failure> {
+fn run(program: &str, words: &[&str], input: &mut dyn Read) -> Result<String, Failure> {
     let names = Names::default();
     if words.is_empty() {
         return list(Listing::Everything, Format::default(), &names);
@@ -82,13 +128,13 @@ fn run(program: &str, words: &[&str]) -> Result<String, Failure> {
         Action::Version => Ok(help::VERSION.to_owned()),
         Action::List(listing, format) => list(listing, format, &names),
         Action::Save { numeric } => {
-            let table = open()?.table().map_err(|error| Failure::list(&error))?;
+            let table = open()?.table().map_err(|error| list_failure(&error))?;
             Ok(list::saved(table, numeric, &names))
         }
         Action::Restore { keep_going } => {
             let ipvs = open()?;
             let mut text = Vec::new();
-            io::stdin()
+            input
                 .read_to_end(&mut text)
                 .map_err(|error| Failure::unknown(format!("cannot read the rules: {error}")))?;
             restore::restore(&ipvs, &String::from_utf8_lossy(&text), &names, keep_going)?;
@@ -108,26 +154,28 @@ fn run(program: &str, words: &[&str]) -> Result<String, Failure> {
     }
 }
 
-/// Opens IPVS and makes sure that it is for us.
 fn open() -> Result<Client, Failure> {
     Client::open().map_err(|error| Failure::unavailable(&error))
+}
+
+fn list_failure(error: &IpvsError) -> Failure {
+    match error {
+        // ipvsadm finds out while it starts.
+        IpvsError::NotPermitted => Failure::unavailable(error),
+        other => Failure::list(other),
+    }
 }
 
 fn change(ipvs: &Client, command: &Command) -> Result<String, Failure> {
     match ipvs.run(command) {
         Ok(()) => Ok(String::new()),
-        // ipvsadm finds out while it starts.
-        Err(error) if error.errno() == Some(libc::EPERM) => Err(Failure::unavailable(&error)),
         Err(error) => Err(Failure::command(&error)),
     }
 }
 
 fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failure> {
     let ipvs = open()?;
-    let failed = |error: IpvsError| match error {
-        IpvsError::NotPermitted => Failure::unavailable(&error),
-        other => Failure::list(&other),
-    };
+    let failed = |error: IpvsError| list_failure(&error);
     match listing {
         Listing::Everything => {
             let info = ipvs.info().map_err(failed)?;
@@ -144,7 +192,7 @@ fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failu
         Listing::Timeouts => Ok(list::timeouts(&ipvs.timeouts().map_err(failed)?)),
         Listing::Daemons => Ok(list::daemons(&ipvs.daemons().map_err(failed)?)),
         Listing::Connections => {
-            let file = std::fs::read(connections::PATH).map_err(|_| Failure {
+            let file = std::fs::read(connections::THREAD_PATH).map_err(|_| Failure {
                 message: format!("cannot open file {}", connections::PATH),
                 status: 1,
             })?;

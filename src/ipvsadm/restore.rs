@@ -7,7 +7,9 @@
 use super::failure::{Failure, refusal_text};
 use super::names::Names;
 use super::rules;
-use crate::ipvs::{Client, Command, Desired, IpvsError, Others, Refused, Table, reconcile};
+use crate::ipvs::{
+    Client, Command, Desired, IpvsError, Others, Refused, Removal, Table, reconcile,
+};
 
 /// Restores `text`.
 pub(super) fn restore(
@@ -94,7 +96,7 @@ impl Undo {
                             .collect(),
                     })
                     .collect();
-                reconcile(&ipvs.table()?, &before, Others::Delete)
+                reconcile(&ipvs.table()?, &before, Others::Delete, Removal::AtOnce)
             }
         };
         match ipvs.batch(&back)?.into_iter().next() {

@@ -1,5 +1,6 @@
 //! Rules in ipvsadm's save format, written and read.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ use super::failure::Failure;
 use super::list::scheduler_flags;
 use super::names::Names;
 use crate::ipvs::{
-    Command, Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport,
+    Command, Desired, Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport,
     TunnelKind,
 };
 
@@ -56,6 +57,44 @@ pub(super) struct Rules {
 /// The first line that is no rule.
 pub fn parse_rules(text: &str) -> Result<Vec<Command>, RulesError> {
     parse(text, &Names::default()).map(|rules| rules.commands)
+}
+
+/// Reads saved rules as the state that they describe: services (`-A`) and their real servers (`-a`).
+///
+/// # Errors
+/// The first line that is no rule, changes something instead of describing it, or names a real server of
+/// a service that no line before it has.
+pub fn parse_desired(text: &str) -> Result<Vec<Desired>, RulesError> {
+    let rules = parse(text, &Names::default())?;
+    let mut desired: Vec<Desired> = Vec::new();
+    let mut places = HashMap::new();
+    for (command, line) in rules.commands.into_iter().zip(rules.lines) {
+        let wrong = |message: &str| RulesError {
+            line,
+            message: message.to_owned(),
+            status: 2,
+        };
+        match command {
+            Command::CreateService(service) => {
+                if places.insert(service.key, desired.len()).is_some() {
+                    return Err(wrong("Service already exists"));
+                }
+                desired.push(Desired {
+                    service,
+                    destinations: Vec::new(),
+                });
+            }
+            Command::AddDestination(key, destination) => {
+                let service = places
+                    .get(&key)
+                    .and_then(|place| desired.get_mut(*place))
+                    .ok_or_else(|| wrong("Service not defined"))?;
+                service.destinations.push(destination);
+            }
+            _ => return Err(wrong("only -A and -a describe a table")),
+        }
+    }
+    Ok(desired)
 }
 
 pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
@@ -165,7 +204,15 @@ pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_
     if service.flags & Service::ONE_PACKET != 0 {
         out.push_str(" -o");
     }
-    let flags = scheduler_flags(service);
+    let mut flags = scheduler_flags(service);
+    // sh and mh have no name for the third one, and the general name is good for any scheduler.
+    if service.flags & Service::SCHEDULER_FLAG_3 != 0 && !flags.contains("flag-3") {
+        flags.push_str(if flags.is_empty() {
+            "flag-3"
+        } else {
+            ",flag-3"
+        });
+    }
     if !flags.is_empty() {
         let _ = write!(out, " -b {flags}");
     }
@@ -238,8 +285,6 @@ mod tests {
 -A -f 4294967295 -s mh -b flag-3
 -A -f 8 -6 -s wrr
 ";
-        // flag-3 means nothing to mh and is not shown for it.
-        let shown = text.replace(" -b flag-3", "");
         let commands = parse_rules(text).unwrap();
         assert_eq!(commands.len(), 10);
         let mut saved = String::new();
@@ -254,7 +299,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(saved, shown);
+        assert_eq!(saved, text);
     }
 
     #[test]
@@ -263,6 +308,23 @@ mod tests {
             parse_rules("# the lab\n\nipvsadm -A -t 192.168.4.15:80 -s wrr # VIP\n\t-C\r\n")
                 .unwrap();
         assert_eq!(commands.len(), 2);
+    }
+
+    #[test]
+    fn rules_describe_a_table_or_are_refused() {
+        let desired = parse_desired(
+            "-A -t 192.168.4.15:80 -s wrr\n-A -f 1\n-a -t 192.168.4.15:80 -r 192.168.4.100 -g\n",
+        )
+        .unwrap();
+        assert_eq!(desired.len(), 2);
+        assert_eq!(desired[0].destinations.len(), 1);
+        for (text, said) in [
+            ("-A -f 1\n-A -f 1\n", "line 2: Service already exists"),
+            ("-a -f 1 -r 10.0.0.1\n", "line 1: Service not defined"),
+            ("-C\n", "line 1: only -A and -a describe a table"),
+        ] {
+            assert_eq!(parse_desired(text).unwrap_err().to_string(), said);
+        }
     }
 
     #[test]
@@ -310,7 +372,7 @@ mod tests {
             let destinations: Vec<_> = destinations
                 .into_iter()
                 .map(|mut destination| {
-                    destination.weight &= 0xffff;
+                    destination.weight &= i32::MAX as u32;
                     destination.upper_threshold &= i32::MAX as u32;
                     destination.lower_threshold &= i32::MAX as u32;
                     if !matches!(destination.forwarding, Forwarding::Tunnel) {

@@ -41,6 +41,9 @@ pub struct Socket {
     buffer: RefCell<Vec<u8>>,
 }
 
+/// Sees each message of an exchange.
+type Receiver<'a> = dyn FnMut(Header, &[u8]) -> Result<Step, NetlinkError> + 'a;
+
 /// What one message of an exchange means for it.
 enum Step {
     /// Something else may follow.
@@ -259,10 +262,7 @@ impl Socket {
     }
 
     /// Reads datagrams and hands their messages to `each` until that ends the exchange or fails.
-    fn receive(
-        &self,
-        each: &mut dyn FnMut(Header, &[u8]) -> Result<Step, NetlinkError>,
-    ) -> Result<(), NetlinkError> {
+    fn receive(&self, each: &mut Receiver<'_>) -> Result<(), NetlinkError> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
             buffer.clear();

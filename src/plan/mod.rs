@@ -1,11 +1,39 @@
 //! From a lab and what its hosts are to what each host should be. Pure.
+//!
+//! In: a [`Lab`], and the [`Facts`] of its hosts (asked of them, or [`assumed_facts`]). Out: per host the
+//! resources in order of application, each with the reason and with what a person would type.
+//!
+//! The order on a host is: package, files, firewall and SELinux, kernel settings, links, addresses, default
+//! route, services, IPVS, and last what repeats all that at boot. In a DR lab that puts the ARP settings
+//! before the VIP on `lo`, without which the real server would answer for the VIP for a moment.
+
+mod address;
+mod assumed;
+mod boot;
+mod director;
+mod error;
+mod host;
+mod interfaces;
+mod kernel;
+mod protection;
+mod render;
+mod shell;
+mod system;
+mod web;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use assumed::assumed_facts;
+pub use error::{Candidate, PlanError};
+
 use crate::model::{HostName, InterfaceName, Lab};
 use crate::resource::{Facts, Resource};
+use render::Templates;
 
 /// What one host should be, in order of application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,22 +57,22 @@ pub struct Step {
     pub by_hand: Vec<String>,
 }
 
-/// Why a plan could not be made for a host.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// To be filled in: ambiguous interface, missing interface, ...
-    #[error("{host}: no plan")]
-    NoPlan {
-        /// Host.
-        host: HostName,
-    },
-}
-
 /// The plan of every host whose facts are given; hosts without facts get none.
+#[must_use]
 pub fn plan(
     lab: &Lab,
     facts: &BTreeMap<HostName, Facts>,
 ) -> BTreeMap<HostName, Result<HostPlan, PlanError>> {
-    let _ = (lab, facts);
-    BTreeMap::new()
+    let templates = Templates::new();
+    lab.hosts()
+        .iter()
+        .filter_map(|host| {
+            let facts = facts.get(&host.name)?;
+            let planned = match &templates {
+                Ok(templates) => host::plan(lab, host, facts, templates),
+                Err(error) => Err(error.clone().into_plan_error(&host.name)),
+            };
+            Some((host.name.clone(), planned))
+        })
+        .collect()
 }

@@ -1,1 +1,59 @@
-//! report: to be described.
+//! Verdicts, plans and outcomes as people and programs read them. Pure: texts come out, nothing is printed.
+//!
+//! Colour comes from a [`Style`] alone, and whatever came from another machine passes [`clean`] first.
+
+pub mod clean;
+pub mod diff;
+mod drawing;
+pub mod explain;
+pub mod html;
+pub mod json;
+pub mod junit;
+mod layout;
+mod markup;
+pub mod plan;
+mod style;
+pub mod text;
+pub mod up;
+
+pub use style::{Ink, Style};
+pub use text::verdict;
+pub use up::{HostLine, HostOutcome, UpTable, host_summary, up_table};
+
+use crate::model::{Lab, Mode, Role};
+
+/// `lab dr · direct routing · wrr · VIP 192.168.4.15:80`.
+#[must_use]
+pub fn headline(lab: &Lab) -> String {
+    let service = lab.service();
+    let persistence = service
+        .persistence
+        .map(|time| format!(" · persistent {} s", time.as_secs()))
+        .unwrap_or_default();
+    format!(
+        "lab {} · {} · {}{persistence} · VIP {}:{}",
+        lab.name(),
+        mode(lab.mode()),
+        service.scheduler,
+        lab.vip(),
+        service.port
+    )
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Nat => "NAT",
+        Mode::Dr => "direct routing",
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Director => "director",
+        Role::RealServer => "real server",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddressState, ResourceId, SelinuxMode};
+use super::{AddressState, ResourceId, RouteState, SelinuxMode};
 use crate::model::InterfaceName;
 
 /// Which family of distributions, by package manager and file layout.
@@ -75,6 +75,10 @@ pub struct Facts {
     pub management: Option<InterfaceName>,
     /// The controller's address as the host sees it (`SSH_CONNECTION`).
     pub controller: Option<IpAddr>,
+    /// The default route that answers to the controller take; `None` when it has a route of its own, so that
+    /// replacing the default route does not cut the SSH connection.
+    #[serde(default)]
+    pub controller_default_route: Option<RouteState>,
     /// firewalld runs.
     pub firewalld: bool,
     /// SELinux's live mode, `None` where it is absent.

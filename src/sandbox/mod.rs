@@ -12,7 +12,7 @@ mod bring_up;
 mod cache;
 mod checkpoint;
 pub mod control;
-mod cpio;
+pub mod cpio;
 pub mod description;
 mod error;
 mod identity;

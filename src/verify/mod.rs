@@ -1,1 +1,37 @@
-//! verify: to be described.
+//! From a lab, its plans and what its hosts say to verdicts. Pure: it neither asks nor prints.
+//!
+//! In goes a [`Lab`](crate::model::Lab) with the plan of each host. [`rounds`] says what to ask of whom, the
+//! caller asks and hands every answer to [`Evidence::absorb`], and [`check`] judges. The [`Evidence`] is one
+//! versioned JSON document that holds everything a verdict depends on, so that a saved one can be judged again.
+//!
+//! ```text
+//! let mut evidence = Evidence::new(&lab, requests, taken);   // + planned(host, plan) / absent(host, why)
+//! for round in rounds(&evidence) {
+//!     // hosts of a round in parallel, the requests of one host in order, rounds one after the other
+//!     evidence.absorb(&host, &request, Ok(reply) or Err(absence));
+//! }
+//! let verdict = check(&evidence);
+//! ```
+
+mod checks;
+mod describe;
+mod evidence;
+mod graph;
+mod ipvs;
+mod probes;
+mod schedule;
+mod verdict;
+mod view;
+
+#[cfg(test)]
+pub(crate) mod healthy;
+#[cfg(test)]
+pub(crate) mod labs;
+#[cfg(test)]
+mod tests;
+
+pub use checks::check;
+pub use describe::summary;
+pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
+pub use probes::{Round, requests_for, rounds};
+pub use verdict::{Aspect, Check, CheckId, Count, Status, Verdict};

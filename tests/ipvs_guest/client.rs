@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use lvslab::ipvs::{
     Client, Command, Daemon, DaemonRole, Desired, Destination, Family, Forwarding, Granularity,
-    IpvsError, Others, Refusal, Service, ServiceKey, Timeouts, Transport, TunnelKind, reconcile,
+    IpvsError, Others, Refusal, Removal, Service, ServiceKey, Timeouts, Transport, TunnelKind,
+    reconcile,
 };
 
 use crate::check;
@@ -347,13 +348,26 @@ fn reconcile_live() {
         (desired(5, "wrr"), 1),
         (desired(5, "wlc"), 1),
     ] {
-        let changes = reconcile(&ipvs.table().unwrap(), &[want.clone()], Others::Keep);
+        let changes = reconcile(
+            &ipvs.table().unwrap(),
+            &[want.clone()],
+            Others::Keep,
+            Removal::AtOnce,
+        );
         assert_eq!(changes.len(), commands);
         assert_eq!(ipvs.batch(&changes).unwrap(), []);
-        assert_eq!(reconcile(&ipvs.table().unwrap(), &[want], Others::Keep), []);
+        assert_eq!(
+            reconcile(
+                &ipvs.table().unwrap(),
+                &[want],
+                Others::Keep,
+                Removal::AtOnce
+            ),
+            []
+        );
     }
     assert!(ipvs.service(foreign.key).unwrap().is_some());
-    let changes = reconcile(&ipvs.table().unwrap(), &[], Others::Delete);
+    let changes = reconcile(&ipvs.table().unwrap(), &[], Others::Delete, Removal::AtOnce);
     assert_eq!(ipvs.batch(&changes).unwrap(), []);
     assert_eq!(ipvs.table().unwrap(), []);
 }

@@ -1,27 +1,58 @@
 //! Checks that need a kernel with IPVS and root: they run inside the sandbox, never on this machine.
 //!
-//! `ipvs_guest client` exercises the client, each check in a network namespace of its own. Every line of
-//! standard output starts with `ok`, `FAILED` or `note`; the last one is `ipvs_guest: N passed` or
-//! `ipvs_guest: N failed`, and the exit status says the same.
+//! - `ipvs_guest client`: the client, each check in a network namespace of its own.
+//! - `ipvs_guest compare [SEQUENCES [SEED]]`: our ipvsadm against the distribution's.
+//! - `ipvs_guest traffic`: connection lists and running downloads.
+//! - `ipvs_guest bench`: speed and memory, next to the distribution's and to the floor.
+//! - Called as `ipvsadm` it is our ipvsadm.
+//!
+//! Every line of standard output starts with `ok`, `FAILED` or `note`; the last one is `ipvs_guest: N
+//! passed` or `ipvs_guest: N failed`, and the exit status says the same.
 
+mod bench;
 mod client;
+mod compare;
+mod generate;
+mod network;
+mod tools;
+mod traffic;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lvslab::netlink::route::RouteSocket;
-use nix::sched::{CloneFlags, unshare};
+use network::new_network;
 
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["client"] => client::all(),
+    let arguments: Vec<String> = std::env::args().collect();
+    let called = arguments.first().map(String::as_str).unwrap_or_default();
+    if Path::new(called)
+        .file_name()
+        .is_some_and(|name| name == "ipvsadm")
+    {
+        std::process::exit(lvslab::ipvsadm::main(std::env::args_os()));
+    }
+    let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let number = |index: usize, otherwise: u64| match words.get(index) {
+        Some(word) => word.parse().ok(),
+        None => Some(otherwise),
+    };
+    match (words.first().copied(), number(1, 400), number(2, 1)) {
+        (Some("client"), _, _) => client::all(),
+        (Some("compare"), Some(sequences), Some(seed)) => {
+            compare::run(usize::try_from(sequences).unwrap_or(usize::MAX), seed);
+        }
+        (Some("traffic"), _, _) => traffic::all(),
+        (Some("bench"), _, _) => bench::run(),
+        (Some("memory"), Some(destinations), _) => {
+            bench::measure_memory(usize::try_from(destinations).unwrap_or(usize::MAX));
+            return ExitCode::SUCCESS;
+        }
         _ => {
-            eprintln!("usage: ipvs_guest client");
+            eprintln!("usage: ipvs_guest client | traffic | compare [SEQUENCES [SEED]] | bench");
             return ExitCode::from(2);
         }
     }
@@ -46,15 +77,6 @@ fn check(name: &str, body: fn()) {
     })
     .join();
     report(name, outcome.is_ok());
-}
-
-/// Moves this thread into a new network namespace with its loopback up: without any address the kernel
-/// has no local routing table there and takes every RIP for a broadcast address.
-fn new_network() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace");
-    let routes = RouteSocket::open().expect("a route socket");
-    let lo = routes.link("lo").expect("an answer").expect("a loopback");
-    routes.set_up(lo.index, true).expect("lo up");
 }
 
 fn report(name: &str, passed: bool) {

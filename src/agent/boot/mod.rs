@@ -14,7 +14,7 @@ use std::io;
 use self::ifcfg::{Ifcfg, is_leftover};
 use super::kind::ipvs::open;
 use super::root::Root;
-use crate::ipvs::{Command, Desired, Others, reconcile};
+use crate::ipvs::{Command, Desired, Others, Removal, reconcile};
 use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
 
 const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
@@ -159,7 +159,7 @@ impl Boot {
         let result = open().and_then(|client| {
             let table = client.table().map_err(super::kind::ipvs::asked)?;
             client
-                .batch(&reconcile(&table, &desired, Others::Keep))
+                .batch(&reconcile(&table, &desired, Others::Keep, Removal::AtOnce))
                 .map_err(super::kind::ipvs::asked)
         });
         match result {

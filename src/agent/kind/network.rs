@@ -166,6 +166,31 @@ impl Network {
             .collect())
     }
 
+    /// The default route that what goes to `destination` takes, when it is a default route that leads there.
+    pub(in crate::agent) fn default_route_to(
+        &self,
+        destination: IpAddr,
+    ) -> Result<Option<RouteState>, ResourceError> {
+        let IpAddr::V4(destination) = destination else {
+            // Labs change no IPv6 route.
+            return Ok(None);
+        };
+        let Some(route) = self
+            .socket
+            .default_route_to(destination)
+            .map_err(|error| asked("route to the controller", error))?
+        else {
+            return Ok(None);
+        };
+        let interface = self.names()?.get(&route.index).cloned();
+        Ok(interface.map(|interface| RouteState {
+            via: route.via,
+            interface,
+            metric: route.metric,
+            protocol: route.protocol,
+        }))
+    }
+
     /// Makes the desired route the one that is used.
     pub(super) fn set_default_route(
         &self,

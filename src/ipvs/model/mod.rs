@@ -125,7 +125,7 @@ pub struct Destination {
     pub port: u16,
     /// Forwarding method.
     pub forwarding: Forwarding,
-    /// Weight, 0 for no new connections; the kernel keeps an `int`, ipvsadm allows 0 to 65535.
+    /// Weight, 0 for no new connections; the kernel keeps an `int` and refuses more than 2^31 - 1.
     pub weight: u32,
     /// Connections above which it gets no new ones; 0 for no limit.
     pub upper_threshold: u32,

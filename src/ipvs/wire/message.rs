@@ -11,11 +11,11 @@ use super::info::InfoAttr;
 use super::service::ServiceAttr;
 use super::value::{attributes, u32_host};
 
-const IPVS_GENL_VERSION: u8 = 1;
+pub(super) const IPVS_GENL_VERSION: u8 = 1;
 
-const IPVS_CMD_ATTR_SERVICE: u16 = 1;
-const IPVS_CMD_ATTR_DEST: u16 = 2;
-const IPVS_CMD_ATTR_DAEMON: u16 = 3;
+pub(super) const IPVS_CMD_ATTR_SERVICE: u16 = 1;
+pub(super) const IPVS_CMD_ATTR_DEST: u16 = 2;
+pub(super) const IPVS_CMD_ATTR_DAEMON: u16 = 3;
 const IPVS_CMD_ATTR_TIMEOUT_TCP: u16 = 4;
 const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN: u16 = 5;
 const IPVS_CMD_ATTR_TIMEOUT_UDP: u16 = 6;

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod destination;
+mod direct;
 mod info;
 mod message;
 mod reply;
@@ -20,6 +21,9 @@ pub use destination::DestinationAttr;
 pub use info::InfoAttr;
 pub use message::{CommandAttr, CommandNumber, IpvsMessage};
 pub(super) use reply::{read_daemon, read_destination, read_info, read_service, read_timeouts};
-pub(super) use request::{daemon_dump, destination_dump, request, service_get};
+pub use request::encode;
+#[cfg(test)]
+use request::request;
+pub(super) use request::{daemon_dump, destination_dump, service_get};
 pub use service::{ServiceAttr, ServiceFlags};
 pub use stats::{Counter, StatsAttr};

@@ -1,14 +1,24 @@
 //! From the kernel's message to the model.
+//!
+//! Services and destinations come by the hundred thousand, so theirs are read attribute by attribute
+//! where they lie, without a tree of them in between.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
+use netlink_packet_core::Parseable;
+use netlink_packet_generic::GenlHeader;
+use netlink_packet_generic::constants::GENL_HDRLEN;
+
 use super::daemon::DaemonAttr;
-use super::destination::DestinationAttr;
+use super::destination::{DestinationAttr, IPVS_DEST_ATTR_STATS, IPVS_DEST_ATTR_STATS64};
 use super::info::InfoAttr;
-use super::message::{CommandAttr, CommandNumber, IpvsMessage};
-use super::service::{ServiceAttr, ServiceFlags};
+use super::message::{
+    CommandAttr, CommandNumber, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE, IpvsMessage,
+};
+use super::service::{IPVS_SVC_ATTR_STATS, IPVS_SVC_ATTR_STATS64, ServiceAttr, ServiceFlags};
 use super::stats::{Counter, StatsAttr};
+use super::value::each;
 use crate::ipvs::error::IpvsError;
 use crate::ipvs::model::{
     Counters, Daemon, DaemonRole, Destination, DestinationStatus, Family, Forwarding, Granularity,
@@ -19,44 +29,54 @@ fn missing(attribute: &'static str) -> IpvsError {
     IpvsError::Missing { attribute }
 }
 
-/// The service of `IPVS_CMD_NEW_SERVICE`, its destinations not read yet. `None` for anything else, and
-/// for a service of a family or protocol that this client does not know.
-pub(in crate::ipvs) fn read_service(
-    message: IpvsMessage,
-) -> Result<Option<ServiceStatus>, IpvsError> {
-    if message.command != CommandNumber::NEW_SERVICE {
+/// The nested attributes of one kind in a message, `None` when the message is of another command.
+fn nest<'a>(
+    payload: &'a [u8],
+    command: CommandNumber,
+    (kind, name): (u16, &'static str),
+) -> Result<Option<&'a [u8]>, IpvsError> {
+    if GenlHeader::parse(payload)?.cmd != command.0 {
         return Ok(None);
     }
-    let Some(attributes) = message
-        .attributes
-        .into_iter()
-        .find_map(|attribute| match attribute {
-            CommandAttr::Service(attributes) => Some(attributes),
-            _ => None,
-        })
-    else {
-        return Err(missing("IPVS_CMD_ATTR_SERVICE"));
+    for attribute in each(payload.get(GENL_HDRLEN..).unwrap_or_default()) {
+        let (attribute, value) = attribute?;
+        if attribute.kind() == kind {
+            return Ok(Some(value));
+        }
+    }
+    Err(missing(name))
+}
+
+/// The service of `IPVS_CMD_NEW_SERVICE`, its destinations not read yet. `None` for anything else, and
+/// for a service of a family or protocol that this client does not know.
+pub(in crate::ipvs) fn read_service(payload: &[u8]) -> Result<Option<ServiceStatus>, IpvsError> {
+    let wanted = (IPVS_CMD_ATTR_SERVICE, "IPVS_CMD_ATTR_SERVICE");
+    let Some(attributes) = nest(payload, CommandNumber::NEW_SERVICE, wanted)? else {
+        return Ok(None);
     };
     let (mut family, mut protocol, mut address, mut port, mut mark) =
         (None, None, None, None, None);
     let (mut scheduler, mut engine, mut netmask) = (None, None, None);
     let (mut flags, mut timeout) = (0, 0);
     let (mut stats, mut stats64) = (None, None);
-    for attribute in attributes {
-        match attribute {
-            ServiceAttr::Family(value) => family = Some(value),
-            ServiceAttr::Protocol(value) => protocol = Some(value),
-            ServiceAttr::Address(value) => address = Some(value),
-            ServiceAttr::Port(value) => port = Some(value),
-            ServiceAttr::Fwmark(value) => mark = NonZeroU32::new(value),
-            ServiceAttr::Scheduler(value) => scheduler = Some(value),
-            ServiceAttr::Flags(value) => flags = value.flags,
-            ServiceAttr::Timeout(value) => timeout = value,
-            ServiceAttr::Netmask(value) => netmask = Some(value),
-            ServiceAttr::Engine(value) => engine = Some(value).filter(|name| !name.is_empty()),
-            ServiceAttr::Stats(value) => stats = Some(value),
-            ServiceAttr::Stats64(value) => stats64 = Some(value),
-            ServiceAttr::Other(_) => {}
+    for attribute in each(attributes) {
+        let (attribute, value) = attribute?;
+        match attribute.kind() {
+            IPVS_SVC_ATTR_STATS => stats = Some(value),
+            IPVS_SVC_ATTR_STATS64 => stats64 = Some(value),
+            _ => match ServiceAttr::parse(&attribute)? {
+                ServiceAttr::Family(value) => family = Some(value),
+                ServiceAttr::Protocol(value) => protocol = Some(value),
+                ServiceAttr::Address(value) => address = Some(value),
+                ServiceAttr::Port(value) => port = Some(value),
+                ServiceAttr::Fwmark(value) => mark = NonZeroU32::new(value),
+                ServiceAttr::Scheduler(value) => scheduler = Some(value),
+                ServiceAttr::Flags(value) => flags = value.flags,
+                ServiceAttr::Timeout(value) => timeout = value,
+                ServiceAttr::Netmask(value) => netmask = Some(value),
+                ServiceAttr::Engine(value) => engine = Some(value).filter(|name| !name.is_empty()),
+                ServiceAttr::Stats(_) | ServiceAttr::Stats64(_) | ServiceAttr::Other(_) => {}
+            },
         }
     }
     let Some(family) = family_of(family.ok_or_else(|| missing("IPVS_SVC_ATTR_AF"))?) else {
@@ -89,52 +109,48 @@ pub(in crate::ipvs) fn read_service(
             granularity: netmask.and_then(|netmask| granularity(family, netmask)),
             engine,
         },
-        counters: counters(stats64.or(stats)),
+        counters: counters(stats64.or(stats))?,
         destinations: Vec::new(),
     }))
 }
 
 /// The destination of `IPVS_CMD_NEW_DEST`; `service` is the family of its service.
 pub(in crate::ipvs) fn read_destination(
-    message: IpvsMessage,
+    payload: &[u8],
     service: Family,
 ) -> Result<Option<DestinationStatus>, IpvsError> {
-    if message.command != CommandNumber::NEW_DEST {
+    let wanted = (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST");
+    let Some(attributes) = nest(payload, CommandNumber::NEW_DEST, wanted)? else {
         return Ok(None);
-    }
-    let Some(attributes) = message
-        .attributes
-        .into_iter()
-        .find_map(|attribute| match attribute {
-            CommandAttr::Destination(attributes) => Some(attributes),
-            _ => None,
-        })
-    else {
-        return Err(missing("IPVS_CMD_ATTR_DEST"));
     };
     let (mut family, mut address, mut port, mut method) = (None, None, None, 0);
     let (mut weight, mut upper_threshold, mut lower_threshold) = (0, 0, 0);
     let (mut active, mut inactive, mut persistent) = (0, 0, 0);
     let (mut tunnel_type, mut tunnel_port, mut tunnel_flags) = (0, 0, 0);
     let (mut stats, mut stats64) = (None, None);
-    for attribute in attributes {
-        match attribute {
-            DestinationAttr::AddressFamily(value) => family = Some(value),
-            DestinationAttr::Address(value) => address = Some(value),
-            DestinationAttr::Port(value) => port = Some(value),
-            DestinationAttr::ForwardingMethod(value) => method = value,
-            DestinationAttr::Weight(value) => weight = value,
-            DestinationAttr::UpperThreshold(value) => upper_threshold = value,
-            DestinationAttr::LowerThreshold(value) => lower_threshold = value,
-            DestinationAttr::ActiveConnections(value) => active = value,
-            DestinationAttr::InactiveConnections(value) => inactive = value,
-            DestinationAttr::PersistentConnections(value) => persistent = value,
-            DestinationAttr::TunnelType(value) => tunnel_type = value,
-            DestinationAttr::TunnelPort(value) => tunnel_port = value,
-            DestinationAttr::TunnelFlags(value) => tunnel_flags = value,
-            DestinationAttr::Stats(value) => stats = Some(value),
-            DestinationAttr::Stats64(value) => stats64 = Some(value),
-            DestinationAttr::Other(_) => {}
+    for attribute in each(attributes) {
+        let (attribute, value) = attribute?;
+        match attribute.kind() {
+            IPVS_DEST_ATTR_STATS => stats = Some(value),
+            IPVS_DEST_ATTR_STATS64 => stats64 = Some(value),
+            _ => match DestinationAttr::parse(&attribute)? {
+                DestinationAttr::AddressFamily(value) => family = Some(value),
+                DestinationAttr::Address(value) => address = Some(value),
+                DestinationAttr::Port(value) => port = Some(value),
+                DestinationAttr::ForwardingMethod(value) => method = value,
+                DestinationAttr::Weight(value) => weight = value,
+                DestinationAttr::UpperThreshold(value) => upper_threshold = value,
+                DestinationAttr::LowerThreshold(value) => lower_threshold = value,
+                DestinationAttr::ActiveConnections(value) => active = value,
+                DestinationAttr::InactiveConnections(value) => inactive = value,
+                DestinationAttr::PersistentConnections(value) => persistent = value,
+                DestinationAttr::TunnelType(value) => tunnel_type = value,
+                DestinationAttr::TunnelPort(value) => tunnel_port = value,
+                DestinationAttr::TunnelFlags(value) => tunnel_flags = value,
+                DestinationAttr::Stats(_)
+                | DestinationAttr::Stats64(_)
+                | DestinationAttr::Other(_) => {}
+            },
         }
     }
     // Absent before Linux 3.18.
@@ -160,12 +176,13 @@ pub(in crate::ipvs) fn read_destination(
         active,
         inactive,
         persistent,
-        counters: counters(stats64.or(stats)),
+        counters: counters(stats64.or(stats))?,
     }))
 }
 
 /// The daemon of `IPVS_CMD_NEW_DAEMON`.
-pub(in crate::ipvs) fn read_daemon(message: IpvsMessage) -> Result<Option<Daemon>, IpvsError> {
+pub(in crate::ipvs) fn read_daemon(payload: &[u8]) -> Result<Option<Daemon>, IpvsError> {
+    let message = IpvsMessage::decode(payload)?;
     if message.command != CommandNumber::NEW_DAEMON {
         return Ok(None);
     }
@@ -209,8 +226,9 @@ pub(in crate::ipvs) fn read_daemon(message: IpvsMessage) -> Result<Option<Daemon
 
 /// The timeouts of `IPVS_CMD_SET_CONFIG`, which is what `IPVS_CMD_GET_CONFIG` is answered with. A
 /// protocol that is not built in has none and stays 0.
-pub(in crate::ipvs) fn read_timeouts(message: &IpvsMessage) -> Option<Timeouts> {
-    (message.command == CommandNumber::SET_CONFIG).then(|| {
+pub(in crate::ipvs) fn read_timeouts(payload: &[u8]) -> Result<Option<Timeouts>, IpvsError> {
+    let message = IpvsMessage::decode(payload)?;
+    Ok((message.command == CommandNumber::SET_CONFIG).then(|| {
         let mut timeouts = Timeouts::default();
         for attribute in &message.attributes {
             match attribute {
@@ -221,12 +239,13 @@ pub(in crate::ipvs) fn read_timeouts(message: &IpvsMessage) -> Option<Timeouts> 
             }
         }
         timeouts
-    })
+    }))
 }
 
 /// The facts of `IPVS_CMD_SET_INFO`, which is what `IPVS_CMD_GET_INFO` is answered with.
-pub(in crate::ipvs) fn read_info(message: &IpvsMessage) -> Option<Info> {
-    (message.command == CommandNumber::SET_INFO).then(|| {
+pub(in crate::ipvs) fn read_info(payload: &[u8]) -> Result<Option<Info>, IpvsError> {
+    let message = IpvsMessage::decode(payload)?;
+    Ok((message.command == CommandNumber::SET_INFO).then(|| {
         let mut info = Info {
             version: [0; 3],
             connection_table_size: 0,
@@ -244,12 +263,13 @@ pub(in crate::ipvs) fn read_info(message: &IpvsMessage) -> Option<Info> {
             }
         }
         info
-    })
+    }))
 }
 
-fn counters(stats: Option<Vec<StatsAttr>>) -> Counters {
+fn counters(stats: Option<&[u8]>) -> Result<Counters, IpvsError> {
     let mut counters = Counters::default();
-    for attribute in stats.unwrap_or_default() {
+    for attribute in each(stats.unwrap_or_default()) {
+        let attribute = StatsAttr::parse(&attribute?.0)?;
         let (counter, value) = match attribute {
             StatsAttr::Narrow(counter, value) => (counter, u64::from(value)),
             StatsAttr::Wide(counter, value) => (counter, value),
@@ -269,7 +289,7 @@ fn counters(stats: Option<Vec<StatsAttr>>) -> Counters {
         };
         *field = value;
     }
-    counters
+    Ok(counters)
 }
 
 fn granularity(family: Family, netmask: [u8; 4]) -> Option<Granularity> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::daemon::DaemonAttr;
 use super::destination::DestinationAttr;
+use super::direct::direct;
 use super::message::{CommandAttr, CommandNumber, IpvsMessage};
 use super::service::{ServiceAttr, ServiceFlags};
 use crate::ipvs::command::Command;
@@ -12,8 +13,16 @@ use crate::ipvs::model::{
     ServiceKey, Transport, TunnelKind,
 };
 
+/// Appends what follows the netlink header in the request of a command; the message type is the family's
+/// number.
+pub fn encode(command: &Command, out: &mut Vec<u8>) {
+    if !direct(command, out) {
+        out.extend(request(command).encode());
+    }
+}
+
 /// The message of a command.
-pub(in crate::ipvs) fn request(command: &Command) -> IpvsMessage {
+pub(super) fn request(command: &Command) -> IpvsMessage {
     use CommandAttr::{Daemon as DaemonNest, Destination as DestinationNest, Service as Nest};
     let (command, attributes) = match command {
         Command::CreateService(service) => (
@@ -121,10 +130,7 @@ fn service_identity(key: ServiceKey) -> Vec<ServiceAttr> {
 }
 
 fn whole_service(service: &Service) -> Vec<ServiceAttr> {
-    let mut flags = service.flags & !(ServiceFlags::PERSISTENT | ServiceFlags::HASHED);
-    if service.persistence.is_some() {
-        flags |= ServiceFlags::PERSISTENT;
-    }
+    let flags = flags(service);
     let mut attributes = service_identity(service.key);
     attributes.push(ServiceAttr::Scheduler(service.scheduler.clone()));
     // Only when there is one: SET_SERVICE without it is how an engine is taken away.
@@ -138,7 +144,7 @@ fn whole_service(service: &Service) -> Vec<ServiceAttr> {
 }
 
 /// The kernel wants a mask for IPv4 and a prefix length for IPv6 also where neither was asked for.
-fn netmask(family: Family, granularity: Option<Granularity>) -> [u8; 4] {
+pub(super) fn netmask(family: Family, granularity: Option<Granularity>) -> [u8; 4] {
     match (granularity, family) {
         (Some(Granularity::Mask(mask)), _) => mask.octets(),
         (Some(Granularity::Prefix(length)), _) => u32::from(length.get()).to_ne_bytes(),
@@ -164,11 +170,7 @@ fn whole_destination(destination: &Destination) -> Vec<DestinationAttr> {
         DestinationAttr::UpperThreshold(destination.upper_threshold),
         DestinationAttr::LowerThreshold(destination.lower_threshold),
     ]);
-    let (kind, port) = match destination.tunnel {
-        TunnelKind::Ipip => (0, 0),
-        TunnelKind::Gue { port } => (1, port),
-        TunnelKind::Gre => (2, 0),
-    };
+    let (kind, port) = tunnel(destination.tunnel);
     // What is 0 anyway is left out: older kernels do not know these.
     if kind != 0 {
         attributes.push(DestinationAttr::TunnelType(kind));
@@ -200,14 +202,33 @@ fn whole_daemon(daemon: &Daemon) -> Vec<DaemonAttr> {
     attributes
 }
 
-const fn address_family(family: Family) -> u16 {
+/// The service's flags with the bit that says that there is persistence.
+pub(super) const fn flags(service: &Service) -> u32 {
+    let flags = service.flags & !(ServiceFlags::PERSISTENT | ServiceFlags::HASHED);
+    if service.persistence.is_some() {
+        flags | ServiceFlags::PERSISTENT
+    } else {
+        flags
+    }
+}
+
+/// Type and port.
+pub(super) const fn tunnel(tunnel: TunnelKind) -> (u8, u16) {
+    match tunnel {
+        TunnelKind::Ipip => (0, 0),
+        TunnelKind::Gue { port } => (1, port),
+        TunnelKind::Gre => (2, 0),
+    }
+}
+
+pub(super) const fn address_family(family: Family) -> u16 {
     match family {
         Family::Inet => libc::AF_INET as u16,
         Family::Inet6 => libc::AF_INET6 as u16,
     }
 }
 
-const fn protocol(transport: Transport) -> u16 {
+pub(super) const fn protocol(transport: Transport) -> u16 {
     match transport {
         Transport::Tcp => libc::IPPROTO_TCP as u16,
         Transport::Udp => libc::IPPROTO_UDP as u16,
@@ -215,7 +236,7 @@ const fn protocol(transport: Transport) -> u16 {
     }
 }
 
-const fn method(forwarding: Forwarding) -> u32 {
+pub(super) const fn method(forwarding: Forwarding) -> u32 {
     match forwarding {
         Forwarding::Masquerade => 0,
         Forwarding::Local => 1,
@@ -233,7 +254,7 @@ const fn state(role: DaemonRole) -> u32 {
 }
 
 /// `union nf_inet_addr`.
-fn union_bytes(address: IpAddr) -> [u8; 16] {
+pub(super) fn union_bytes(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => {
             let mut bytes = [0; 16];

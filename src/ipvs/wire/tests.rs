@@ -55,13 +55,19 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
+fn encoded(command: &Command) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(command, &mut bytes);
+    bytes
+}
+
 fn decode(hex: &str) -> IpvsMessage {
     IpvsMessage::decode(&bytes(hex)).unwrap()
 }
 
 #[test]
 fn a_captured_service_is_read_whole() {
-    let status = read_service(decode(SERVICE)).unwrap().unwrap();
+    let status = read_service(&bytes(SERVICE)).unwrap().unwrap();
     assert_eq!(
         status.service,
         Service {
@@ -83,7 +89,7 @@ fn a_captured_service_is_read_whole() {
 #[test]
 fn a_captured_destination_is_read_whole() {
     assert_eq!(
-        read_destination(decode(DESTINATION), Family::Inet)
+        read_destination(&bytes(DESTINATION), Family::Inet)
             .unwrap()
             .unwrap(),
         DestinationStatus {
@@ -108,7 +114,7 @@ fn a_captured_destination_is_read_whole() {
 #[test]
 fn captured_settings_are_read_whole() {
     assert_eq!(
-        read_daemon(decode(DAEMON)).unwrap().unwrap(),
+        read_daemon(&bytes(DAEMON)).unwrap().unwrap(),
         Daemon {
             role: DaemonRole::Master,
             interface: "eth0".to_owned(),
@@ -120,7 +126,7 @@ fn captured_settings_are_read_whole() {
         }
     );
     assert_eq!(
-        read_timeouts(&decode(CONFIG)).unwrap(),
+        read_timeouts(&bytes(CONFIG)).unwrap().unwrap(),
         Timeouts {
             tcp_seconds: 900,
             tcp_fin_seconds: 120,
@@ -128,7 +134,7 @@ fn captured_settings_are_read_whole() {
         }
     );
     assert_eq!(
-        read_info(&decode(INFO)).unwrap(),
+        read_info(&bytes(INFO)).unwrap().unwrap(),
         Info {
             version: [1, 2, 1],
             connection_table_size: 4096
@@ -148,9 +154,13 @@ fn a_capture_cut_off_anywhere_is_an_error_or_shorter_and_never_a_panic() {
     for hex in CAPTURES {
         let whole = bytes(hex);
         for length in 0..whole.len() {
-            if let Ok(message) = IpvsMessage::decode(&whole[..length]) {
+            let cut = &whole[..length];
+            if let Ok(message) = IpvsMessage::decode(cut) {
                 assert!(message.encode().len() <= whole.len());
             }
+            let _ = read_service(cut);
+            let _ = read_destination(cut, Family::Inet);
+            let _ = read_daemon(cut);
         }
     }
 }
@@ -193,7 +203,7 @@ fn counters_come_from_the_64_bit_statistics_where_there_are_some() {
             });
             service.extend(attributes);
         }
-        read_service(message).unwrap().unwrap().counters
+        read_service(&message.encode()).unwrap().unwrap().counters
     };
     let narrow = ServiceAttr::Stats(vec![
         StatsAttr::Narrow(Counter::Connections, u32::MAX),
@@ -219,7 +229,7 @@ fn a_destination_without_a_family_has_its_services() {
     };
     attributes.retain(|attribute| !matches!(attribute, DestinationAttr::AddressFamily(_)));
     let read = |family| {
-        read_destination(message.clone(), family)
+        read_destination(&message.clone().encode(), family)
             .unwrap()
             .unwrap()
             .destination
@@ -265,16 +275,19 @@ proptest! {
     // NEW_SERVICE and NEW_DEST are request and reply, so what goes in must come back.
     #[test]
     fn any_service_comes_back_as_it_went_in(service in service()) {
-        let bytes = request(&Command::CreateService(service.clone())).encode();
-        let read = read_service(IpvsMessage::decode(&bytes).unwrap()).unwrap().unwrap();
-        prop_assert_eq!(read.service, service);
+        let command = Command::CreateService(service.clone());
+        let bytes = encoded(&command);
+        prop_assert_eq!(IpvsMessage::decode(&bytes).unwrap(), request(&command));
+        prop_assert_eq!(&bytes, &request(&command).encode());
+        prop_assert_eq!(read_service(&bytes).unwrap().unwrap().service, service);
     }
 
     #[test]
     fn any_destination_comes_back_as_it_went_in(key in service_key(), destination in destination()) {
-        let bytes = request(&Command::AddDestination(key, destination.clone())).encode();
-        let message = IpvsMessage::decode(&bytes).unwrap();
-        let read = read_destination(message, key.family()).unwrap().unwrap();
+        let command = Command::AddDestination(key, destination.clone());
+        let bytes = encoded(&command);
+        prop_assert_eq!(&bytes, &request(&command).encode());
+        let read = read_destination(&bytes, key.family()).unwrap().unwrap();
         prop_assert_eq!(read.destination, destination);
     }
 
@@ -295,12 +308,11 @@ proptest! {
         let mut changed = bytes(CAPTURES[capture]);
         let at = at.index(changed.len());
         changed[at] = byte;
-        if let Ok(message) = IpvsMessage::decode(&changed) {
-            let _ = read_service(message.clone());
-            let _ = read_destination(message.clone(), Family::Inet6);
-            let _ = read_daemon(message.clone());
-            let _ = read_timeouts(&message);
-            let _ = read_info(&message);
-        }
+        let _ = IpvsMessage::decode(&changed);
+        let _ = read_service(&changed);
+        let _ = read_destination(&changed, Family::Inet6);
+        let _ = read_daemon(&changed);
+        let _ = read_timeouts(&changed);
+        let _ = read_info(&changed);
     }
 }

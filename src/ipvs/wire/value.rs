@@ -1,6 +1,6 @@
 //! Reading attribute values of fixed width.
 
-use netlink_packet_core::{DecodeError, NlaBuffer, NlasIterator, Parseable};
+use netlink_packet_core::{DecodeError, NLA_HEADER_SIZE, NlaBuffer, NlasIterator, Parseable};
 
 /// Exactly `N` bytes, or an error that names the attribute.
 pub(super) fn bytes<const N: usize>(value: &[u8], name: &str) -> Result<[u8; N], DecodeError> {
@@ -51,4 +51,19 @@ where
             A::parse(&attribute)
         })
         .collect()
+}
+
+/// Attributes of a list one after the other, each as its kind, its whole and its value.
+pub(super) fn each(
+    list: &[u8],
+) -> impl Iterator<Item = Result<(NlaBuffer<&[u8]>, &[u8]), DecodeError>> {
+    NlasIterator::new(list).map(|attribute| {
+        let attribute = attribute?;
+        let length = usize::from(attribute.length());
+        let value = attribute
+            .into_inner()
+            .get(NLA_HEADER_SIZE..length)
+            .unwrap_or_default();
+        Ok((attribute, value))
+    })
 }

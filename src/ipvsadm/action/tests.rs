@@ -124,7 +124,7 @@ fn mistakes_are_told_in_ipvsadms_words() {
         "-A -t 192.168.4.5:80 rules",
         "-a -t 192.168.4.5:80 -r web2",
         "-a -t 192.168.4.5:80 -r [::1]:80",
-        "-a -t 192.168.4.5:80 -r web1 -w 65536",
+        "-a -t 192.168.4.5:80 -r web1 -w 2147483648",
         "-a -t 192.168.4.5:80 -r web1 -x -1",
         "-a -t 192.168.4.5:80 -r web1 --tun-type gre",
         "-a -t 192.168.4.5:80 -r web1 -i --tun-type gue",

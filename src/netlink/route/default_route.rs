@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+    RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -191,33 +192,59 @@ impl RouteSocket {
         self.change(&RouteNetlinkMessage::DelRoute(entry.message()), 0)
     }
 
+    /// The default route that packets to `destination` take; `None` when a route of its own, or none, leads
+    /// there. Needs Linux 4.13 (`RTM_F_FIB_MATCH`); older kernels answer `None`.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn default_route_to(&self, destination: Ipv4Addr) -> io::Result<Option<DefaultRouteEntry>> {
+        let mut request = request_for(destination);
+        // The reply is the routing table's entry rather than the route made from it.
+        request.header.flags.insert(RouteFlags::FibMatch);
+        match self.get(
+            &RouteNetlinkMessage::GetRoute(request),
+            DefaultRouteEntry::read,
+        ) {
+            Err(error) if is_unreachable(&error) => Ok(None),
+            Ok(entries) => Ok(entries.into_iter().flatten().next()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// `RTM_GETROUTE` for one destination; `None` when it is unreachable.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn route_to(&self, destination: Ipv4Addr) -> io::Result<Option<RouteAnswer>> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = AddressFamily::Inet;
-        message.header.destination_prefix_length = 32;
-        message
-            .attributes
-            .push(RouteAttribute::Destination(RouteAddress::Inet(destination)));
-        match self.get(&RouteNetlinkMessage::GetRoute(message), RouteAnswer::read) {
-            // No route, or one of type unreachable, prohibit or blackhole (ip-route(8), in this order).
-            Err(NetlinkError::Kernel(error))
-                if [
-                    libc::ENETUNREACH,
-                    libc::EHOSTUNREACH,
-                    libc::EACCES,
-                    libc::EINVAL,
-                ]
-                .contains(&error.errno) =>
-            {
-                Ok(None)
-            }
+        match self.get(
+            &RouteNetlinkMessage::GetRoute(request_for(destination)),
+            RouteAnswer::read,
+        ) {
+            Err(error) if is_unreachable(&error) => Ok(None),
             result => result.map_err(io::Error::from),
         }
     }
+}
+
+fn request_for(destination: Ipv4Addr) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.destination_prefix_length = 32;
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet(destination)));
+    message
+}
+
+/// No route, or one of type unreachable, prohibit or blackhole (ip-route(8), in this order).
+fn is_unreachable(error: &NetlinkError) -> bool {
+    let codes = [
+        libc::ENETUNREACH,
+        libc::EHOSTUNREACH,
+        libc::EACCES,
+        libc::EINVAL,
+    ];
+    matches!(error, NetlinkError::Kernel(error) if codes.contains(&error.errno))
 }
 
 #[cfg(test)]
@@ -272,6 +299,11 @@ mod tests {
                     })
                 );
                 assert_eq!(socket.route_to(director).unwrap().unwrap().via, None);
+                assert_eq!(
+                    socket.default_route_to(client).unwrap(),
+                    Some(first.clone())
+                );
+                assert_eq!(socket.default_route_to(director).unwrap(), None);
 
                 let error = socket.add_default_route(&first).unwrap_err();
                 assert_eq!(errno(&error), Some(libc::EEXIST));

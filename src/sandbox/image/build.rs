@@ -82,9 +82,11 @@ fn build_in(
     let hook = scratch.path().join("inside.sh");
     let sources = scratch.path().join("debian.sources");
     let apt_options = scratch.path().join("apt.conf");
+    let dpkg_options = scratch.path().join("dpkg.cfg");
     write(&hook, recipe.script, 0o755)?;
     write(&sources, &sources_text(recipe, environment), 0o644)?;
     write(&apt_options, &transport_options(host), 0o644)?;
+    write(&dpkg_options, &dpkg_text(recipe), 0o644)?;
 
     let mut command = Command::new(host.program("sh").unwrap_or_else(|| "/bin/sh".into()));
     command
@@ -96,6 +98,7 @@ fn build_in(
                 hook: &hook,
                 sources: &sources,
                 apt_options: &apt_options,
+                dpkg_options: &dpkg_options,
                 image: room.image,
             },
         ))
@@ -106,6 +109,7 @@ fn build_in(
         .env("TMPDIR", scratch.path())
         .env("LVSLAB_MODULES", recipe.modules.join(" "))
         .env("LVSLAB_OPTIONAL_MODULES", recipe.optional_modules.join(" "))
+        .env("LVSLAB_PATH_EXCLUDES", recipe.path_excludes.join(" "))
         .env("LVSLAB_SQUASHFS", recipe.squashfs.join(" "))
         .current_dir(scratch.path())
         // The script ends the whole group when we are gone.
@@ -173,6 +177,7 @@ struct Files<'a> {
     hook: &'a Path,
     sources: &'a Path,
     apt_options: &'a Path,
+    dpkg_options: &'a Path,
     image: &'a Path,
 }
 
@@ -189,11 +194,13 @@ fn arguments(recipe: &Recipe, host: &Host, files: &Files<'_>) -> Vec<std::ffi::O
         "--aptopt=Acquire::Languages \"none\"".into(),
         option("--aptopt=", files.apt_options),
     ];
-    words.extend(
-        recipe
-            .path_excludes
-            .iter()
-            .map(|pattern| format!("--dpkgopt=path-exclude={pattern}").into()),
+    // Not as --dpkgopt: that makes mmdebstrap start a filter in Python for each essential package.
+    words.push(
+        format!(
+            "--setup-hook=install -D -m 644 {} \"$1\"/etc/dpkg/dpkg.cfg.d/50lvslab",
+            shell_word(files.dpkg_options)
+        )
+        .into(),
     );
     words.push(option("--customize-hook=", files.hook));
     // The only way out for files whose owners exist inside only.
@@ -213,13 +220,25 @@ fn arguments(recipe: &Recipe, host: &Host, files: &Files<'_>) -> Vec<std::ffi::O
     words
 }
 
+/// dpkg.cfg(5) of the hosts: without what nobody reads in a sandbox, and without waiting for a disk that a
+/// crash would empty anyway.
+fn dpkg_text(recipe: &Recipe) -> String {
+    let mut text = String::from("force-unsafe-io\n");
+    for pattern in recipe.path_excludes {
+        text.push_str("path-exclude=");
+        text.push_str(pattern);
+        text.push('\n');
+    }
+    text
+}
+
 fn option(name: &str, path: &Path) -> std::ffi::OsString {
     let mut word = std::ffi::OsString::from(name);
     word.push(path);
     word
 }
 
-/// `path` as one word for mmdebstrap's parser of hooks (Text::ParseWords), which knows the shell's quotes.
+/// `path` as one word for the shell and for mmdebstrap's parser of hooks (Text::ParseWords) alike.
 fn shell_word(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

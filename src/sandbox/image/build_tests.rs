@@ -81,7 +81,7 @@ fn a_build_makes_the_image_shows_its_progress_and_leaves_only_the_log() {
     let log = fs::read_to_string(directory.path().join("images/build.log")).unwrap();
     assert_eq!(
         log,
-        "I: downloading packages with apt...\n0 upgraded, 1 newly installed, 0 to remove\nGet:1 x\n-comp lz4\n"
+        "I: downloading packages with apt...\n0 upgraded, 1 newly installed, 0 to remove\nGet:1 x\n-comp lz4 -noI -noD -noF\n"
     );
     let mut left: Vec<_> = fs::read_dir(directory.path().join("images"))
         .unwrap()
@@ -213,11 +213,11 @@ fn mmdebstrap_is_told_everything() {
         hook: Path::new("/s/inside.sh"),
         sources: Path::new("/s/debian.sources"),
         apt_options: Path::new("/s/apt.conf"),
+        dpkg_options: Path::new("/s/dpkg.cfg"),
         image: Path::new("/home/o'hara/.cache/lvslab/images/.building"),
     };
     let recipe = Recipe {
         packages: &["curl", "less"],
-        path_excludes: &["/usr/share/doc/*"],
         ..RECIPE
     };
     let words: Vec<String> = arguments(&recipe, &host, &files)
@@ -233,7 +233,7 @@ fn mmdebstrap_is_told_everything() {
     --include=curl,less
     --aptopt=Acquire::Languages "none"
     --aptopt=/s/apt.conf
-    --dpkgopt=path-exclude=/usr/share/doc/*
+    --setup-hook=install -D -m 644 '/s/dpkg.cfg' "$1"/etc/dpkg/dpkg.cfg.d/50lvslab
     --customize-hook=/s/inside.sh
     --customize-hook=copy-out /lvslab/out/vmlinuz /lvslab/out/kernel.release /lvslab/out/rootfs.squashfs /lvslab/out/modules '/home/o'\''hara/.cache/lvslab/images/.building'
     bookworm
@@ -248,4 +248,19 @@ fn only_what_a_download_needs_is_handed_on() {
     assert!(
         !is_handed_on("APT_CONFIG") && !is_handed_on("PERL5LIB") && !is_handed_on("LVSLAB_MODULES")
     );
+}
+
+#[test]
+fn the_scripts_are_shell() {
+    for script in [RECIPE.script, include_str!("outside.sh")] {
+        let output = Command::new("sh")
+            .args(["-n", "-c", script])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }

@@ -18,6 +18,7 @@ mod space;
 mod stream;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 pub use error::ImageError;
 pub use requirements::Consent;
@@ -28,7 +29,7 @@ use recipe::RECIPE;
 use requirements::{Host, Purpose};
 
 /// Who is being worked on, for [`Progress`].
-const SUBJECT: &str = "sandbox";
+const SUBJECT: &str = "image";
 
 /// What a machine boots from. All of it is read only and may be used by many at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +94,15 @@ pub fn prepare(
     }
     requirements::ensure(&host, Purpose::Build, consent, progress)?;
     let environment = build::Environment::of(host);
-    cache::obtain(&images(dirs), &RECIPE.key(), progress, |room| {
+    let begun = Instant::now();
+    let image = cache::obtain(&images(dirs), &RECIPE.key(), progress, |room| {
         build::build(&RECIPE, &environment, room, progress)
-    })
+    })?;
+    progress.finished(
+        SUBJECT,
+        &format!("ready after {} s", begun.elapsed().as_secs()),
+    );
+    Ok(image)
 }
 
 fn images(dirs: &Dirs) -> PathBuf {

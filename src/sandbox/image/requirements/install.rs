@@ -209,8 +209,13 @@ fn run(
         .env("PATH", host.path_variable())
         .stdin(Stdio::null());
     let mut tail = Tail::new(12);
+    let mut shown = None;
     let status = stream::run(command, |line| match apt_percent(line) {
-        Some(percent) => progress.amount(SUBJECT, percent, 100),
+        percent @ Some(amount) if percent != shown => {
+            shown = percent;
+            progress.amount(SUBJECT, amount, 100);
+        }
+        Some(_) => {}
         None => tail.push(line),
     })
     .map_err(|source| RequirementsError::Start {

@@ -84,7 +84,7 @@ pub enum RequirementsError {
         missing: Vec<Missing>,
     },
     /// Installing needs root, and neither sudo nor a terminal to ask on is there.
-    #[error("installing {} needs root, and sudo does not work here without a password", list(.missing))]
+    #[error("installing {} needs root, which sudo does not give here without a password", list(.missing))]
     NoPrivilege {
         /// What is missing.
         missing: Vec<Missing>,
@@ -150,34 +150,37 @@ impl RequirementsError {
 
 /// Programs and files; where they are needed.
 const FILES: [(&str, &str, Needed); 8] = [
-    ("qemu-system-x86_64", "qemu-system-x86", Needed::ToRun),
-    ("ssh", "openssh-client", Needed::ToRun),
-    ("mmdebstrap", "mmdebstrap", Needed::ToBuild),
-    ("mksquashfs", "squashfs-tools", Needed::ToBuild),
-    ("newuidmap", "uidmap", Needed::ToBuildAsUser),
-    ("newgidmap", "uidmap", Needed::ToBuildAsUser),
+    ("qemu-system-x86_64", "qemu-system-x86", Needed::Run),
+    ("ssh", "openssh-client", Needed::Run),
+    ("mmdebstrap", "mmdebstrap", Needed::Build),
+    ("mksquashfs", "squashfs-tools", Needed::Build),
+    ("newuidmap", "uidmap", Needed::UserBuild),
+    ("newgidmap", "uidmap", Needed::UserBuild),
     // mmdebstrap verifies the archive with these; other distributions do not have them from the start.
     (
         super::apt_sources::KEYRING,
         "debian-archive-keyring",
-        Needed::ToBuild,
+        Needed::Build,
     ),
-    ("apt-get", "apt", Needed::ToBuild),
+    ("apt-get", "apt", Needed::Build),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needed {
-    ToRun,
-    ToBuild,
-    ToBuildAsUser,
+    /// Starting machines, and building.
+    Run,
+    /// Building.
+    Build,
+    /// Building as an ordinary user.
+    UserBuild,
 }
 
 /// What `host` lacks for `purpose`. Reads directories and two small files; starts nothing.
 #[must_use]
 pub fn missing(host: &Host, purpose: Purpose) -> Vec<Missing> {
     let wanted = |needed: Needed| match purpose {
-        Purpose::Run => needed == Needed::ToRun,
-        Purpose::Build => needed != Needed::ToBuildAsUser || !host.is_root(),
+        Purpose::Run => needed == Needed::Run,
+        Purpose::Build => needed != Needed::UserBuild || !host.is_root(),
     };
     let mut found: Vec<Missing> = FILES
         .into_iter()

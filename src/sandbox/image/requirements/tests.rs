@@ -151,7 +151,7 @@ fn a_user_without_sudo_is_told_the_command() {
     );
     let error = ensure(&host, Purpose::Run, Consent::Yes, &Silent).unwrap_err();
     insta::assert_snapshot!(format!("{error}\n{}", error.hint()), @r"
-    installing qemu-system-x86 needs root, and sudo does not work here without a password
+    installing qemu-system-x86 needs root, which sudo does not give here without a password
     type as root, then run this again:
       apt-get update && apt-get install -y --no-install-recommends qemu-system-x86
     ");

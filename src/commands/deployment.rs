@@ -1,0 +1,232 @@
+//! What `up`, `plan --diff`, `verify` and `down` share: reaching a lab's hosts, planning from their facts,
+//! collecting evidence.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::agent::protocol::{Reply, Request};
+use crate::model::{HostName, Lab, LabName};
+use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
+use crate::plan::{self, HostPlan};
+use crate::resource::Facts;
+use crate::verify::{self, Evidence};
+
+use super::{CommandError, Context, Trouble, labs};
+
+/// A lab whose hosts are being worked with.
+pub struct Deployment<'a> {
+    ctx: &'a Context,
+    lab: &'a Lab,
+    fleet: Fleet,
+    /// What each host should be.
+    pub plans: BTreeMap<HostName, HostPlan>,
+    /// What went wrong so far, in order.
+    pub troubles: Vec<Trouble>,
+}
+
+/// How to log in to machines of one's own.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Login {
+    /// Accept and remember the keys of hosts that are not known yet; a changed key is always refused
+    #[arg(long)]
+    accept_new_host_keys: bool,
+}
+
+impl Login {
+    fn host_keys(self) -> HostKeys {
+        if self.accept_new_host_keys {
+            HostKeys::AcceptNew
+        } else {
+            HostKeys::Strict
+        }
+    }
+}
+
+/// Writes the SSH configuration of a lab on machines of its own, and remembers the lab.
+///
+/// # Errors
+/// When this machine does not let us.
+pub async fn address_machines(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
+    labs::remember(&ctx.dirs, lab)?;
+    let path = labs::ssh_config(&ctx.dirs, lab.name());
+    let failed = CommandError::io(format!("write {}", path.display()));
+    let lab = lab.clone();
+    let write = move || orchestrate::write_config(&path, &lab, login.host_keys());
+    blocking(write).await?.map_err(failed)
+}
+
+impl<'a> Deployment<'a> {
+    /// Connects to every host of a lab whose SSH configuration is in place. Hosts that cannot be reached
+    /// are in `troubles`.
+    ///
+    /// # Errors
+    /// When this machine does not let us.
+    pub async fn connect(ctx: &'a Context, lab: &'a Lab) -> Result<Self, CommandError> {
+        let roster = Roster::of(lab, &ctx.dirs)
+            .map_err(CommandError::io("make the directory of the SSH sockets"))?;
+        let fleet = Fleet::connect(roster, &ctx.progress).await;
+        let troubles = fleet.failures().iter().map(Trouble::from).collect();
+        Ok(Self {
+            ctx,
+            lab,
+            fleet,
+            plans: BTreeMap::new(),
+            troubles,
+        })
+    }
+
+    /// Asks every host that is reached what it is, and plans what it should be.
+    pub async fn plan(&mut self) {
+        let request = Request::Facts {
+            lab: self.lab.name().clone(),
+        };
+        let replies = self.ask_ready(|_| Some(vec![request.clone()])).await;
+        let mut facts: BTreeMap<HostName, Facts> = BTreeMap::new();
+        for (host, mut replies) in replies {
+            match replies.pop() {
+                Some(Reply::Facts(found)) => {
+                    facts.insert(host, *found);
+                }
+                other => self.confused(&host, other.as_ref()),
+            }
+        }
+        for (host, planned) in plan::plan(self.lab, &facts) {
+            match planned {
+                Ok(planned) => {
+                    self.plans.insert(host, planned);
+                }
+                Err(error) => self.troubles.push(Trouble::unplanned(&host, &error)),
+            }
+        }
+    }
+
+    /// Puts the requests that `requests` gives for a host to it, all hosts at once; hosts with trouble are
+    /// left out, and those that get it now are in `troubles`.
+    pub async fn ask_ready(
+        &mut self,
+        requests: impl Fn(&HostName) -> Option<Vec<Request>>,
+    ) -> BTreeMap<HostName, Vec<Reply>> {
+        let asked: BTreeMap<_, _> = self
+            .lab
+            .hosts()
+            .iter()
+            .filter(|host| !self.in_trouble(&host.name))
+            .filter_map(|host| Some((host.name.clone(), requests(&host.name)?)))
+            .collect();
+        let mut replies = BTreeMap::new();
+        for (host, result) in self.fleet.ask(asked, &self.ctx.progress).await {
+            match result {
+                Ok(answers) => {
+                    replies.insert(host, answers);
+                }
+                Err(error) => self.note(&error),
+            }
+        }
+        replies
+    }
+
+    /// Whether something went wrong with `host`.
+    #[must_use]
+    pub fn in_trouble(&self, host: &HostName) -> bool {
+        self.troubles.iter().any(|trouble| trouble.host == *host)
+    }
+
+    fn note(&mut self, error: &HostError) {
+        self.troubles.push(Trouble::from(error));
+    }
+
+    /// For an answer to another question: both sides are one program, so this is its mistake.
+    pub fn confused(&mut self, host: &HostName, reply: Option<&Reply>) {
+        self.troubles.push(Trouble {
+            host: host.clone(),
+            resource: None,
+            cause: match reply {
+                Some(_) => "the agent answered another question than the one it was asked",
+                None => "the agent gave no answer",
+            }
+            .to_owned(),
+            tried: None,
+            next: Some("this is a mistake in lvslab; please report it".to_owned()),
+            status: super::Status::Internal,
+        });
+    }
+
+    /// Collects evidence from every host that has a plan. Hosts with trouble are part of it as hosts without
+    /// evidence.
+    pub async fn collect(&mut self, requests: u32) -> Evidence {
+        let taken = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let requests = verify::requests_for(self.lab, requests);
+        let mut evidence = Evidence::new(self.lab, requests, taken);
+        for planned in self.plans.values() {
+            evidence.planned(planned.clone());
+        }
+        for trouble in &self.troubles {
+            evidence.absent(&trouble.host, trouble.absence());
+        }
+        for round in verify::rounds(&evidence) {
+            let asked: BTreeMap<_, _> = round
+                .requests
+                .into_iter()
+                .filter(|(host, _)| !self.in_trouble(host))
+                .collect();
+            let results = self.fleet.ask(asked.clone(), &self.ctx.progress).await;
+            for (host, result) in results {
+                let requests = asked.get(&host).map(Vec::as_slice).unwrap_or_default();
+                match result {
+                    Ok(replies) => {
+                        for (request, reply) in requests.iter().zip(replies) {
+                            evidence.absorb(&host, request, Ok(reply));
+                        }
+                    }
+                    Err(error) => {
+                        self.note(&error);
+                        let absence = Trouble::from(&error).absence();
+                        for request in requests {
+                            evidence.absorb(&host, request, Err(absence.clone()));
+                        }
+                    }
+                }
+            }
+        }
+        evidence
+    }
+}
+
+/// Ends the connections to the lab's hosts, if there are any.
+pub async fn disconnect(ctx: &Context, lab: &LabName) {
+    let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) else {
+        return;
+    };
+    // Without its directory of sockets there is no connection to end.
+    if let Ok(roster) = Roster::of(&lab, &ctx.dirs) {
+        roster.disconnect().await;
+    }
+}
+
+/// Who runs this, for the hosts' locks: `user@host pid 4711`.
+#[must_use]
+pub fn run_id() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid)
+        .ok()
+        .flatten()
+        .map_or_else(|| uid.to_string(), |user| user.name);
+    let host = nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_else(|_| "unknown".to_owned());
+    format!("{user}@{host} pid {}", std::process::id())
+}
+
+/// `work` on a thread where it may block.
+///
+/// # Errors
+/// When it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CommandError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| CommandError::io("finish the work")(std::io::Error::other(error)))
+}

@@ -1,0 +1,386 @@
+//! `lvslab sandbox …`, and what other verbs do with the sandbox.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::model::{HostName, Lab, LabName};
+use crate::sandbox::control::GuestState;
+use crate::sandbox::image::{self, Image};
+use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
+
+use super::deployment::{blocking, disconnect};
+use super::labs::{self, Selection, WhichLab};
+use super::{Answer, CommandError, Context};
+
+/// Prepare, start and look after the sandbox
+#[derive(Debug, clap::Args)]
+pub struct Sandbox {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Get the kernel and the system that sandbox hosts run, once
+    Prepare(Prepare),
+    /// Start a lab's hosts as factory-new machines, without configuring them
+    Start(Start),
+    /// Stop a lab's hosts; what was on them is gone
+    Stop(WhichLab),
+    /// Show the running hosts and how to log in
+    Status(ShowStatus),
+    /// Restart one host from its own disk
+    Reboot(Reboot),
+    /// Keep a running lab, with all that is on its hosts, under a name
+    Save(Save),
+    /// Bring a kept lab back, in place of the running one
+    Restore(Restore),
+}
+
+/// Whether packages may be installed on this machine.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Consent {
+    /// Install what the sandbox needs on this machine without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// How a lab's sandbox is started.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Starting {
+    #[command(flatten)]
+    consent: Consent,
+    /// Start sandbox hosts without httpd, to be installed from the sandbox's own package repository
+    #[arg(long)]
+    without_httpd: bool,
+    /// Longest wait for the sandbox machine, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// See [`Verb::Prepare`].
+#[derive(Debug, clap::Args)]
+struct Prepare {
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// See [`Verb::Start`].
+#[derive(Debug, clap::Args)]
+struct Start {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    starting: Starting,
+}
+
+/// See [`Verb::Status`].
+#[derive(Debug, clap::Args)]
+struct ShowStatus {
+    /// Print one JSON document (`lvslab.sandbox-status/1`) on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// See [`Verb::Reboot`].
+#[derive(Debug, clap::Args)]
+struct Reboot {
+    /// Host
+    host: HostName,
+    #[command(flatten)]
+    which: WhichLab,
+}
+
+/// See [`Verb::Save`].
+#[derive(Debug, clap::Args)]
+struct Save {
+    /// Name to keep it under
+    name: String,
+    #[command(flatten)]
+    which: WhichLab,
+}
+
+/// See [`Verb::Restore`].
+#[derive(Debug, clap::Args)]
+struct Restore {
+    /// Name it was kept under
+    name: String,
+    #[command(flatten)]
+    which: WhichLab,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+impl Sandbox {
+    /// Whether a document for programs was asked for.
+    #[must_use]
+    pub fn json(&self) -> bool {
+        matches!(&self.verb, Verb::Status(status) if status.json)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the sandbox does not do it.
+    pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        match self.verb {
+            Verb::Prepare(prepare) => {
+                let image = prepare_image(ctx, &prepare.consent).await?;
+                Ok(Answer::done(format!(
+                    "the sandbox is prepared: {}\n",
+                    image.rootfs.parent().unwrap_or(&image.rootfs).display()
+                )))
+            }
+            Verb::Start(options) => options.exec(ctx).await,
+            Verb::Stop(which) => {
+                let name = which.name(&ctx.dirs)?;
+                let lab = labs::saved(&ctx.dirs, &name)?;
+                if lab.is_some_and(|lab| !labs::in_sandbox(&lab)) {
+                    return Err(CommandError::NotInSandbox { lab: name });
+                }
+                Ok(Answer::done(if stop(ctx, &name).await? {
+                    format!("the sandbox of lab {name} is stopped\n")
+                } else {
+                    format!("nothing to do: no sandbox of lab {name} is running\n")
+                }))
+            }
+            Verb::Status(status) => status.exec(ctx).await,
+            Verb::Reboot(reboot) => reboot.exec(ctx).await,
+            Verb::Save(save) => save.exec(ctx).await,
+            Verb::Restore(restore) => restore.exec(ctx).await,
+        }
+    }
+}
+
+impl Start {
+    async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let lab = self.selection.load(&ctx.dirs)?;
+        if !labs::in_sandbox(&lab) {
+            return Err(CommandError::NotInSandbox {
+                lab: lab.name().clone(),
+            });
+        }
+        labs::same_place(&ctx.dirs, &lab)?;
+        let started = start(ctx, &lab, &self.starting).await?;
+        let hosts = lab.hosts().iter().map(|host| host.name.as_str());
+        Ok(Answer::done(format!(
+            "lab {} is started ({}, {:.1} s): {}\nlog in   lvslab ssh {}\n",
+            lab.name(),
+            started.accelerator,
+            started.elapsed.as_secs_f64(),
+            hosts.collect::<Vec<_>>().join(", "),
+            lab.client().name,
+        )))
+    }
+}
+
+impl ShowStatus {
+    async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let dirs = ctx.dirs.clone();
+        let running = blocking(move || sandbox::status(&dirs)).await??;
+        if self.json {
+            return Answer::document(
+                &json!({ "schema": "lvslab.sandbox-status/1", "labs": running }),
+                super::Status::Done,
+            );
+        }
+        if running.is_empty() {
+            return Ok(Answer::done("no sandbox is running\n"));
+        }
+        let mut text = String::new();
+        for (number, lab) in running.iter().enumerate() {
+            if number > 0 {
+                text.push('\n');
+            }
+            text.push_str(&describe(lab));
+        }
+        Ok(Answer::done(text))
+    }
+}
+
+impl Reboot {
+    async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let lab = self.which.with_host(&ctx.dirs, &self.host)?;
+        let (dirs, name, host) = (ctx.dirs.clone(), lab.name().clone(), self.host.clone());
+        ctx.progress.doing(host.as_str(), "rebooting");
+        blocking(move || sandbox::reboot(&dirs, &name, &host)).await??;
+        Ok(Answer::done(format!("{} is up again\n", self.host)))
+    }
+}
+
+impl Save {
+    async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let lab = self.which.name(&ctx.dirs)?;
+        let (dirs, name) = (ctx.dirs.clone(), self.name.clone());
+        ctx.progress.doing("sandbox", "saving");
+        let saved = lab.clone();
+        blocking(move || sandbox::save(&dirs, &saved, &name)).await??;
+        Ok(Answer::done(format!(
+            "lab {lab} is kept as {0}: lvslab sandbox restore {0} --lab {lab}\n",
+            self.name
+        )))
+    }
+}
+
+impl Restore {
+    async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let lab = self.which.name(&ctx.dirs)?;
+        let image = prepare_image(ctx, &self.consent).await?;
+        // Connections into the machine that is about to be replaced lead nowhere.
+        disconnect(ctx, &lab).await;
+        let (dirs, name) = (ctx.dirs.clone(), self.name.clone());
+        let progress = Arc::clone(&ctx.progress);
+        let restored = lab.clone();
+        let restore = move || {
+            let request = RestoreRequest {
+                lab: &restored,
+                name: &name,
+                dirs: &dirs,
+                image: &image,
+                timeout: RESTORE_LIMIT,
+            };
+            sandbox::restore(&request, progress.as_ref())
+        };
+        let started = blocking(restore).await??;
+        Ok(Answer::done(format!(
+            "lab {lab} is as it was kept, after {:.1} s\n",
+            started.elapsed.as_secs_f64()
+        )))
+    }
+}
+
+/// Longest wait for a restored machine.
+const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+
+/// One lab's machine and hosts.
+fn describe(lab: &Status) -> String {
+    let mut parts = vec![format!("lab {}", lab.lab), lab.accelerator.to_string()];
+    match lab.pid {
+        Some(pid) => {
+            parts.push(format!("up {}", duration(lab.uptime_seconds)));
+            parts.push(format!("pid {pid}"));
+        }
+        None => parts.push("not running any more".to_owned()),
+    }
+    if let Some(bytes) = lab.memory_bytes {
+        parts.push(format!(
+            "{} of {} MiB",
+            bytes / (1024 * 1024),
+            lab.guest_memory_mib
+        ));
+    }
+    let mut text = format!("{}\n", parts.join(" · "));
+    let width = lab.hosts.iter().map(|host| host.name.as_str().len()).max();
+    let width = width.unwrap_or(0);
+    for host in &lab.hosts {
+        let state = match (host.state, host.uptime_seconds) {
+            (_, Some(seconds)) => format!("up {}", duration(seconds)),
+            (Some(GuestState::Booting), _) => "booting".to_owned(),
+            (Some(GuestState::Stopping), _) => "stopping".to_owned(),
+            (Some(GuestState::Off), _) => "off".to_owned(),
+            (Some(GuestState::Up), None) => "up".to_owned(),
+            (None, None) => "unknown".to_owned(),
+        };
+        let _ = writeln!(text, "  {:width$}  {state:<14}  {}", host.name, host.login);
+    }
+    text
+}
+
+/// Gets the image, asking or installing as `consent` says.
+///
+/// # Errors
+/// When it cannot be had.
+pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, CommandError> {
+    let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
+    let (yes, ask) = (consent.yes, ctx.ask.clone());
+    let prepare = move || {
+        let asking;
+        let consent = match (&ask, yes) {
+            (_, true) => image::Consent::Yes,
+            (Some(ask), false) => {
+                asking = |question: &str| ask(question);
+                image::Consent::Ask(&asking)
+            }
+            (None, false) => image::Consent::No,
+        };
+        image::prepare(&dirs, consent, progress.as_ref())
+    };
+    Ok(blocking(prepare).await??)
+}
+
+/// Starts the lab's sandbox, or finds it running, and remembers the lab.
+///
+/// # Errors
+/// When the image or the machine cannot be had.
+pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Started, CommandError> {
+    let image = prepare_image(ctx, &starting.consent).await?;
+    let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
+    let (wanted, starting) = (lab.clone(), starting.clone());
+    let start = move || {
+        let request = StartRequest {
+            lab: &wanted,
+            dirs: &dirs,
+            image: &image,
+            without_httpd: starting.without_httpd,
+            accelerator: None,
+            timeout: Duration::from_secs(starting.timeout),
+        };
+        sandbox::start(&request, progress.as_ref())
+    };
+    ctx.situation.set(format!(
+        "the sandbox of lab {0} may be half started: `lvslab down` with its topology removes it",
+        lab.name()
+    ));
+    let started = blocking(start).await??;
+    labs::remember(&ctx.dirs, lab)?;
+    ctx.situation.set(format!(
+        "the sandbox of lab {0} runs: `lvslab down {0}` stops it",
+        lab.name()
+    ));
+    Ok(started)
+}
+
+/// Ends the connections to the lab's hosts, stops its machine, and forgets the lab. Whether one ran.
+///
+/// # Errors
+/// When it does not stop.
+pub async fn stop(ctx: &Context, lab: &LabName) -> Result<bool, CommandError> {
+    disconnect(ctx, lab).await;
+    let (dirs, name) = (ctx.dirs.clone(), lab.clone());
+    ctx.progress.doing("sandbox", "stopping");
+    let stopped = blocking(move || sandbox::stop(&dirs, &name)).await??;
+    labs::forget(&ctx.dirs, lab)?;
+    Ok(stopped)
+}
+
+/// `3 min 20 s`, in the two largest units.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_in_their_two_largest_units() {
+        let table = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (200, "3 min 20 s"),
+            (3600, "1 h 0 min"),
+            (90_061, "1 d 1 h"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What is wrong with one host, in the form people and programs get it.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::agent::protocol::{AgentError, Outcome, OutcomeResult};
+use crate::model::HostName;
+use crate::orchestrate::{Cause, HostError};
+use crate::plan::PlanError;
+use crate::report::clean;
+use crate::verify::{Absence, AbsenceKind};
+
+use super::Status;
+
+/// What is wrong with one host, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// Host.
+    #[serde(skip)]
+    pub host: HostName,
+    /// Which resource, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What went wrong, a lower-case fragment.
+    pub cause: String,
+    /// What was tried, where that is not plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Which exit code it is.
+    #[serde(skip)]
+    pub status: Status,
+}
+
+impl From<&HostError> for Trouble {
+    fn from(error: &HostError) -> Self {
+        Self {
+            host: error.host.clone(),
+            resource: None,
+            cause: error.cause.to_string(),
+            tried: error.tried(),
+            next: Some(error.hint()),
+            status: status(&error.cause),
+        }
+    }
+}
+
+impl Trouble {
+    /// There is no plan for the host.
+    #[must_use]
+    pub fn unplanned(host: &HostName, error: &PlanError) -> Self {
+        Self {
+            host: host.clone(),
+            resource: None,
+            cause: error.to_string(),
+            tried: None,
+            next: error.hint(),
+            status: Status::HostFailed,
+        }
+    }
+
+    /// The resources of `host` that failed.
+    pub fn failed<'a>(
+        host: &'a HostName,
+        outcomes: &'a [Outcome],
+    ) -> impl Iterator<Item = Self> + 'a {
+        outcomes.iter().filter_map(|outcome| match &outcome.result {
+            OutcomeResult::Failed { error } => Some(Self {
+                host: host.clone(),
+                resource: Some(outcome.resource.to_string()),
+                cause: error.cause.clone(),
+                tried: None,
+                next: error.hint.clone(),
+                status: Status::HostFailed,
+            }),
+            _ => None,
+        })
+    }
+
+    /// The same as a reason why there is no evidence from the host.
+    #[must_use]
+    pub fn absence(&self) -> Absence {
+        Absence {
+            kind: match self.status {
+                Status::Unreachable => AbsenceKind::Unreachable,
+                _ => AbsenceKind::Failed,
+            },
+            cause: match &self.tried {
+                Some(tried) => format!("{} (tried {tried})", self.cause),
+                None => self.cause.clone(),
+            },
+            hint: self.next.clone(),
+        }
+    }
+}
+
+/// Which exit code a host's failure is.
+#[must_use]
+pub fn status(cause: &Cause) -> Status {
+    match cause {
+        Cause::Connect(_) => Status::Unreachable,
+        Cause::Agent(AgentError::Locked { .. }) => Status::Locked,
+        Cause::Local { .. } => Status::Internal,
+        Cause::Privilege(_) | Cause::Upload(_) | Cause::Conversation(_) | Cause::Agent(_) => {
+            Status::HostFailed
+        }
+    }
+}
+
+/// The one status for all of them: what has to be mended before anything else shows first.
+#[must_use]
+pub fn worst(troubles: &[Trouble]) -> Option<Status> {
+    let order = [
+        Status::Internal,
+        Status::Unreachable,
+        Status::Locked,
+        Status::HostFailed,
+    ];
+    order
+        .into_iter()
+        .find(|status| troubles.iter().any(|trouble| trouble.status == *status))
+}
+
+/// A block per host, as ux.md's "A host that cannot be reached".
+#[must_use]
+pub fn render(troubles: &[Trouble]) -> String {
+    let width = troubles
+        .iter()
+        .map(|trouble| trouble.host.as_str().len())
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for trouble in troubles {
+        let what = match &trouble.resource {
+            Some(resource) => format!("{resource}: {}", trouble.cause),
+            None => trouble.cause.clone(),
+        };
+        let mut lines = what.lines().map(clean::line);
+        let first = lines.next().unwrap_or_default();
+        let _ = writeln!(out, "✗ {:width$}   {first}", trouble.host.as_str());
+        for line in lines {
+            let _ = writeln!(out, "    {line}");
+        }
+        for (label, value) in [("tried", &trouble.tried), ("next", &trouble.next)] {
+            if let Some(value) = value {
+                let mut lines = value.lines().map(clean::line);
+                let first = lines.next().unwrap_or_default();
+                let _ = writeln!(out, "    {label:<7}   {first}");
+                for line in lines {
+                    let _ = writeln!(out, "              {line}");
+                }
+            }
+        }
+    }
+    out
+}

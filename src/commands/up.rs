@@ -1,0 +1,268 @@
+//! `lvslab up TOPOLOGY`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
+use crate::model::{HostName, Lab};
+use crate::report::{HostLine, HostOutcome, UpTable, host_summary, up_table};
+use crate::sandbox::Started;
+use crate::verify::{Verdict, check};
+
+use super::deployment::{Deployment, Login, address_machines, run_id};
+use super::labs::{self, Selection};
+use super::sandbox::{self, Starting};
+use super::{Answer, CommandError, Context, Status, Trouble, trouble};
+
+/// Bring a lab up and prove that it works
+///
+/// Starts the sandbox where hosts have no `ssh:`, configures every host, sends requests through the virtual
+/// service and checks the evidence. Ends with 0 only when everything was verified. Running it again repairs
+/// what is broken and changes nothing else.
+#[derive(Debug, clap::Args)]
+pub struct Up {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    starting: Starting,
+    /// Requests to send from the client; rounded up to whole cycles of the scheduler
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    requests: u32,
+    #[command(flatten)]
+    login: Login,
+    /// Print one JSON document (`lvslab.up/1`) on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the hosts were told and did.
+type Outcomes = BTreeMap<HostName, Vec<Outcome>>;
+
+impl Up {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Mistakes in the files, or no sandbox. What goes wrong on hosts is part of the answer.
+    pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let lab = self.selection.load(&ctx.dirs)?;
+        labs::same_place(&ctx.dirs, &lab)?;
+        ctx.situation.set("nothing was started or changed");
+        let started = if labs::in_sandbox(&lab) {
+            Some(sandbox::start(ctx, &lab, &self.starting).await?)
+        } else {
+            address_machines(ctx, &lab, self.login).await?;
+            None
+        };
+
+        let words = self.selection.words();
+        let mut deployment = Deployment::connect(ctx, &lab).await?;
+        deployment.plan().await;
+        ctx.situation.set(format!(
+            "some hosts may be changed and others not: `lvslab up {words}` completes the lab, \
+             `lvslab down {words}` puts everything back"
+        ));
+        let outcomes = apply(&mut deployment, &lab).await;
+        let verdict = if deployment.troubles.is_empty() {
+            for host in lab.hosts() {
+                ctx.progress.doing(host.name.as_str(), "verifying");
+            }
+            Some(check(&deployment.collect(self.requests).await))
+        } else {
+            None
+        };
+        let run = Run {
+            lab: &lab,
+            words,
+            started,
+            outcomes,
+            verdict,
+            deployment,
+        };
+        if self.json {
+            run.document()
+        } else {
+            Ok(run.text(ctx))
+        }
+    }
+}
+
+async fn apply(deployment: &mut Deployment<'_>, lab: &Lab) -> Outcomes {
+    let run = run_id();
+    let requests: BTreeMap<HostName, Request> = deployment
+        .plans
+        .iter()
+        .map(|(host, plan)| {
+            let apply = Apply {
+                lab: lab.name().clone(),
+                run: run.clone(),
+                resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
+            };
+            (host.clone(), Request::Apply(apply))
+        })
+        .collect();
+    let replies = deployment
+        .ask_ready(|host| requests.get(host).map(|request| vec![request.clone()]))
+        .await;
+    let mut done = Outcomes::new();
+    for (host, mut replies) in replies {
+        match replies.pop() {
+            Some(Reply::Applied { outcomes }) => {
+                deployment
+                    .troubles
+                    .extend(Trouble::failed(&host, &outcomes));
+                done.insert(host, outcomes);
+            }
+            other => deployment.confused(&host, other.as_ref()),
+        }
+    }
+    done
+}
+
+struct Run<'a> {
+    lab: &'a Lab,
+    words: String,
+    started: Option<Started>,
+    outcomes: Outcomes,
+    verdict: Option<Verdict>,
+    deployment: Deployment<'a>,
+}
+
+impl Run<'_> {
+    fn status(&self) -> Status {
+        if let Some(status) = trouble::worst(&self.deployment.troubles) {
+            return status;
+        }
+        match &self.verdict {
+            Some(verdict) if verdict.passed => Status::Done,
+            _ => Status::NotVerified,
+        }
+    }
+
+    fn text(&self, ctx: &Context) -> Answer {
+        let status = self.status();
+        let table = UpTable {
+            place: self
+                .started
+                .as_ref()
+                .map(|started| format!("sandbox ({})", started.accelerator)),
+            sandbox: self
+                .started
+                .as_ref()
+                .map(|started| started.summary(self.lab.hosts().len())),
+            hosts: self.hosts(),
+            next: self.next(status),
+        };
+        let mut complaint = trouble::render(&self.deployment.troubles);
+        if !self.deployment.troubles.is_empty() {
+            complaint.push_str(&self.remainder(status));
+        }
+        Answer {
+            text: up_table(self.lab, &table, self.verdict.as_ref(), ctx.style),
+            complaint,
+            status,
+        }
+    }
+
+    /// A line for every host that is as it should be; the others have their trouble.
+    fn hosts(&self) -> Vec<HostLine> {
+        let finished = self.lab.hosts().iter().filter_map(|host| {
+            let outcomes = self.outcomes.get(&host.name)?;
+            let plan = self.deployment.plans.get(&host.name)?;
+            (!self.deployment.in_trouble(&host.name)).then(|| HostLine {
+                host: host.name.clone(),
+                summary: host_summary(plan),
+                outcome: match count_changed(outcomes) {
+                    0 => HostOutcome::Unchanged,
+                    count => HostOutcome::Changed(count),
+                },
+            })
+        });
+        finished.collect()
+    }
+
+    fn next(&self, status: Status) -> Vec<(String, String)> {
+        let line = |what: &str, command: String| (what.to_owned(), command);
+        let mut next = Vec::new();
+        if status == Status::Done {
+            let client = &self.lab.client().name;
+            next.push(line("log in", format!("lvslab ssh {client}")));
+            next.push(line("try", format!("curl {}", self.lab.url())));
+        }
+        if !self.outcomes.is_empty() {
+            next.push(line("undo", format!("lvslab down {}", self.words)));
+        }
+        next
+    }
+
+    /// What is done and how to get the rest done.
+    fn remainder(&self, status: Status) -> String {
+        let (mut done, mut left) = (Vec::new(), Vec::new());
+        for host in self.lab.hosts() {
+            let finished =
+                self.outcomes.contains_key(&host.name) && !self.deployment.in_trouble(&host.name);
+            if finished { &mut done } else { &mut left }.push(host.name.as_str());
+        }
+        let again = format!(
+            "run `lvslab up {}` again to finish {}",
+            self.words,
+            left.join(", ")
+        );
+        let exit = crate::cli::exit::code(status);
+        match done.len() {
+            0 => format!("{again}   exit {exit}\n"),
+            1 => format!("✓ {} is done; {again}   exit {exit}\n", done[0]),
+            _ => format!("✓ {} are done; {again}   exit {exit}\n", done.join(", ")),
+        }
+    }
+
+    fn document(&self) -> Result<Answer, CommandError> {
+        let status = self.status();
+        let hosts: serde_json::Map<String, Value> = self
+            .lab
+            .hosts()
+            .iter()
+            .map(|host| (host.name.to_string(), self.host_document(&host.name)))
+            .collect();
+        Answer::document(
+            &json!({
+                "schema": "lvslab.up/1",
+                "lab": self.lab.name(),
+                "mode": self.lab.mode(),
+                "passed": status == Status::Done,
+                "exit": crate::cli::exit::code(status),
+                "sandbox": self.started.as_ref().map(|started| json!({
+                    "how": started.how,
+                    "seconds": started.elapsed.as_secs_f64(),
+                    "accelerator": started.accelerator.to_string(),
+                    "ssh_config": started.ssh_config,
+                })),
+                "hosts": hosts,
+                "verify": self.verdict,
+            }),
+            status,
+        )
+    }
+
+    fn host_document(&self, host: &HostName) -> Value {
+        let outcomes = self.outcomes.get(host).map(Vec::as_slice);
+        let errors: Vec<&Trouble> = self
+            .deployment
+            .troubles
+            .iter()
+            .filter(|trouble| trouble.host == *host)
+            .collect();
+        json!({
+            "changed": outcomes.map(count_changed),
+            "resources": outcomes,
+            "errors": errors,
+        })
+    }
+}
+
+fn count_changed(outcomes: &[Outcome]) -> usize {
+    outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome.result, OutcomeResult::Changed { .. }))
+        .count()
+}

@@ -1,0 +1,139 @@
+//! The two commands that come by the hundred thousand, written straight into a buffer.
+//!
+//! The bytes are those of [`super::request`]; a property test holds them together.
+
+use super::destination::{
+    IPVS_DEST_ATTR_ADDR, IPVS_DEST_ATTR_ADDR_FAMILY, IPVS_DEST_ATTR_FWD_METHOD,
+    IPVS_DEST_ATTR_L_THRESH, IPVS_DEST_ATTR_PORT, IPVS_DEST_ATTR_TUN_FLAGS,
+    IPVS_DEST_ATTR_TUN_PORT, IPVS_DEST_ATTR_TUN_TYPE, IPVS_DEST_ATTR_U_THRESH,
+    IPVS_DEST_ATTR_WEIGHT,
+};
+use super::message::{CommandNumber, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE, IPVS_GENL_VERSION};
+use super::request::{address_family, flags, method, netmask, protocol, tunnel, union_bytes};
+use super::service::{
+    IPVS_SVC_ATTR_ADDR, IPVS_SVC_ATTR_AF, IPVS_SVC_ATTR_FLAGS, IPVS_SVC_ATTR_FWMARK,
+    IPVS_SVC_ATTR_NETMASK, IPVS_SVC_ATTR_PE_NAME, IPVS_SVC_ATTR_PORT, IPVS_SVC_ATTR_PROTOCOL,
+    IPVS_SVC_ATTR_SCHED_NAME, IPVS_SVC_ATTR_TIMEOUT,
+};
+use crate::ipvs::command::Command;
+use crate::ipvs::model::{Destination, Family, Service, ServiceKey};
+
+/// Appends the command's message, if it is one of the two; whether it was.
+pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
+    match command {
+        Command::CreateService(service) => {
+            header(out, CommandNumber::NEW_SERVICE);
+            nest(out, IPVS_CMD_ATTR_SERVICE, |out| {
+                whole_service(out, service)
+            });
+            true
+        }
+        Command::AddDestination(key, destination) => {
+            header(out, CommandNumber::NEW_DEST);
+            nest(out, IPVS_CMD_ATTR_SERVICE, |out| identity(out, *key));
+            nest(out, IPVS_CMD_ATTR_DEST, |out| {
+                whole_destination(out, destination);
+            });
+            true
+        }
+        _ => false,
+    }
+}
+
+fn header(out: &mut Vec<u8>, command: CommandNumber) {
+    out.extend([command.0, IPVS_GENL_VERSION, 0, 0]);
+}
+
+fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    // Every value is a number, an address or a name of at most 16 bytes; longer names are cut so that
+    // the length always fits, and the kernel refuses them.
+    let value = &value[..value.len().min(1024)];
+    out.extend((4 + value.len() as u16).to_ne_bytes());
+    out.extend(kind.to_ne_bytes());
+    out.extend(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+fn nest(out: &mut Vec<u8>, kind: u16, inner: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([0; 2]);
+    out.extend(kind.to_ne_bytes());
+    inner(out);
+    let length = (out.len() - start) as u16;
+    out[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+}
+
+fn name(out: &mut Vec<u8>, kind: u16, text: &str) {
+    let mut bytes = [0; 1024];
+    let length = text.len().min(bytes.len() - 1);
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    attribute(out, kind, &bytes[..=length]);
+}
+
+fn identity(out: &mut Vec<u8>, key: ServiceKey) {
+    attribute(
+        out,
+        IPVS_SVC_ATTR_AF,
+        &address_family(key.family()).to_ne_bytes(),
+    );
+    match key {
+        ServiceKey::Address {
+            transport,
+            address,
+            port,
+        } => {
+            attribute(
+                out,
+                IPVS_SVC_ATTR_PROTOCOL,
+                &protocol(transport).to_ne_bytes(),
+            );
+            attribute(out, IPVS_SVC_ATTR_ADDR, &union_bytes(address));
+            attribute(out, IPVS_SVC_ATTR_PORT, &port.to_be_bytes());
+        }
+        ServiceKey::Fwmark { mark, .. } => {
+            attribute(out, IPVS_SVC_ATTR_FWMARK, &mark.get().to_ne_bytes());
+        }
+    }
+}
+
+fn whole_service(out: &mut Vec<u8>, service: &Service) {
+    identity(out, service.key);
+    name(out, IPVS_SVC_ATTR_SCHED_NAME, &service.scheduler);
+    if let Some(engine) = &service.engine {
+        name(out, IPVS_SVC_ATTR_PE_NAME, engine);
+    }
+    let mut bits = [0xff; 8];
+    bits[..4].copy_from_slice(&flags(service).to_ne_bytes());
+    attribute(out, IPVS_SVC_ATTR_FLAGS, &bits);
+    let timeout: u32 = service.persistence.map_or(0, Into::into);
+    attribute(out, IPVS_SVC_ATTR_TIMEOUT, &timeout.to_ne_bytes());
+    let mask = netmask(service.key.family(), service.granularity);
+    attribute(out, IPVS_SVC_ATTR_NETMASK, &mask);
+}
+
+fn whole_destination(out: &mut Vec<u8>, destination: &Destination) {
+    let family = address_family(Family::of(destination.address));
+    attribute(out, IPVS_DEST_ATTR_ADDR_FAMILY, &family.to_ne_bytes());
+    attribute(out, IPVS_DEST_ATTR_ADDR, &union_bytes(destination.address));
+    attribute(out, IPVS_DEST_ATTR_PORT, &destination.port.to_be_bytes());
+    for (kind, number) in [
+        (IPVS_DEST_ATTR_FWD_METHOD, method(destination.forwarding)),
+        (IPVS_DEST_ATTR_WEIGHT, destination.weight),
+        (IPVS_DEST_ATTR_U_THRESH, destination.upper_threshold),
+        (IPVS_DEST_ATTR_L_THRESH, destination.lower_threshold),
+    ] {
+        attribute(out, kind, &number.to_ne_bytes());
+    }
+    let (kind, port) = tunnel(destination.tunnel);
+    if kind != 0 {
+        attribute(out, IPVS_DEST_ATTR_TUN_TYPE, &[kind]);
+        attribute(out, IPVS_DEST_ATTR_TUN_PORT, &port.to_be_bytes());
+    }
+    if destination.tunnel_flags != 0 {
+        attribute(
+            out,
+            IPVS_DEST_ATTR_TUN_FLAGS,
+            &destination.tunnel_flags.to_ne_bytes(),
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! Values of single options that are more than a number, with ipvsadm's own complaints.
+
+use std::net::IpAddr;
+
+use super::failure::Failure;
+use super::number::number_within;
+use crate::ipvs::{DaemonRole, Service};
+
+/// 31 days, seconds.
+const MAX_TIMEOUT: u32 = 86_400 * 31;
+
+pub(super) fn daemon_role(argument: Option<&str>, otherwise: &str) -> Result<DaemonRole, Failure> {
+    match argument {
+        Some("master") => Ok(DaemonRole::Master),
+        Some("backup") => Ok(DaemonRole::Backup),
+        _ => Err(Failure::usage(otherwise)),
+    }
+}
+
+pub(super) fn timeout(text: &str, least: u32) -> Result<u32, Failure> {
+    number_within(text, least, MAX_TIMEOUT)
+        .ok_or_else(|| Failure::usage(format!("invalid timeout value `{text}' specified")))
+}
+
+pub(super) fn multicast_group(text: &str) -> Result<IpAddr, Failure> {
+    let (family, group) = if text.contains(':') {
+        ("IPv6", text.parse().ok().map(IpAddr::V6))
+    } else {
+        ("IPv4", text.parse().ok().map(IpAddr::V4))
+    };
+    group
+        .filter(IpAddr::is_multicast)
+        .ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{text}'")))
+}
+
+pub(super) fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {
+    let mut bits = 0;
+    for flag in text.split(',').filter(|flag| !flag.is_empty()) {
+        let (bit, only) = match flag {
+            "flag-1" => (Service::SCHEDULER_FLAG_1, None),
+            "flag-2" => (Service::SCHEDULER_FLAG_2, None),
+            "flag-3" => (Service::SCHEDULER_FLAG_3, None),
+            "sh-fallback" => (Service::SCHEDULER_FLAG_1, Some("sh")),
+            "sh-port" => (Service::SCHEDULER_FLAG_2, Some("sh")),
+            "mh-fallback" => (Service::SCHEDULER_FLAG_1, Some("mh")),
+            "mh-port" => (Service::SCHEDULER_FLAG_2, Some("mh")),
+            _ => {
+                return Err(Failure::usage(format!("invalid scheduler flag `{flag}'")));
+            }
+        };
+        if only.is_some_and(|only| only != scheduler) {
+            return Err(Failure::usage(format!(
+                "incompatible scheduler flag `{flag}'"
+            )));
+        }
+        bits |= bit;
+    }
+    Ok(bits)
+}

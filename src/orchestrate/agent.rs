@@ -1,0 +1,322 @@
+//! One agent process on one host: started through the host's master, uploaded first where it is missing.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::conversation::{Answer, Conversation, Patience};
+use super::failure::{Cause, ConversationFailure, PrivilegeFailure, UploadFailure};
+use super::session::{self, Connected, Destination, local};
+use super::upload::{AgentBinary, EXIT_CORRUPT, EXIT_MISSING, EXIT_NO_SUDO, EXIT_NOT_WRITTEN};
+use crate::agent::protocol::Request;
+use crate::resource::ResourceId;
+use crate::sys::progress::Progress;
+
+/// How long a host may take no byte of an upload.
+const STALL: Duration = Duration::from_secs(60);
+/// How long a process that has closed its output may take to be gone.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How much of standard error is kept, bytes.
+const KEPT_STDERR: usize = 4096;
+/// Bytes per write of an upload; progress is shown in these.
+const CHUNK: usize = 32 * 1024;
+
+/// A running agent that has said hello.
+#[derive(Debug)]
+pub struct Agent {
+    conversation: Conversation<ChildStdout, ChildStdin>,
+    process: Process,
+}
+
+impl Agent {
+    /// Connects, and starts the agent.
+    ///
+    /// # Errors
+    /// Anything of [`Cause`] but [`Cause::Agent`].
+    pub async fn start(
+        to: &Destination,
+        binary: &AgentBinary,
+        progress: &dyn Progress,
+    ) -> Result<Self, Cause> {
+        let connected = session::open(to).await?;
+        match Self::start_over(to, &connected, binary, progress).await {
+            Err(Cause::Conversation(_)) if connected.resumed => {
+                // The connection may have died while it was idle: that says nothing about the host.
+                let fresh = session::open_fresh(to).await?;
+                Self::start_over(to, &fresh, binary, progress).await
+            }
+            result => result,
+        }
+    }
+
+    async fn start_over(
+        to: &Destination,
+        connected: &Connected,
+        binary: &AgentBinary,
+        progress: &dyn Progress,
+    ) -> Result<Self, Cause> {
+        let session = &connected.session;
+        let (process, stdin, stdout) = Process::spawn(session, &binary.start_command()).await?;
+        let mut conversation = Conversation::new(stdout, stdin, Patience::default());
+        match conversation.greeting().await {
+            Ok(()) => Ok(Self {
+                conversation,
+                process,
+            }),
+            Err(ConversationFailure::Ended { .. }) => match process.end().await {
+                End {
+                    code: Some(EXIT_MISSING),
+                    ..
+                } => Self::upload(to, session, binary, progress).await,
+                end => Err(end.before_greeting()),
+            },
+            Err(failure) => Err(Cause::Conversation(failure)),
+        }
+    }
+
+    async fn upload(
+        to: &Destination,
+        session: &Arc<Session>,
+        binary: &AgentBinary,
+        progress: &dyn Progress,
+    ) -> Result<Self, Cause> {
+        let host = to.host.as_str();
+        progress.doing(host, "uploading the agent");
+        let compressed = binary
+            .compressed()
+            .map_err(|error| local("read the running program", &error))?;
+        let command = binary.upload_command(compressed.len());
+        let (process, mut stdin, stdout) = Process::spawn(session, &command).await?;
+        let total = compressed.len() as u64;
+        let mut done = 0;
+        for chunk in compressed.chunks(CHUNK) {
+            match timeout(STALL, stdin.write_all(chunk)).await {
+                Ok(Ok(())) => {
+                    done += chunk.len() as u64;
+                    progress.amount(host, done, total);
+                }
+                // The other side has given up; its exit code says why.
+                Ok(Err(_)) => return Err(process.end().await.before_greeting()),
+                Err(_) => return Err(Cause::Upload(UploadFailure::Stalled { after: STALL })),
+            }
+        }
+        let mut conversation = Conversation::new(stdout, stdin, Patience::default());
+        match conversation.greeting().await {
+            Ok(()) => Ok(Self {
+                conversation,
+                process,
+            }),
+            Err(ConversationFailure::Ended { .. }) => Err(process.end().await.before_greeting()),
+            Err(failure) => Err(Cause::Conversation(failure)),
+        }
+    }
+
+    /// One request and its answer, with the agent, which can be asked again.
+    ///
+    /// # Errors
+    /// When the conversation breaks; the agent is gone then.
+    pub async fn ask(
+        mut self,
+        request: &Request,
+        progress: impl FnMut(&ResourceId),
+    ) -> Result<(Self, Answer), Cause> {
+        match self.conversation.ask(request, progress).await {
+            Ok(answer) => Ok((self, answer)),
+            Err(ConversationFailure::Ended { .. }) => Err(self.process.end().await.cause()),
+            Err(failure) => Err(Cause::Conversation(failure)),
+        }
+    }
+}
+
+/// A remote process and what it says on standard error.
+#[derive(Debug)]
+struct Process {
+    child: Child<Arc<Session>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+/// How a remote process ended.
+#[derive(Debug)]
+struct End {
+    /// Exit code; `None` when it was killed or the connection broke.
+    code: Option<i32>,
+    /// Whether the connection is still there.
+    connected: bool,
+    /// The last of its standard error.
+    stderr: String,
+}
+
+impl Process {
+    async fn spawn(
+        session: &Arc<Session>,
+        command: &str,
+    ) -> Result<(Self, ChildStdin, ChildStdout), Cause> {
+        let mut child = Arc::clone(session)
+            .arc_raw_command(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .await
+            .map_err(|error| lost(&error))?;
+        let (Some(stdin), Some(stdout), Some(errors)) = (
+            child.stdin().take(),
+            child.stdout().take(),
+            child.stderr().take(),
+        ) else {
+            return Err(Cause::Conversation(ConversationFailure::Lost {
+                detail: "a standard stream is missing".to_owned(),
+            }));
+        };
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let reader = tokio::spawn(keep_tail(errors, Arc::clone(&stderr)));
+        let process = Self {
+            child,
+            stderr,
+            reader,
+        };
+        Ok((process, stdin, stdout))
+    }
+
+    /// Waits for the end of a process that has ended its output already.
+    async fn end(self) -> End {
+        let session = self.child.session();
+        let code = match timeout(LAST_WORDS, self.child.wait()).await {
+            Ok(Ok(status)) => status.code(),
+            // The crate's word for exit code 127.
+            Ok(Err(openssh::Error::Remote(_))) => Some(127),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        let connected =
+            code.is_some() || matches!(timeout(LAST_WORDS, session.check()).await, Ok(Ok(())));
+        let _ = timeout(LAST_WORDS, self.reader).await;
+        let kept = match self.stderr.lock() {
+            Ok(kept) => kept,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        End {
+            code,
+            connected,
+            stderr: String::from_utf8_lossy(&kept).trim().to_owned(),
+        }
+    }
+}
+
+impl End {
+    /// The cause where not a word came from the agent.
+    fn before_greeting(self) -> Cause {
+        let code = self.code;
+        match self.cause() {
+            Cause::Conversation(ConversationFailure::Ended { stderr }) => {
+                Cause::Conversation(ConversationFailure::NotStarted { code, stderr })
+            }
+            cause => cause,
+        }
+    }
+
+    fn cause(self) -> Cause {
+        let stderr = self.stderr;
+        if !self.connected {
+            return Cause::Conversation(ConversationFailure::Lost {
+                detail: "ssh ended".to_owned(),
+            });
+        }
+        if let Some(line) = stderr.lines().find(|line| line.starts_with("sudo:")) {
+            let detail = line.trim_start_matches("sudo:").trim().to_owned();
+            return Cause::Privilege(if detail.contains("password is required") {
+                PrivilegeFailure::PasswordNeeded
+            } else {
+                PrivilegeFailure::NotAllowed { detail }
+            });
+        }
+        match self.code {
+            Some(EXIT_NO_SUDO) => Cause::Privilege(PrivilegeFailure::NoSudo),
+            Some(EXIT_CORRUPT) => Cause::Upload(UploadFailure::Corrupt),
+            Some(EXIT_NOT_WRITTEN | EXIT_MISSING) => {
+                Cause::Upload(if stderr.contains("No space left on device") {
+                    UploadFailure::DiskFull
+                } else {
+                    UploadFailure::Other { detail: stderr }
+                })
+            }
+            _ => Cause::Conversation(ConversationFailure::Ended { stderr }),
+        }
+    }
+}
+
+async fn keep_tail(mut from: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let Ok(mut kept) = kept.lock() else { return };
+        kept.extend_from_slice(&buffer[..read]);
+        let surplus = kept.len().saturating_sub(KEPT_STDERR);
+        kept.drain(..surplus);
+    }
+}
+
+pub(super) fn lost(error: &openssh::Error) -> Cause {
+    let mut detail = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        detail = format!("{detail}: {cause}");
+        source = cause.source();
+    }
+    Cause::Conversation(ConversationFailure::Lost { detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(code: Option<i32>, stderr: &str) -> Cause {
+        End {
+            code,
+            connected: true,
+            stderr: stderr.to_owned(),
+        }
+        .cause()
+    }
+
+    #[test]
+    fn exit_codes_and_words_of_the_other_side_become_causes() {
+        assert_eq!(
+            end(Some(1), "sudo: a password is required"),
+            Cause::Privilege(PrivilegeFailure::PasswordNeeded)
+        );
+        assert_eq!(
+            end(Some(EXIT_NO_SUDO), ""),
+            Cause::Privilege(PrivilegeFailure::NoSudo)
+        );
+        assert_eq!(
+            end(
+                Some(EXIT_NOT_WRITTEN),
+                "gzip: stdout: No space left on device"
+            ),
+            Cause::Upload(UploadFailure::DiskFull)
+        );
+        assert_eq!(
+            end(Some(EXIT_CORRUPT), ""),
+            Cause::Upload(UploadFailure::Corrupt)
+        );
+        assert_eq!(
+            end(None, "Killed"),
+            Cause::Conversation(ConversationFailure::Ended {
+                stderr: "Killed".to_owned()
+            })
+        );
+        let cut = End {
+            code: None,
+            connected: false,
+            stderr: String::new(),
+        };
+        assert!(matches!(
+            cut.cause(),
+            Cause::Conversation(ConversationFailure::Lost { .. })
+        ));
+    }
+}

@@ -1,0 +1,53 @@
+//! One command on one host with this process's own standard streams, as `lvslab exec` runs it.
+
+use std::sync::Arc;
+
+use openssh::Stdio;
+
+use super::agent::lost;
+use super::failure::Cause;
+use super::quote::command_line;
+use super::session::{self, Destination};
+
+/// Runs `arguments` on the host and waits for its end. Standard streams are this process's own.
+///
+/// Out: the command's exit code; 255 when it was ended by a signal, as ssh(1) reports it.
+///
+/// # Errors
+/// When there is no connection, or it breaks.
+pub async fn run(to: &Destination, arguments: &[String]) -> Result<i32, Cause> {
+    let line = command_line(arguments);
+    let connected = session::open(to).await?;
+    let spawned = spawn(&connected.session, &line).await;
+    let child = match spawned {
+        // Nothing has run yet, so trying again over a new connection is safe.
+        Err(_) if connected.resumed => {
+            let fresh = session::open_fresh(to).await?;
+            spawn(&fresh.session, &line).await?
+        }
+        other => other?,
+    };
+    let session = child.session();
+    match child.wait().await {
+        Ok(status) => Ok(status.code().unwrap_or(255)),
+        Err(openssh::Error::Remote(_)) => Ok(127),
+        Err(error) => match session.check().await {
+            Ok(()) => Ok(255),
+            Err(_) => Err(lost(&error)),
+        },
+    }
+}
+
+async fn spawn(
+    session: &Arc<openssh::Session>,
+    line: &str,
+) -> Result<openssh::Child<Arc<openssh::Session>>, Cause> {
+    Arc::clone(session)
+        .arc_raw_command(line)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .await
+        .map_err(|error| lost(&error))
+}

@@ -1,0 +1,283 @@
+//! One multiplexed SSH connection per host, shared by whatever runs one after the other.
+//!
+//! The connection (ssh's "master") outlives this process by [`IDLE_SECONDS`], so that the next command
+//! starts where this one ended instead of shaking hands again. [`close`] ends it at once. Masters are
+//! started here rather than by the `openssh` crate because the crate names sockets at random and offers no
+//! way to end an attempt that hangs; everything on top of a running master is the crate's.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssh::Session;
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::failure::{Cause, ConnectFailure};
+use crate::model::HostName;
+
+/// How long an idle master stays, seconds.
+const IDLE_SECONDS: u32 = 120;
+/// ssh's own limit for the TCP connection and the server's banner, seconds.
+const CONNECT_SECONDS: u32 = 10;
+/// Limit for one whole attempt: connection, key exchange and login.
+const ATTEMPT: Duration = Duration::from_secs(40);
+/// Limit for anything a master on this machine is asked.
+const LOCAL: Duration = Duration::from_secs(5);
+/// Attempts where the failure may pass.
+const ATTEMPTS: u32 = 4;
+
+/// Where one host is and where its master listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Name, which the configuration translates.
+    pub host: HostName,
+    /// Configuration with a block for the host.
+    pub config: PathBuf,
+    /// Control socket.
+    pub control: PathBuf,
+}
+
+/// A host's master, running.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// For commands.
+    pub session: Arc<Session>,
+    /// Whether an earlier command had opened it: then it may turn out to be dead.
+    pub resumed: bool,
+}
+
+/// Path of the control socket of `host` below `directory`.
+///
+/// ssh binds `PATH.` plus 16 characters first and `sun_path` has 108 bytes with its NUL (unix(7)), so a
+/// path that would not fit is replaced by a hash of it.
+///
+/// # Errors
+/// When `directory` alone is too long.
+pub fn control_path(directory: &Path, host: &HostName) -> io::Result<PathBuf> {
+    let fits = |path: &Path| path.as_os_str().len() + 17 < 108;
+    let readable = directory.join(host.as_str());
+    if fits(&readable) {
+        return Ok(readable);
+    }
+    let digest = Sha256::digest(host.as_str());
+    let short = directory.join(format!(
+        "{:02x}{:02x}{:02x}{:02x}",
+        digest[0], digest[1], digest[2], digest[3]
+    ));
+    if fits(&short) {
+        return Ok(short);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "{} is too long for a socket; set XDG_RUNTIME_DIR to a shorter directory",
+            directory.display()
+        ),
+    ))
+}
+
+/// The host's running master, or a new one.
+///
+/// # Errors
+/// [`Cause::Connect`] with ssh's reason, [`Cause::Local`] when ssh cannot be run here.
+pub async fn open(to: &Destination) -> Result<Connected, Cause> {
+    if let Some(session) = resume(to).await {
+        return Ok(Connected {
+            session,
+            resumed: true,
+        });
+    }
+    let _lock = lock(&beside(&to.control, "lock")).await?;
+    // Whoever had the lock may have opened one.
+    if let Some(session) = resume(to).await {
+        return Ok(Connected {
+            session,
+            resumed: true,
+        });
+    }
+    connect(to).await
+}
+
+/// A new master in place of whatever there is.
+///
+/// # Errors
+/// See [`open`].
+pub async fn open_fresh(to: &Destination) -> Result<Connected, Cause> {
+    let _lock = lock(&beside(&to.control, "lock")).await?;
+    connect(to).await
+}
+
+/// Under the lock: two ssh processes that start a master on one socket would leave the loser behind without
+/// one, for good.
+async fn connect(to: &Destination) -> Result<Connected, Cause> {
+    close(to).await;
+    let mut attempt = 1;
+    loop {
+        match launch(to).await {
+            Ok(()) => {
+                let session = Arc::new(Session::resume_mux(
+                    to.control.clone().into_boxed_path(),
+                    Some(beside(&to.control, "log").into_boxed_path()),
+                ));
+                return Ok(Connected {
+                    session,
+                    resumed: false,
+                });
+            }
+            Err(Cause::Connect(failure)) if failure.passing() && attempt < ATTEMPTS => {
+                sleep(pause(attempt)).await;
+                attempt += 1;
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+/// Ends the host's master, if there is one, and removes its socket.
+pub async fn close(to: &Destination) {
+    if to.control.exists() {
+        let session = Session::resume_mux(to.control.clone().into_boxed_path(), None);
+        let _ = timeout(LOCAL, session.close()).await;
+        let _ = std::fs::remove_file(&to.control);
+    }
+}
+
+async fn resume(to: &Destination) -> Option<Arc<Session>> {
+    if !to.control.exists() {
+        return None;
+    }
+    let session = Session::resume_mux(to.control.clone().into_boxed_path(), None);
+    match timeout(LOCAL, session.check()).await {
+        Ok(Ok(())) => Some(Arc::new(session)),
+        // A socket that nobody listens on stays behind when a master is killed.
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+async fn launch(to: &Destination) -> Result<(), Cause> {
+    let log = beside(&to.control, "log");
+    let _ = std::fs::remove_file(&log);
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F")
+        .arg(&to.config)
+        .arg("-E")
+        .arg(&log)
+        .arg("-S")
+        .arg(&to.control)
+        .args(["-M", "-N", "-f"]);
+    for option in [
+        format!("ControlPersist={IDLE_SECONDS}s"),
+        format!("ConnectTimeout={CONNECT_SECONDS}"),
+        "BatchMode=yes".to_owned(),
+        "ServerAliveInterval=5".to_owned(),
+        "ServerAliveCountMax=3".to_owned(),
+    ] {
+        ssh.arg("-o").arg(option);
+    }
+    ssh.arg("--")
+        .arg(to.host.as_str())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    // It goes into the background once it is logged in, so its end is the end of the attempt.
+    match timeout(ATTEMPT, ssh.status()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(_)) => {
+            let said = std::fs::read(&log).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
+            Err(Cause::Connect(ConnectFailure::from_ssh(&said)))
+        }
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(Cause::Local {
+            doing: "run ssh".to_owned(),
+            reason: "it is not installed (Debian package openssh-client)".to_owned(),
+        }),
+        Ok(Err(error)) => Err(local("run ssh", &error)),
+        Err(_) => Err(Cause::Connect(ConnectFailure::TimedOut {
+            at: "the host's SSH server during the login".to_owned(),
+        })),
+    }
+}
+
+async fn lock(path: &Path) -> Result<File, Cause> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| local(&format!("open {}", path.display()), &error))?;
+    let until = Instant::now() + ATTEMPT * ATTEMPTS;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Cause::Local {
+                    doing: format!("lock {}", path.display()),
+                    reason: "another lvslab has been connecting for minutes".to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(local(&format!("lock {}", path.display()), &error));
+            }
+        }
+    }
+}
+
+pub(super) fn local(doing: &str, error: &io::Error) -> Cause {
+    Cause::Local {
+        doing: doing.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn beside(control: &Path, extension: &str) -> PathBuf {
+    let mut path = control.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
+
+/// 0.2, 0.4, 0.8 s, each up to twice as long, so that many hosts behind one jump host do not come back at once.
+fn pause(attempt: u32) -> Duration {
+    let base = 100 << attempt.min(6);
+    let mut random = [0; 2];
+    // Without random numbers they do come back at once, which is no reason to fail.
+    let _ = getrandom::fill(&mut random);
+    Duration::from_millis(base + u64::from(u16::from_le_bytes(random)) % base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_sockets_are_readable_where_they_fit_and_never_too_long() {
+        let host: HostName = "web1".parse().unwrap();
+        assert_eq!(
+            control_path(Path::new("/run/user/1000/lvslab/dr/ssh"), &host).unwrap(),
+            Path::new("/run/user/1000/lvslab/dr/ssh/web1")
+        );
+        let long: HostName = "w".repeat(32).parse().unwrap();
+        let directory = format!("/run/user/1000/lvslab/{}/ssh", "l".repeat(32));
+        let path = control_path(Path::new(&directory), &long).unwrap();
+        assert!(path.as_os_str().len() + 17 < 108, "{}", path.display());
+        let hopeless = format!("/{}", "d".repeat(100));
+        let error = control_path(Path::new(&hopeless), &host).unwrap_err();
+        assert!(error.to_string().contains("XDG_RUNTIME_DIR"), "{error}");
+    }
+
+    #[test]
+    fn pauses_grow_and_differ_by_at_most_their_own_length() {
+        for (attempt, base) in [(1, 200), (2, 400), (3, 800)] {
+            let pause = pause(attempt).as_millis();
+            assert!((base..2 * base).contains(&pause), "{attempt}: {pause}");
+        }
+    }
+}

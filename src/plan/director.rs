@@ -1,0 +1,151 @@
+//! The virtual service on the director: the kernel's IPVS table, and the rules saved for the next boot.
+
+use std::num::NonZeroU32;
+
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::host::{Rendered, Subject};
+use super::render::Template;
+use super::{PlanError, Step};
+use crate::ipvs::model::TunnelKind;
+use crate::ipvs::{self, Forwarding, ServiceKey, Transport};
+use crate::model::{ForwardingMethod, Lab, Protocol, Role};
+use crate::resource::{IpvsService, Resource};
+
+/// The option of ipvsadm(8).
+fn option(method: ForwardingMethod) -> &'static str {
+    match method {
+        ForwardingMethod::Masquerading => "-m",
+        ForwardingMethod::Gatewaying => "-g",
+    }
+}
+
+fn forwarding(method: ForwardingMethod) -> Forwarding {
+    match method {
+        ForwardingMethod::Masquerading => Forwarding::Masquerade,
+        ForwardingMethod::Gatewaying => Forwarding::Route,
+    }
+}
+
+fn persistence(lab: &Lab) -> Option<NonZeroU32> {
+    let seconds = lab.service().persistence?.as_secs();
+    NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+/// The rules file that boot reads.
+pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
+    if subject.host.role != Role::Director {
+        return Ok(Vec::new());
+    }
+    let lab = subject.lab;
+    let port = lab.service().port;
+    let servers: Vec<Value> = lab
+        .real_servers()
+        .iter()
+        .map(|server| {
+            context! {
+                address => format!("{}:{port}", server.address()),
+                method => option(lab.mode().forwarding()),
+                weight => server.weight,
+            }
+        })
+        .collect();
+    let step = subject.file(
+        Rendered {
+            path: subject.system.ipvs_rules().to_owned(),
+            template: Template::RULES,
+            context: context! {
+                service => format!("{}:{port}", lab.vip()),
+                scheduler => lab.service().scheduler.as_str(),
+                persistence => persistence(lab).map(NonZeroU32::get),
+                servers,
+            },
+            mode: 0o600,
+            directory: None,
+        },
+        "The kernel forgets its IPVS table at a reboot; it is read again from this file, in the format of \
+         ipvsadm-save.",
+    )?;
+    Ok(vec![step])
+}
+
+/// The virtual service in the kernel.
+pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
+    if subject.host.role != Role::Director {
+        return Vec::new();
+    }
+    let lab = subject.lab;
+    let service = lab.service();
+    let Protocol::Tcp = service.protocol;
+    let method = lab.mode().forwarding();
+    let destinations = lab.real_servers().iter().map(|server| ipvs::Destination {
+        address: server.address().into(),
+        port: service.port.get(),
+        forwarding: forwarding(method),
+        weight: server.weight.into(),
+        upper_threshold: 0,
+        lower_threshold: 0,
+        tunnel: TunnelKind::Ipip,
+        tunnel_flags: 0,
+    });
+    let resource = Resource::Ipvs(IpvsService {
+        service: ipvs::Service {
+            key: ServiceKey::Address {
+                transport: Transport::Tcp,
+                address: lab.vip().into(),
+                port: service.port.get(),
+            },
+            scheduler: service.scheduler.as_str().to_owned(),
+            flags: 0,
+            persistence: persistence(lab),
+            granularity: None,
+            engine: None,
+        },
+        destinations: destinations.collect(),
+    });
+    vec![Step {
+        resource,
+        why: why(lab),
+        by_hand: by_hand(subject),
+    }]
+}
+
+fn why(lab: &Lab) -> String {
+    let vip = lab.vip();
+    let port = lab.service().port;
+    match lab.mode().forwarding() {
+        ForwardingMethod::Masquerading => format!(
+            "The director takes every connection to {vip}:{port}, chooses a real server and writes its address \
+             into the packets; on the answers it puts the VIP back."
+        ),
+        ForwardingMethod::Gatewaying => format!(
+            "The director takes every connection to {vip}:{port}, chooses a real server and sends it the packets \
+             with nothing changed but the destination MAC, so the real server sees the VIP and answers the client \
+             itself."
+        ),
+    }
+}
+
+fn by_hand(subject: Subject<'_>) -> Vec<String> {
+    let lab = subject.lab;
+    let service = lab.service();
+    let address = format!("{}:{}", lab.vip(), service.port);
+    let persistence = persistence(lab).map(|seconds| format!(" -p {seconds}"));
+    let mut lines = subject.system.install("ipvsadm");
+    lines.push(format!(
+        "ipvsadm -A -t {address} -s {}{}",
+        service.scheduler,
+        persistence.unwrap_or_default()
+    ));
+    lines.extend(lab.real_servers().iter().map(|server| {
+        format!(
+            "ipvsadm -a -t {address} -r {}:{} {} -w {}",
+            server.address(),
+            service.port,
+            option(lab.mode().forwarding()),
+            server.weight
+        )
+    }));
+    lines
+}

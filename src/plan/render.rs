@@ -1,0 +1,173 @@
+//! Files from templates: the only user of minijinja.
+//!
+//! Templates are part of the binary. A variable that a template uses and does not get is an error. What a
+//! template named `*.sh` puts out is read by a shell (network-scripts source ifcfg files), so there values
+//! are quoted where they need it. No value may have a control character: all these files are line by line.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+use super::{PlanError, shell};
+use crate::model::HostName;
+
+macro_rules! templates {
+    ($($constant:ident = $file:literal),* $(,)?) => {
+        /// A template by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) struct Template(&'static str);
+
+        impl Template {
+            $(pub const $constant: Self = Self($file);)*
+        }
+
+        const SOURCES: &[(&str, &str)] = &[
+            $(($file, include_str!(concat!("../../templates/", $file, ".j2")))),*
+        ];
+    };
+}
+
+templates! {
+    IFCFG = "ifcfg.sh",
+    IFCFG_ALIAS = "ifcfg-alias.sh",
+    IFCFG_LO = "ifcfg-lo.sh",
+    SYSCTL = "sysctl.conf",
+    PAGE = "index.html",
+    LISTEN = "listen.conf",
+    RULES = "ipvsadm.rules",
+    BOOT_UNIT = "lvslab-boot.service",
+}
+
+/// How values are escaped in `*.sh`.
+const SHELL: &str = "shell";
+
+/// Every template, compiled.
+#[derive(Debug)]
+pub(super) struct Templates(Environment<'static>);
+
+/// Which template, and what minijinja says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RenderError {
+    template: String,
+    cause: String,
+}
+
+impl RenderError {
+    fn new(template: &str, error: &Error) -> Self {
+        Self {
+            template: template.to_owned(),
+            cause: error.to_string(),
+        }
+    }
+
+    pub fn into_plan_error(self, host: &HostName) -> PlanError {
+        PlanError::Template {
+            host: host.clone(),
+            template: self.template,
+            cause: self.cause,
+        }
+    }
+}
+
+impl Templates {
+    pub fn new() -> Result<Self, RenderError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let syntax = SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|error| RenderError::new("syntax", &error))?;
+        environment.set_syntax(syntax);
+        environment.set_auto_escape_callback(|name| {
+            if name.ends_with(".sh") {
+                AutoEscape::Custom(SHELL.into())
+            } else {
+                AutoEscape::None
+            }
+        });
+        environment.set_formatter(format_value);
+        for (name, source) in SOURCES {
+            environment
+                .add_template(name, source)
+                .map_err(|error| RenderError::new(name, &error))?;
+        }
+        Ok(Self(environment))
+    }
+
+    pub fn render(&self, template: Template, context: Value) -> Result<String, RenderError> {
+        self.0
+            .get_template(template.0)
+            .and_then(|compiled| compiled.render(context))
+            .map_err(|error| RenderError::new(template.0, &error))
+    }
+}
+
+fn format_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    if value.is_undefined() || value.is_none() {
+        return Err(Error::new(ErrorKind::UndefinedError, "a value is missing"));
+    }
+    let text = value.to_string();
+    if text.chars().any(char::is_control) {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a value has a control character",
+        ));
+    }
+    let written = match state.auto_escape() {
+        AutoEscape::Custom(name) if name == SHELL => out.write_str(&shell::quote(&text)),
+        _ => out.write_str(&text),
+    };
+    written.map_err(|_| Error::new(ErrorKind::WriteFailure, "could not write"))
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+
+    use super::*;
+
+    fn ifcfg(address: &str) -> Result<String, RenderError> {
+        Templates::new()?.render(
+            Template::IFCFG_ALIAS,
+            context! { name => "eth0:0", address, prefix => 24 },
+        )
+    }
+
+    #[test]
+    fn plain_values_stay_unquoted_and_others_are_quoted_for_the_shell() {
+        assert!(
+            ifcfg("192.168.4.15")
+                .unwrap()
+                .contains("\nIPADDR=192.168.4.15\n")
+        );
+        let quoted = ifcfg("$(reboot) it's").unwrap();
+        assert!(
+            quoted.contains("\nIPADDR='$(reboot) it'\\''s'\n"),
+            "{quoted}"
+        );
+    }
+
+    #[test]
+    fn a_value_with_a_line_end_is_refused() {
+        let error = ifcfg("192.168.4.15\nONBOOT=no").unwrap_err();
+        assert!(error.cause.contains("control character"), "{}", error.cause);
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_an_error() {
+        let templates = Templates::new().unwrap();
+        for (name, _) in SOURCES
+            .iter()
+            .filter(|(name, _)| *name != "lvslab-boot.service")
+        {
+            let rendered = templates.render(Template(name), context! {});
+            assert!(rendered.is_err(), "{name}");
+        }
+    }
+}

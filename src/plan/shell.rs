@@ -1,0 +1,67 @@
+//! Commands as a person types them: quoting, and how a file is written by hand.
+
+/// `text` as one word of a POSIX shell: as it is when nothing in it is special, else in single quotes.
+pub(super) fn quote(text: &str) -> String {
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '%' | '+' | ',' | '=')
+    };
+    // A leading `=` or `~` would be special in some shells; `~` is not plain at all.
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('=') {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// Writes `content` to `path` with a here document.
+pub(super) fn write_file(path: &str, content: &str) -> Vec<String> {
+    let mut end = "EOF".to_owned();
+    while content.lines().any(|line| line == end) {
+        end.push('_');
+    }
+    let mut lines = vec![format!("cat > {} <<'{end}'", quote(path))];
+    lines.extend(content.lines().map(str::to_owned));
+    lines.push(end);
+    lines
+}
+
+/// Lines from a list of commands.
+pub(super) fn lines<const N: usize>(commands: [impl Into<String>; N]) -> Vec<String> {
+    commands.into_iter().map(Into::into).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_stay_as_they_are() {
+        for word in [
+            "192.168.4.15",
+            "eth0:0",
+            "/etc/sysconfig/network-scripts/ifcfg-lo:0",
+            "yes",
+        ] {
+            assert_eq!(quote(word), word);
+        }
+    }
+
+    #[test]
+    fn a_here_document_ends_after_the_content() {
+        let lines = write_file("/tmp/x", "a\nEOF\n");
+        assert_eq!(lines, ["cat > /tmp/x <<'EOF_'", "a", "EOF", "EOF_"]);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+        #[test]
+        fn a_shell_reads_a_quoted_word_as_it_was(text in "[^\\x00]{0,30}") {
+            let output = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("printf %s {}", quote(&text)))
+                .output()
+                .expect("sh runs");
+            proptest::prop_assert_eq!(String::from_utf8_lossy(&output.stdout), text);
+        }
+    }
+}

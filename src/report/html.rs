@@ -1,0 +1,168 @@
+//! One self-contained HTML page: the drawing of the lab, the distribution, the verdicts. It loads nothing.
+
+use std::fmt::Write as _;
+
+use super::markup::{attribute, text};
+use super::{drawing, headline, text as words};
+use crate::verify::{Aspect, Check, Evidence, Status, Verdict};
+
+const CSS: &str = include_str!("page.css");
+
+/// The page of one verdict and the evidence it rests on.
+#[must_use]
+pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
+    let lab = evidence.lab();
+    let title = headline(lab);
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{0}</title>\n<style>\n{CSS}</style>\n</head>\n<body>\n<header>\n<h1>{0}</h1>\n",
+        text(&title)
+    );
+    let (class, line) = if verdict.passed {
+        ("pass", format!("Verified: {}", words::proof(verdict)))
+    } else {
+        ("fail", format!("Not verified: {}", words::sum(verdict)))
+    };
+    let _ = writeln!(
+        out,
+        "<p class=\"verdict {class}\">{}</p>\n<p class=\"when\">seen {}</p>\n</header>",
+        text(&line),
+        utc(evidence.taken())
+    );
+    section(&mut out, "Lab", &drawing::svg(verdict, evidence));
+    section(&mut out, "Distribution", &distribution(verdict));
+    let causes = listed(verdict, &[Status::Fail, Status::Error], "open");
+    if !causes.is_empty() {
+        section(&mut out, "Causes", &causes);
+    }
+    let blocked = listed(verdict, &[Status::Blocked], "");
+    if !blocked.is_empty() {
+        section(&mut out, "Blocked by these", &blocked);
+    }
+    let passed = listed(verdict, &[Status::Pass], "");
+    if !passed.is_empty() {
+        section(&mut out, "Passed", &passed);
+    }
+    out + "</body>\n</html>\n"
+}
+
+fn section(out: &mut String, title: &str, body: &str) {
+    let _ = writeln!(out, "<section>\n<h2>{}</h2>\n{body}</section>", text(title));
+}
+
+fn distribution(verdict: &Verdict) -> String {
+    let most = verdict
+        .distribution
+        .values()
+        .copied()
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let total: u32 = verdict.distribution.values().sum();
+    let mut out = String::from("<table class=\"bars\">\n");
+    for (host, count) in &verdict.distribution {
+        let percent = f64::from(*count) * 100.0 / f64::from(total.max(1));
+        let _ = writeln!(
+            out,
+            "<tr><th>{}</th><td><div style=\"width:{}%\"></div></td><td>{count} ({percent:.0} %)</td></tr>",
+            text(host.as_str()),
+            u64::from(*count) * 100 / u64::from(most)
+        );
+    }
+    out + "</table>\n"
+}
+
+fn listed(verdict: &Verdict, statuses: &[Status], open: &str) -> String {
+    verdict
+        .checks
+        .iter()
+        .filter(|check| statuses.contains(&check.status))
+        .map(|check| item(check, open))
+        .collect()
+}
+
+fn item(check: &Check, open: &str) -> String {
+    let (class, word) = match check.status {
+        Status::Pass => ("pass", "passed"),
+        Status::Fail if check.aspect == Aspect::AfterReboot => {
+            ("fail", "works until the next boot")
+        }
+        Status::Fail => ("fail", "broken"),
+        Status::Blocked => ("blocked", "blocked"),
+        Status::Error => ("error", "not judged"),
+    };
+    let mut out = format!(
+        "<details class=\"{class}\" id=\"{}\" {open}><summary><b>{}</b> {} <span>{word}</span></summary><dl>",
+        attribute(check.id.as_str()),
+        text(check.host.as_str()),
+        text(&check.summary)
+    );
+    let mut row = |name: &str, value: String| {
+        let _ = write!(out, "<dt>{name}</dt><dd>{value}</dd>");
+    };
+    row("expected", text(&check.expected));
+    row("observed", text(&check.observed));
+    if let Some(why) = &check.why {
+        row("why", text(why));
+    }
+    if !check.fix.is_empty() {
+        row("fix", format!("<pre>{}</pre>", text(&check.fix.join("\n"))));
+    }
+    if let Some(hint) = &check.hint {
+        row("next", text(hint));
+    }
+    if !check.blocked_by.is_empty() {
+        let links: Vec<String> = check
+            .blocked_by
+            .iter()
+            .map(|id| {
+                format!(
+                    "<a href=\"#{}\">{}</a>",
+                    attribute(id.as_str()),
+                    text(id.as_str())
+                )
+            })
+            .collect();
+        row("blocked by", links.join(", "));
+    }
+    out + "</dl></details>\n"
+}
+
+/// `2023-11-14 22:13:20 UTC`, by the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_right_around_leap_days_and_turns_of_the_year() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");
+        assert_eq!(utc(1_700_000_000), "2023-11-14 22:13:20 UTC");
+        assert_eq!(utc(1_735_689_599), "2024-12-31 23:59:59 UTC");
+    }
+}

@@ -1,0 +1,88 @@
+//! JUnit XML, as CI systems read it: one suite per lab, one case per check.
+//!
+//! A wrong answer is a `failure`, one that could not be had (an unreachable host, missing evidence) an
+//! `error`, and a blocked check is `skipped` with its causes: only what has to be put right stands out.
+
+use std::fmt::Write as _;
+
+use super::markup::{attribute, text};
+use crate::verify::{Check, Status, Verdict};
+
+/// The document for verdicts of one run; each is a suite.
+#[must_use]
+pub fn junit(verdicts: &[&Verdict]) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for verdict in verdicts {
+        suite(&mut out, verdict);
+    }
+    out += "</testsuites>\n";
+    out
+}
+
+fn suite(out: &mut String, verdict: &Verdict) {
+    let count = verdict.count();
+    // A run that checked nothing must not look like one in which nothing failed.
+    let empty = verdict.checks.is_empty();
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"lvslab.{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
+        attribute(verdict.lab.as_str()),
+        verdict.checks.len().max(1),
+        count.fail,
+        count.error + usize::from(empty),
+        count.blocked
+    );
+    if empty {
+        *out += "    <testcase classname=\"lvslab\" name=\"checks\"><error message=\"nothing was checked\"/></testcase>\n";
+    }
+    for check in &verdict.checks {
+        case(out, verdict, check);
+    }
+    *out += "  </testsuite>\n";
+}
+
+fn case(out: &mut String, verdict: &Verdict, check: &Check) {
+    let _ = write!(
+        out,
+        "    <testcase classname=\"{}.{}\" name=\"{}\"",
+        attribute(verdict.lab.as_str()),
+        attribute(check.host.as_str()),
+        attribute(check.id.subject())
+    );
+    let element = match check.status {
+        Status::Pass => {
+            *out += "/>\n";
+            return;
+        }
+        Status::Fail => "failure",
+        Status::Error => "error",
+        Status::Blocked => {
+            let causes: Vec<_> = check.blocked_by.iter().map(ToString::to_string).collect();
+            let message = format!("blocked by {}", causes.join(", "));
+            let _ = writeln!(
+                out,
+                "><skipped message=\"{}\"/></testcase>",
+                attribute(&message)
+            );
+            return;
+        }
+    };
+    let message = format!("{}: {}", check.summary, check.observed);
+    let _ = writeln!(
+        out,
+        "><{element} message=\"{}\">{}</{element}></testcase>",
+        attribute(&message),
+        text(&details(check))
+    );
+}
+
+fn details(check: &Check) -> String {
+    let mut lines = vec![
+        format!("expected: {}", check.expected),
+        format!("observed: {}", check.observed),
+    ];
+    lines.extend(check.why.iter().map(|why| format!("why: {why}")));
+    lines.extend(check.fix.iter().map(|fix| format!("fix: {fix}")));
+    lines.extend(check.hint.iter().map(|hint| format!("next: {hint}")));
+    lines.join("\n")
+}

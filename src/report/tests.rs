@@ -1,0 +1,283 @@
+//! The texts as people see them.
+
+use std::collections::BTreeMap;
+
+use super::plan::{Section, plan};
+use super::{HostLine, HostOutcome, Ink, Style, UpTable, host_summary, up_table, verdict};
+use crate::agent::protocol::Response;
+use crate::model::{Lab, Mode, Scheduler};
+use crate::plan::HostPlan;
+use crate::resource::{Change, Observed, ResourceId};
+use crate::verify::labs::{lab, name, plans};
+use crate::verify::{Absence, AbsenceKind, Evidence, Verdict, check, healthy};
+
+fn evidence(lab: &Lab) -> Evidence {
+    healthy::evidence(lab, &plans(lab))
+}
+
+/// NAT without web1's default route: half of the requests time out.
+fn broken() -> Verdict {
+    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1, 1]);
+    let mut evidence = evidence(&lab);
+    let web1 = evidence.record_mut("web1").before.as_mut().unwrap();
+    for observed in web1.found.observed.iter_mut().flatten() {
+        if let Observed::DefaultRoute { routes } = observed {
+            routes.clear();
+        }
+    }
+    web1.found.routes[0].interface = None;
+    web1.found.routes[0].via = None;
+    for response in evidence.fetched_mut().as_mut().unwrap() {
+        if response.body == "192.168.2.100" {
+            *response = Response {
+                status: 0,
+                curl_exit: 28,
+                body: String::new(),
+                ..*response
+            };
+        }
+    }
+    check(&evidence)
+}
+
+fn unreachable() -> Verdict {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let mut evidence = evidence(&lab);
+    evidence.absent(
+        &name("web2"),
+        Absence {
+            kind: AbsenceKind::Unreachable,
+            cause: "cannot connect: connection refused at 10.20.0.12:22".to_owned(),
+            hint: Some(
+                "is sshd running there? `ssh -F ssh_config web2` shows the same attempt".to_owned(),
+            ),
+        },
+    );
+    check(&evidence)
+}
+
+#[test]
+fn a_broken_lab_shows_the_cause_and_what_it_blocks() {
+    insta::assert_snapshot!(verdict(&broken(), Style::plain()));
+}
+
+#[test]
+fn a_narrow_terminal_wraps_reasons_and_keeps_commands_whole() {
+    insta::assert_snapshot!(verdict(&broken(), Style::new(Ink::Plain, 50)));
+}
+
+#[test]
+fn two_causes_and_a_setting_that_a_reboot_takes_back() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let mut evidence = evidence(&lab);
+    let web2 = evidence.record_mut("web2").before.as_mut().unwrap();
+    for (resource, observed) in web2.asked.resources.iter().zip(&mut web2.found.observed) {
+        if resource.id().0 == "sysctl net.ipv4.conf.all.arp_ignore" {
+            let value = Some("0".to_owned());
+            *observed = Ok(Observed::Sysctl { value });
+        }
+    }
+    web2.found.boot_sysctls[3].set = Some(("0".to_owned(), "/etc/sysctl.conf".to_owned()));
+    insta::assert_snapshot!(verdict(&check(&evidence), Style::plain()));
+}
+
+#[test]
+fn an_unreachable_host_is_told_of_once() {
+    insta::assert_snapshot!(verdict(&unreachable(), Style::plain()));
+}
+
+#[test]
+fn a_proven_lab_is_one_line() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    insta::assert_snapshot!(
+        verdict(&check(&evidence(&lab)), Style::plain()),
+        @"✓ 79 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+    );
+}
+
+#[test]
+fn colour_adds_escape_sequences_and_nothing_else() {
+    for verdict_of in [broken(), unreachable()] {
+        let plain = verdict(&verdict_of, Style::plain());
+        let ansi = verdict(&verdict_of, Style::new(Ink::Ansi, 80));
+        assert_ne!(plain, ansi);
+        assert_eq!(super::clean::block(&ansi), plain);
+    }
+}
+
+fn table(lab: &Lab, outcomes: [HostOutcome; 4]) -> UpTable {
+    let lines = plans(lab).into_iter().zip(outcomes);
+    UpTable {
+        place: Some("sandbox (TCG)".to_owned()),
+        sandbox: Some("restored in 0.4 s, 4 hosts".to_owned()),
+        hosts: lines
+            .map(|(plan, outcome)| HostLine {
+                summary: host_summary(&plan),
+                host: plan.host,
+                outcome,
+            })
+            .collect(),
+        next: [
+            ("log in", "lvslab ssh client"),
+            ("try", "curl http://192.168.4.15/"),
+            ("undo", "lvslab down topologies/dr.yaml"),
+        ]
+        .map(|(what, command)| (what.to_owned(), command.to_owned()))
+        .to_vec(),
+    }
+}
+
+#[test]
+fn up_ends_with_what_there_is_now_and_how_to_get_in() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let changed = HostOutcome::Changed;
+    let table = table(
+        &lab,
+        [changed(1), changed(5), HostOutcome::Unchanged, changed(11)],
+    );
+    let verdict = check(&evidence(&lab));
+    insta::assert_snapshot!(up_table(&lab, &table, Some(&verdict), Style::plain()));
+}
+
+#[test]
+fn up_says_nothing_of_success_after_a_failure() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let failed = HostOutcome::Failed {
+        cause: "package apache2: apt-get ended with 100".to_owned(),
+        hint: Some("is the network there?".to_owned()),
+    };
+    let unreachable = HostOutcome::Unreachable {
+        cause: "cannot connect: connection refused at 10.20.0.12:22".to_owned(),
+        hint: None,
+    };
+    let table = table(
+        &lab,
+        [
+            HostOutcome::Unchanged,
+            HostOutcome::Unchanged,
+            failed,
+            unreachable,
+        ],
+    );
+    let text = up_table(&lab, &table, None, Style::plain());
+    assert!(!text.contains("verified") && !text.contains("passed"));
+    insta::assert_snapshot!(text);
+}
+
+fn by_host(lab: &Lab) -> BTreeMap<crate::model::HostName, HostPlan> {
+    let plans = plans(lab).into_iter();
+    plans.map(|plan| (plan.host.clone(), plan)).collect()
+}
+
+#[test]
+fn a_plan_says_what_will_be_true_and_why() {
+    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1]);
+    let plans = by_host(&lab);
+    let mut sections: BTreeMap<_, _> = plans
+        .iter()
+        .map(|(host, plan)| (host.clone(), Section::Plan(plan)))
+        .collect();
+    let why = "web1: which interface is in 192.168.2.0/24? candidates: eth0, eth1".to_owned();
+    sections.insert(name("web1"), Section::Missing(why));
+    insta::assert_snapshot!(plan(&lab, &sections, &[], Style::plain()));
+}
+
+#[test]
+fn a_plan_with_changes_shows_only_those() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let plans = by_host(&lab);
+    let none = BTreeMap::new();
+    let changes = BTreeMap::from([
+        (
+            ResourceId("sysctl net.ipv4.conf.all.arp_ignore".to_owned()),
+            Change::Value {
+                from: Some("0".to_owned()),
+                to: "1".to_owned(),
+            },
+        ),
+        (
+            ResourceId("file /etc/sysctl.d/90-lvslab.conf".to_owned()),
+            Change::Text {
+                from: None,
+                to: "net.ipv4.conf.all.arp_ignore = 1\n".to_owned(),
+            },
+        ),
+    ]);
+    let sections = plans
+        .iter()
+        .map(|(host, plan)| {
+            let changes = if *host == name("web1") {
+                &changes
+            } else {
+                &none
+            };
+            (host.clone(), Section::Diff(plan, changes))
+        })
+        .collect();
+    insta::assert_snapshot!(plan(&lab, &sections, &[], Style::plain()));
+}
+
+#[test]
+fn an_explanation_is_a_script_with_reasons() {
+    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1]);
+    insta::assert_snapshot!(super::explain::explain(
+        &lab,
+        &by_host(&lab),
+        Style::plain()
+    ));
+}
+
+#[test]
+fn junit_has_failures_errors_and_skipped_apart() {
+    let text = super::junit::junit(&[&broken()]);
+    let shown: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.ends_with("\"/>") || line.contains("skipped"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    let text = super::junit::junit(&[&unreachable()]);
+    assert!(
+        text.contains("failures=\"0\" errors=\"25\" skipped=\"0\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn junit_of_nothing_is_an_error() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let nothing = Verdict::new(lab.name().clone(), lab.mode(), Vec::new(), BTreeMap::new());
+    assert!(!nothing.passed);
+    assert!(super::junit::junit(&[&nothing]).contains("nothing was checked"));
+    assert!(verdict(&nothing, Style::plain()).contains("nothing was checked"));
+}
+
+#[test]
+fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    let evidence = evidence(&lab);
+    let page = super::html::page(&check(&evidence), &evidence);
+    for loaded in ["<script", "<link", "<img", "url(http", "src=", "@import"] {
+        assert!(!page.contains(loaded), "{loaded}");
+    }
+    for shown in [
+        "Verified: ",
+        "100 requests",
+        "75 (75 %)",
+        "52:54:00:00:00:01",
+        "192.168.4.15/32",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[test]
+fn a_page_from_a_host_cannot_bring_markup_into_the_report() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let mut evidence = evidence(&lab);
+    for response in evidence.fetched_mut().as_mut().unwrap() {
+        response.body = "<script>alert(1)</script>".to_owned();
+    }
+    let page = super::html::page(&check(&evidence), &evidence);
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&lt;script&gt;"));
+}

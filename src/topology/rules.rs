@@ -1,0 +1,156 @@
+//! What must hold between the values of a topology, and the [`Lab`] when it does.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::error::{TopologyError, quoted};
+use super::inventory::Machines;
+use super::problem::{At, Mistakes, Problem, SourceText};
+use super::read::{Draft, HostDraft};
+use super::{location, networks};
+use crate::model::{
+    Attachment, Host, InterfaceName, Lab, LabParts, Mode, RealServer, Role, VirtualService,
+};
+
+/// Checks `draft` and makes it a lab; `machines` are the inventory's.
+pub(super) fn lab(
+    source: &SourceText<'_>,
+    mut draft: Draft,
+    machines: Option<Machines>,
+) -> Result<Lab, TopologyError> {
+    let mut mistakes = Mistakes::new(source);
+    names(&draft, &mut mistakes);
+    networks::check(&draft, &mut mistakes);
+    pages(&draft, &mut mistakes);
+    weights(&draft, &mut mistakes);
+    let others = location::locate(&mut draft, machines);
+    location::check(&draft, &others, &mut mistakes);
+    mistakes.into_result()?;
+    Ok(build(draft))
+}
+
+/// Reports every item after the first that has the same key.
+pub(super) fn twice<K: Eq + Hash, T>(
+    items: impl IntoIterator<Item = (K, T)>,
+    mut report: impl FnMut(&K, &T, &T),
+) {
+    let mut first: HashMap<K, T> = HashMap::new();
+    for (key, item) in items {
+        match first.get(&key) {
+            Some(earlier) => report(&key, earlier, &item),
+            None => {
+                first.insert(key, item);
+            }
+        }
+    }
+}
+
+fn names(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
+    twice(
+        draft
+            .hosts()
+            .map(|host| (&host.name.value, host.name.place)),
+        |name, first, second| {
+            mistakes.add(
+                *second,
+                Problem::new(format!("two hosts are called {}", quoted(name.as_str())))
+                    .label(format!("the other is on line {}", first.line))
+                    .note("every host of a lab has a name of its own"),
+            );
+        },
+    );
+}
+
+fn pages(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
+    // Servers with one RIP have one page too; that is reported as what it is.
+    let mut seen: HashMap<&str, &HostDraft> = HashMap::new();
+    for server in &draft.real_servers {
+        let (host, page) = (&server.host, &server.page);
+        match seen.get(page.value.as_str()) {
+            None => {
+                seen.insert(&page.value, host);
+            }
+            Some(other) if other.address.value.addr() == host.address.value.addr() => {}
+            Some(other) => mistakes.add(
+                page.place,
+                Problem::new(format!(
+                    "{} has the page of {}, {}",
+                    host.name.value,
+                    other.name.value,
+                    quoted(&page.value)
+                ))
+                .note("real servers are told apart by their pages"),
+            ),
+        }
+    }
+}
+
+fn weights(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
+    let place = |at: &At<u16>| at.place;
+    if let Some(first) = draft.real_servers.first()
+        && draft
+            .real_servers
+            .iter()
+            .all(|server| server.weight.value == 0)
+    {
+        mistakes.add(
+            place(&first.weight),
+            Problem::new("every real server has weight 0, so none would get a request")
+                .note("give at least one a weight from 1 to 65535"),
+        );
+    }
+}
+
+fn build(draft: Draft) -> Lab {
+    let inner = match draft.mode.value {
+        Mode::Nat => 1,
+        Mode::Dr => 0,
+    };
+    let attachment = |segment, address, interface: Option<At<InterfaceName>>| Attachment {
+        segment,
+        address,
+        interface: interface.map(|at| at.value),
+    };
+    let host = |host: HostDraft, role, mut before: Vec<Attachment>, segment| {
+        before.push(attachment(segment, host.address.value, host.interface));
+        Host {
+            name: host.name.value,
+            role,
+            attachments: before,
+            ssh: host.ssh,
+        }
+    };
+    // The VIP is the NAT director's own address in the clients' network; in direct routing it is an alias.
+    let public = match draft.mode.value {
+        Mode::Nat => vec![attachment(0, draft.vip.value, draft.vip_interface)],
+        Mode::Dr => Vec::new(),
+    };
+    let mut hosts = vec![
+        host(draft.client, Role::Client, Vec::new(), 0),
+        host(draft.director, Role::Director, public, inner),
+    ];
+    let mut real_servers = Vec::with_capacity(draft.real_servers.len());
+    for server in draft.real_servers {
+        real_servers.push(RealServer {
+            host: server.host.name.value.clone(),
+            rip: server.host.address.value,
+            weight: server.weight.value,
+            page: server.page.value,
+        });
+        hosts.push(host(server.host, Role::RealServer, Vec::new(), inner));
+    }
+    Lab::from_checked(LabParts {
+        name: draft.lab,
+        mode: draft.mode.value,
+        service: VirtualService {
+            vip: draft.vip.value,
+            port: draft.port,
+            protocol: draft.protocol,
+            scheduler: draft.scheduler,
+            persistence: draft.persistence,
+        },
+        hosts,
+        real_servers,
+        policy: draft.policy,
+    })
+}

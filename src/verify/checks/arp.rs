@@ -1,0 +1,175 @@
+//! Who answers for the VIP: settings as the kernel combines them, and the client's neighbour entry.
+
+use super::{Draft, Judged, Path};
+use crate::agent::protocol::Neighbour;
+use crate::model::{Host, InterfaceName, Mode, Role};
+use crate::plan::HostPlan;
+use crate::resource::ResourceId;
+use crate::verify::describe;
+use crate::verify::graph::Finding;
+use crate::verify::probes;
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{Seen, View, untold};
+
+/// Per-interface settings as they take effect.
+pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
+    let inner = view.lab().segments() - 1;
+    let Some(interface) = plan.interfaces.get(&inner) else {
+        return Vec::new();
+    };
+    match (view.lab().mode(), host.role) {
+        (Mode::Dr, Role::RealServer) => vec![
+            combined(
+                view,
+                host,
+                interface,
+                &Combined {
+                    name: "arp_ignore",
+                    wanted: &[1, 2],
+                    set: 1,
+                    why: "The kernel takes the larger of `all` and the interface. 0 answers ARP for the VIP on \
+                          `lo` too, 3 does as well, and 8 answers for nothing, not even for the RIP.",
+                },
+            ),
+            combined(
+                view,
+                host,
+                interface,
+                &Combined {
+                    name: "arp_announce",
+                    wanted: &[2],
+                    set: 2,
+                    why: "The kernel takes the larger of `all` and the interface. Below 2 the real server's own \
+                          ARP requests carry the VIP as their sender and so announce it as its own.",
+                },
+            ),
+        ],
+        (Mode::Nat, Role::Director) => vec![forwarding(view, host, interface)],
+        _ => Vec::new(),
+    }
+}
+
+struct Combined {
+    name: &'static str,
+    /// Values under which the lab works.
+    wanted: &'static [i64],
+    /// The one of them to set.
+    set: i64,
+    why: &'static str,
+}
+
+fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Combined) -> Finding {
+    let name = &host.name;
+    let all = format!("net.ipv4.conf.all.{}", setting.name);
+    let own = probes::interface_sysctl(interface, setting.name, &setting.set.to_string()).key;
+    let value = number(view, host, &all).and_then(|all| Ok(all.max(number(view, host, &own)?)));
+    let wanted: Vec<String> = setting.wanted.iter().map(i64::to_string).collect();
+    Draft::topic(
+        name,
+        format_args!("effective {} on {interface}", setting.name),
+        format!(
+            "{} takes effect on {interface} as {}",
+            setting.name, wanted[0]
+        ),
+    )
+    .expected(wanted.join(" or "))
+    .why(setting.why)
+    .fix([format!("sysctl -w {own}={}", setting.set)])
+    .needs([
+        CheckId::resource(name, &ResourceId(format!("sysctl {all}"))),
+        CheckId::resource(name, &ResourceId(format!("sysctl {own}"))),
+    ])
+    .judged(value.map(|value| Judged::new(setting.wanted.contains(&value), value.to_string())))
+}
+
+/// `ip_forward` sets every interface, but any one of them can be set back alone.
+fn forwarding(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding {
+    let own = probes::interface_sysctl(interface, "forwarding", "1").key;
+    let value = number(view, host, &own);
+    Draft::topic(
+        &host.name,
+        format_args!("effective forwarding on {interface}"),
+        format!("packets arriving on {interface} are forwarded"),
+    )
+    .expected("1")
+    .why(
+        "The real servers' answers arrive on this interface and are for the client: without forwarding the \
+         director drops them.",
+    )
+    .fix([format!("sysctl -w {own}=1")])
+    .needs([CheckId::resource(
+        &host.name,
+        &ResourceId("sysctl net.ipv4.ip_forward".to_owned()),
+    )])
+    .judged(value.map(|value| Judged::new(value != 0, value.to_string())))
+}
+
+fn number(view: View<'_>, host: &Host, key: &str) -> Seen<i64> {
+    let value = view.sysctl(&host.name, key)?;
+    value
+        .and_then(|value| value.parse().ok())
+        .ok_or_else(|| untold(&host.name, format_args!("a number for {key}")))
+}
+
+/// The client's neighbour entry for the VIP after its requests: the director's MAC and nobody else's.
+pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
+    let lab = view.lab();
+    let client = &lab.client().name;
+    let director = &lab.director().name;
+    let interface = view.interface(client, 0)?;
+    let vip = lab.vip();
+    let wanted = view.mac(director, 0);
+    let found = view.after(client).map(|found| {
+        found
+            .neighbours
+            .iter()
+            .find(|entry| entry.address == vip && entry.interface == *interface)
+    });
+    let owner = found
+        .as_ref()
+        .ok()
+        .and_then(|entry| entry.as_ref()?.mac.as_deref())
+        .and_then(|mac| view.owner_of(mac));
+    let expected = match &wanted {
+        Ok(mac) => format!("{mac} ({director})"),
+        Err(_) => format!("the MAC of {director}"),
+    };
+    let judged = found.and_then(|entry| {
+        let mac = wanted?;
+        Ok(Judged::new(
+            entry
+                .and_then(|entry| entry.mac.as_deref())
+                .is_some_and(|seen| seen.eq_ignore_ascii_case(mac)),
+            words(view, entry),
+        ))
+    });
+    Some(
+        Draft::topic(
+            client,
+            format_args!("neighbour {vip}"),
+            format!("the client sends what is for the VIP to {director}"),
+        )
+        .expected(expected)
+        .why(format!(
+            "Whoever answered ARP for {}{vip} gets the client's packets; from any other host they reach one real \
+             server without being balanced.",
+            describe::term(lab, vip)
+        ))
+        .fix([format!("ip neighbour del {vip} dev {interface}")])
+        .needs(path.from(owner.unwrap_or(director)))
+        .judged(judged),
+    )
+}
+
+fn words(view: View<'_>, entry: Option<&Neighbour>) -> String {
+    match entry {
+        None => "no entry".to_owned(),
+        Some(Neighbour {
+            mac: None, state, ..
+        }) => format!("nobody answered ({state})"),
+        Some(Neighbour { mac: Some(mac), .. }) => match view.owner_of(mac) {
+            Some(host) => format!("{mac} ({host})"),
+            None => format!("{mac} (no host of this lab)"),
+        },
+    }
+}

@@ -1,0 +1,168 @@
+//! How a host is attached to the lab: carrier on its interfaces, and no address that is another's.
+
+use std::net::Ipv4Addr;
+
+use super::planned::named;
+use super::{Draft, Judged};
+use crate::model::{Host, InterfaceName, Mode, Role};
+use crate::plan::HostPlan;
+use crate::resource::{AddressState, Resource};
+use crate::verify::describe;
+use crate::verify::graph::Finding;
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{View, untold};
+
+/// Topic of [`detour`], for those that depend on it.
+pub(super) const NO_DETOUR: &str = "no way around the director";
+
+pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = plan
+        .interfaces
+        .values()
+        .map(|interface| carrier(view, plan, interface))
+        .collect();
+    findings.push(own_addresses(view, host, plan));
+    if view.lab().mode() == Mode::Nat && host.role == Role::RealServer {
+        findings.push(detour(view, host));
+    }
+    findings
+}
+
+fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
+    let host = &plan.host;
+    let link = view.before(host).and_then(|found| {
+        let link = found.links.iter().find(|link| link.name == *interface);
+        link.ok_or_else(|| untold(host, format_args!("the interface {interface}")))
+    });
+    Draft::topic(
+        host,
+        format_args!("carrier {interface}"),
+        format!("{interface} has carrier"),
+    )
+    .expected("carrier")
+    .why("Without carrier nothing leaves or reaches the host on this interface: a cable or a virtual switch port.")
+    .needs(named(host, plan, |resource| {
+        matches!(resource, Resource::Link(link) if link.interface == *interface)
+    }))
+    .judged(link.map(|link| {
+        Judged::new(
+            link.carrier,
+            if link.carrier { "carrier" } else { "no carrier" },
+        )
+    }))
+}
+
+/// Two hosts with one address take each other's packets, now one, now the other.
+///
+/// Addresses that the plan puts on this host are judged as planned resources, wherever they are found.
+fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
+    let lab = view.lab();
+    let name = &host.name;
+    let planned = |address| {
+        plan.steps.iter().any(
+            |step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address),
+        )
+    };
+    let others: Vec<Ipv4Addr> = lab
+        .hosts()
+        .iter()
+        .filter(|other| other.name != *name)
+        .flat_map(|other| &other.attachments)
+        .map(|attachment| attachment.address.addr())
+        .chain([lab.vip()])
+        .collect();
+    let stolen = |state: &&AddressState| {
+        let address = state.address.addr();
+        others.contains(&address) && !planned(address)
+    };
+    let found = view.before(name).map(|found| {
+        let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();
+        stolen
+    });
+    let fix: Vec<String> = found
+        .as_ref()
+        .map(|stolen| {
+            stolen
+                .iter()
+                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
+                .collect()
+        })
+        .unwrap_or_default();
+    Draft::topic(
+        name,
+        "addresses of its own",
+        format!("{name} has no address of another host"),
+    )
+    .expected("none of another host's addresses")
+    .why("Where two hosts have an address, ARP decides by chance which of them gets the packets.")
+    .fix(fix)
+    .judged(found.map(|stolen| {
+        Judged::new(
+            stolen.is_empty(),
+            describe::joined(
+                stolen.into_iter().map(|state| {
+                    format!(
+                        "{}{}",
+                        describe::term(lab, state.address.addr()),
+                        describe::address(state)
+                    )
+                }),
+                "none of another host's addresses",
+            ),
+        )
+    }))
+}
+
+/// A NAT real server in the clients' network answers clients itself, from its RIP, which they never asked.
+fn detour(view: View<'_>, host: &Host) -> Finding {
+    let clients = view.lab().cip().trunc();
+    let name = &host.name;
+    let found = view.before(name).map(|found| {
+        found
+            .addresses
+            .iter()
+            .filter(|state| clients.contains(&state.address.addr()))
+            .collect::<Vec<_>>()
+    });
+    let fix: Vec<String> = found
+        .as_ref()
+        .map(|inside| {
+            inside
+                .iter()
+                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
+                .collect()
+        })
+        .unwrap_or_default();
+    Draft::topic(
+        name,
+        NO_DETOUR,
+        format!("{name} has no address in the clients' network {clients}"),
+    )
+    .expected(format!("no address in {clients}"))
+    .why(
+        "Its answers would go to the client straight and not through the director, which then cannot \
+         put the VIP back as their source: the client drops them and the connection hangs.",
+    )
+    .fix(fix)
+    .judged(found.map(|inside| {
+        Judged::new(
+            inside.is_empty(),
+            describe::joined(
+                inside.into_iter().map(describe::address),
+                &format!("no address in {clients}"),
+            ),
+        )
+    }))
+}
+
+/// Everything that a route of this host depends on.
+pub(super) fn of(plan: &HostPlan) -> Vec<CheckId> {
+    let mut ids = named(&plan.host, plan, |resource| {
+        matches!(
+            resource,
+            Resource::Link(_) | Resource::Address(_) | Resource::DefaultRoute(_)
+        )
+    });
+    ids.push(CheckId::topic(&plan.host, NO_DETOUR));
+    ids
+}

@@ -1,0 +1,180 @@
+//! What the director counted while the requests went on: all of them came by, and the answers came by (NAT)
+//! or did not (DR).
+
+use std::collections::HashSet;
+
+use super::traffic::{Traffic, answered};
+use super::{Draft, Judged, Path};
+use crate::agent::protocol::HostEvidence;
+use crate::ipvs::{Counters, Forwarding};
+use crate::model::{HostName, Mode};
+use crate::verify::describe;
+use crate::verify::graph::Finding;
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{Seen, View, untold};
+
+pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
+    let lab = view.lab();
+    let director = &lab.director().name;
+    let client = &lab.client().name;
+    let mut needs = path.from(director);
+    needs.push(CheckId::topic(
+        client,
+        format_args!("neighbour {}", lab.vip()),
+    ));
+    needs.push(CheckId::topic(client, "requests answered"));
+    vec![
+        connections(view, traffic, needs.clone()),
+        replies(view, needs),
+    ]
+}
+
+fn connections(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: Vec<CheckId>) -> Finding {
+    let lab = view.lab();
+    let director = &lab.director().name;
+    let sent = traffic.map_or(0, |t| t.responses.len() as u64);
+    let judged = view.fetched().and_then(|_| {
+        let counted = delta(view, director, |counters| counters.connections)?;
+        let passed_by = missing_from_table(view, view.after(director)?, traffic);
+        let mut text =
+            describe::counted(usize::try_from(counted).unwrap_or(usize::MAX), "connection");
+        if passed_by > 0 {
+            text += &format!(
+                "; {} not in its connection table",
+                describe::counted(passed_by, "answered request")
+            );
+        }
+        Ok(Judged::new(
+            counted >= sent && sent > 0 && passed_by == 0,
+            text,
+        ))
+    });
+    Draft::topic(
+        director,
+        "connections",
+        "every request passed through the director",
+    )
+    .expected(format!("at least {sent} connections"))
+    .why(
+        "A request that the director did not count was not balanced: somebody else answered the client's ARP \
+         for the VIP.",
+    )
+    .needs(needs)
+    .judged(judged)
+}
+
+/// Answered requests whose local port the director's connection table does not have.
+fn missing_from_table(
+    view: View<'_>,
+    after: &HostEvidence,
+    traffic: Option<&Traffic<'_>>,
+) -> usize {
+    let (Some(table), Some(traffic)) = (&after.ipvs_connections, traffic) else {
+        return 0;
+    };
+    let lab = view.lab();
+    let ports: HashSet<u16> = table
+        .iter()
+        .filter(|entry| {
+            *entry.service.ip() == lab.vip()
+                && entry.service.port() == lab.service().port.get()
+                && *entry.client.ip() == lab.cip().addr()
+        })
+        .map(|entry| entry.client.port())
+        .collect();
+    traffic
+        .responses
+        .iter()
+        .filter(|response| answered(response) && !ports.contains(&response.local_port))
+        .count()
+}
+
+fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
+    let lab = view.lab();
+    let director = &lab.director().name;
+    let packets = view
+        .fetched()
+        .and_then(|_| outgoing(view, director))
+        .map(|packets| {
+            let as_expected = match lab.mode() {
+                Mode::Nat => packets > 0,
+                Mode::Dr => packets == 0,
+            };
+            let text = describe::counted(
+                usize::try_from(packets).unwrap_or(usize::MAX),
+                "outgoing packet",
+            );
+            Judged::new(as_expected, text)
+        });
+    let (summary, expected, why) = match lab.mode() {
+        Mode::Nat => (
+            "the answers pass through the director",
+            "more than 0 outgoing packets",
+            "Under NAT the director translates every answer back to the VIP, so it must see them.",
+        ),
+        Mode::Dr => (
+            "the answers bypass the director",
+            "0 outgoing packets",
+            "Under direct routing the real servers answer the client themselves; a director that sees answers is \
+             translating them.",
+        ),
+    };
+    Draft::topic(director, "replies", summary)
+        .expected(expected)
+        .why(why)
+        .needs(needs)
+        .judged(packets)
+}
+
+/// Packets of answers the director passed on for this service.
+///
+/// The live counters are those of all services together, so where another one translates, too, the
+/// service's own are taken, which the kernel brings up to date every two seconds.
+fn outgoing(view: View<'_>, director: &HostName) -> Seen<u64> {
+    let after = view.after(director)?;
+    if !translates_for_others(view, after) {
+        return delta(view, director, |counters| counters.packets_out);
+    }
+    let own = |found: &HostEvidence| {
+        let table = found.ipvs.as_ref()?.as_ref().ok()?;
+        let ours = table.iter().find(|status| is_ours(view, status))?;
+        Some(ours.counters.packets_out)
+    };
+    match (own(view.before(director)?), own(after)) {
+        (Some(before), Some(after)) => Ok(after.saturating_sub(before)),
+        _ => Err(untold(director, "the counters of the virtual service")),
+    }
+}
+
+fn translates_for_others(view: View<'_>, found: &HostEvidence) -> bool {
+    found
+        .ipvs
+        .iter()
+        .flatten()
+        .flatten()
+        .filter(|status| !is_ours(view, status))
+        .flat_map(|status| &status.destinations)
+        .any(|status| status.destination.forwarding == Forwarding::Masquerade)
+}
+
+fn is_ours(view: View<'_>, status: &crate::ipvs::ServiceStatus) -> bool {
+    use crate::ipvs::{ServiceKey, Transport};
+    let lab = view.lab();
+    status.service.key
+        == ServiceKey::Address {
+            transport: Transport::Tcp,
+            address: lab.vip().into(),
+            port: lab.service().port.get(),
+        }
+}
+
+fn delta(view: View<'_>, director: &HostName, counter: impl Fn(Counters) -> u64) -> Seen<u64> {
+    let live = |found: &HostEvidence| {
+        found
+            .ipvs_totals
+            .ok_or_else(|| untold(director, "live IPVS counters"))
+    };
+    let before = counter(live(view.before(director)?)?);
+    let after = counter(live(view.after(director)?)?);
+    Ok(after.saturating_sub(before))
+}

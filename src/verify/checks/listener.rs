@@ -1,0 +1,69 @@
+//! The web server listens where the requests arrive.
+
+use std::net::IpAddr;
+
+use super::planned::named;
+use super::{Draft, Judged};
+use crate::model::{Host, Mode, Role};
+use crate::plan::HostPlan;
+use crate::resource::Resource;
+use crate::verify::describe;
+use crate::verify::graph::Finding;
+use crate::verify::view::View;
+
+pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Finding> {
+    if host.role != Role::RealServer {
+        return None;
+    }
+    let lab = view.lab();
+    let port = lab.service().port.get();
+    // Under NAT the director rewrites the destination to the RIP; under direct routing it stays the VIP.
+    let arrives_at = match lab.mode() {
+        Mode::Nat => lab.real_server(host.name.as_str())?.address(),
+        Mode::Dr => lab.vip(),
+    };
+    let judged = view.before(&host.name).map(|found| {
+        let on_port: Vec<IpAddr> = found
+            .listeners
+            .iter()
+            .filter(|listener| listener.port == port)
+            .map(|listener| listener.address)
+            .collect();
+        let reached = on_port
+            .iter()
+            .any(|address| address.is_unspecified() || *address == IpAddr::V4(arrives_at));
+        let seen = describe::joined(
+            on_port
+                .iter()
+                .map(|address| std::net::SocketAddr::new(*address, port).to_string()),
+            "nothing listens on that port",
+        );
+        Judged::new(reached, seen)
+    });
+    let target = describe::term(lab, arrives_at);
+    Some(
+        Draft::topic(
+            &host.name,
+            format_args!("listens on tcp {port}"),
+            format!("something listens on {target}{arrives_at}:{port}"),
+        )
+        .expected(format!("a socket on *:{port} or {arrives_at}:{port}"))
+        .why(format!(
+            "Requests arrive here for {target}{arrives_at}:{port}; without a listening socket for it the kernel \
+             refuses the connection."
+        ))
+        .needs(named(&host.name, plan, |resource| match resource {
+            Resource::Package(_) | Resource::Service(_) => true,
+            Resource::File(file) => restarts(plan, &file.path),
+            _ => false,
+        }))
+        .judged(judged),
+    )
+}
+
+/// Whether a service of the plan is restarted when this file changes: its configuration.
+fn restarts(plan: &HostPlan, path: &str) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(&step.resource, Resource::Service(service) if service.restart_on.iter().any(|p| p == path))
+    })
+}

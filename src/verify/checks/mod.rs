@@ -1,0 +1,179 @@
+//! The checks: pure functions of the evidence, one file per subject.
+
+mod arp;
+mod attached;
+mod boot;
+mod director;
+mod listener;
+mod planned;
+mod presence;
+mod requests;
+mod routes;
+mod traffic;
+
+use super::evidence::Evidence;
+use super::graph::{Finding, Outcome, settle};
+use super::verdict::{Aspect, Check, CheckId, Verdict};
+use super::view::{Gap, Seen, View};
+use crate::model::{Host, HostName};
+
+/// Judges a lab by its evidence alone.
+#[must_use]
+pub fn check(evidence: &Evidence) -> Verdict {
+    let view = View::new(evidence);
+    let lab = view.lab();
+
+    let mut findings: Vec<Finding> = Vec::new();
+    for host in lab.hosts() {
+        findings.extend(of_host(view, host));
+    }
+    let path = Path::of(&findings);
+    let traffic = traffic::Traffic::seen(view);
+    findings.extend(arp::neighbour(view, &path));
+    findings.extend(requests::check(view, traffic.as_ref(), &path));
+    findings.extend(director::check(view, traffic.as_ref(), &path));
+
+    let mut checks = settle(findings);
+    let place = |check: &Check| lab.hosts().iter().position(|host| host.name == check.host);
+    checks.sort_by_key(place);
+    let counts = traffic.map(|traffic| traffic.counts).unwrap_or_default();
+    let distribution = lab
+        .real_servers()
+        .iter()
+        .enumerate()
+        .map(|(at, server)| (server.host.clone(), counts.get(at).copied().unwrap_or(0)))
+        .collect();
+    let unreachable = evidence.unreachable().map(|(host, _)| host.clone());
+    Verdict::new(lab.name().clone(), lab.mode(), checks, distribution)
+        .without(unreachable.collect())
+}
+
+/// What one host's own evidence says of it.
+fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
+    let mut findings = vec![presence::check(view, host)];
+    if let Some(plan) = view.plan(&host.name) {
+        findings.extend(planned::check(view, plan));
+        findings.extend(attached::check(view, host, plan));
+        findings.extend(arp::effective(view, host, plan));
+        findings.extend(routes::check(view, host, plan));
+        findings.extend(listener::check(view, host, plan));
+        findings.extend(boot::check(view, plan));
+    }
+    findings
+}
+
+/// The names of all checks that what travels through the lab depends on, by host in the lab's order.
+struct Path {
+    checks: Vec<(HostName, CheckId)>,
+}
+
+impl Path {
+    fn of(findings: &[Finding]) -> Self {
+        Self {
+            checks: findings
+                .iter()
+                .filter(|finding| finding.aspect == Aspect::Now)
+                .map(|finding| (finding.host.clone(), finding.id.clone()))
+                .collect(),
+        }
+    }
+
+    /// Every check, those of `first` before the others: what is nearest explains best.
+    fn from(&self, first: &HostName) -> Vec<CheckId> {
+        let (near, far): (Vec<_>, Vec<_>) = self.checks.iter().partition(|(host, _)| host == first);
+        near.into_iter()
+            .chain(far)
+            .map(|(_, id)| id.clone())
+            .collect()
+    }
+}
+
+/// A finding in the making.
+struct Draft {
+    finding: Finding,
+}
+
+impl Draft {
+    fn new(host: &HostName, id: CheckId, summary: impl Into<String>) -> Self {
+        Self {
+            finding: Finding {
+                id,
+                host: host.clone(),
+                outcome: Outcome::Pass,
+                aspect: Aspect::Now,
+                summary: summary.into(),
+                expected: String::new(),
+                observed: String::new(),
+                why: None,
+                fix: Vec::new(),
+                hint: None,
+                needs: Vec::new(),
+            },
+        }
+    }
+
+    fn topic(host: &HostName, topic: impl std::fmt::Display, summary: impl Into<String>) -> Self {
+        Self::new(host, CheckId::topic(host, topic), summary)
+    }
+
+    fn after_reboot(mut self) -> Self {
+        self.finding.aspect = Aspect::AfterReboot;
+        self
+    }
+
+    fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.finding.expected = expected.into();
+        self
+    }
+
+    fn why(mut self, why: impl Into<String>) -> Self {
+        self.finding.why = Some(why.into());
+        self
+    }
+
+    fn fix(mut self, fix: impl IntoIterator<Item = String>) -> Self {
+        self.finding.fix = fix.into_iter().collect();
+        self
+    }
+
+    fn needs(mut self, needs: impl IntoIterator<Item = CheckId>) -> Self {
+        self.finding.needs.extend(needs);
+        self.finding.needs.retain(|need| *need != self.finding.id);
+        self
+    }
+
+    /// Ends with what was seen, or with why nothing was.
+    fn judged(mut self, seen: Seen<Judged>) -> Finding {
+        match seen {
+            Ok(judged) => {
+                self.finding.outcome = if judged.as_expected {
+                    Outcome::Pass
+                } else {
+                    Outcome::Fail
+                };
+                self.finding.observed = judged.observed;
+            }
+            Err(Gap { host, cause, hint }) => {
+                self.finding.outcome = Outcome::Unknown(host);
+                self.finding.observed = cause;
+                self.finding.hint = hint;
+            }
+        }
+        self.finding
+    }
+}
+
+/// What was seen, and whether it is what was expected.
+struct Judged {
+    as_expected: bool,
+    observed: String,
+}
+
+impl Judged {
+    fn new(as_expected: bool, observed: impl Into<String>) -> Self {
+        Self {
+            as_expected,
+            observed: observed.into(),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Every planned resource against what was observed of it.
+
+use super::{Draft, Judged};
+use crate::model::HostName;
+use crate::plan::{HostPlan, Step};
+use crate::resource::{Observed, Resource, Service, ServiceState, diff};
+use crate::verify::describe;
+use crate::verify::graph::Finding;
+use crate::verify::ipvs;
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{Seen, View};
+
+pub(super) fn check(view: View<'_>, plan: &HostPlan) -> Vec<Finding> {
+    plan.steps
+        .iter()
+        .flat_map(|step| match &step.resource {
+            Resource::Service(wanted) => service(view, plan, step, wanted),
+            _ => vec![resource(view, plan, step)],
+        })
+        .collect()
+}
+
+fn resource(view: View<'_>, plan: &HostPlan, step: &Step) -> Finding {
+    let wanted = &step.resource;
+    let expected = describe::expected(wanted);
+    let observed = view.observed(&plan.host, &wanted.id());
+    let fix = observed
+        .as_ref()
+        .map_or_else(|_| step.by_hand.clone(), |seen| repair(step, seen));
+    let judged = observed.map(|seen| match diff(wanted, seen) {
+        None => Judged::new(true, expected.clone()),
+        Some(_) => Judged::new(false, describe::observed(wanted, seen)),
+    });
+    let draft = draft(view, plan, step).expected(expected).fix(fix);
+    if read_at_boot(wanted) {
+        draft.after_reboot().judged(judged)
+    } else {
+        draft.judged(judged)
+    }
+}
+
+/// A service is two things: it runs, and it will run after a boot.
+fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Vec<Finding> {
+    let host = &plan.host;
+    let state = view
+        .observed(host, &step.resource.id())
+        .map(|observed| match observed {
+            Observed::Service { state } => *state,
+            _ => None,
+        });
+    let now = describe::service_now(wanted, state.as_ref().ok().copied().flatten());
+    let at_boot = describe::service_at_boot(wanted, state.as_ref().ok().copied().flatten());
+    let mut findings = vec![
+        draft(view, plan, step)
+            .expected(describe::expected(&step.resource))
+            .fix(step.by_hand.clone())
+            .judged(compared(&now, &state, |state| {
+                let observed = Observed::Service { state: Some(state) };
+                describe::observed(&step.resource, &observed)
+            })),
+    ];
+    let topic = format!("boot service {}", wanted.name);
+    findings.push(
+        Draft::topic(
+            host,
+            topic,
+            format!("{} {}", wanted.name, describe::enabled(wanted.enabled)),
+        )
+        .after_reboot()
+        .expected(describe::enabled(wanted.enabled))
+        .why(format!(
+            "What runs now is gone after the next boot unless {} is started by it.",
+            wanted.name
+        ))
+        .fix(step.by_hand.clone())
+        .needs(packages(plan))
+        .judged(compared(&at_boot, &state, |state| {
+            describe::enabled(state.enabled).to_owned()
+        })),
+    );
+    findings
+}
+
+fn compared(
+    wanted: &Service,
+    state: &Seen<Option<ServiceState>>,
+    words: impl Fn(ServiceState) -> String,
+) -> Seen<Judged> {
+    let state = *state.as_ref().map_err(Clone::clone)?;
+    let same = diff(
+        &Resource::Service(wanted.clone()),
+        &Observed::Service { state },
+    )
+    .is_none();
+    Ok(Judged::new(
+        same,
+        state.map_or_else(|| "no such service".to_owned(), words),
+    ))
+}
+
+fn draft(view: View<'_>, plan: &HostPlan, step: &Step) -> Draft {
+    let host = &plan.host;
+    let summary = describe::summary(view.lab(), &step.resource);
+    Draft::new(host, CheckId::resource(host, &step.resource.id()), summary)
+        .why(step.why.clone())
+        .needs(conditions(plan, &step.resource))
+}
+
+/// What a resource cannot be without.
+fn conditions(plan: &HostPlan, resource: &Resource) -> Vec<CheckId> {
+    match resource {
+        Resource::Address(address) => on_interface(plan, address.interface.as_str(), false),
+        Resource::DefaultRoute(route) => on_interface(plan, route.interface.as_str(), true),
+        Resource::Service(_) => packages(plan),
+        _ => Vec::new(),
+    }
+}
+
+fn on_interface(plan: &HostPlan, interface: &str, and_addresses: bool) -> Vec<CheckId> {
+    named(&plan.host, plan, |resource| match resource {
+        Resource::Link(link) => link.interface.as_str() == interface,
+        Resource::Address(address) => and_addresses && address.interface.as_str() == interface,
+        _ => false,
+    })
+}
+
+fn packages(plan: &HostPlan) -> Vec<CheckId> {
+    named(&plan.host, plan, |resource| {
+        matches!(resource, Resource::Package(_))
+    })
+}
+
+/// The names of the checks of the planned resources that `fits`.
+pub(super) fn named(
+    host: &HostName,
+    plan: &HostPlan,
+    fits: impl Fn(&Resource) -> bool,
+) -> Vec<CheckId> {
+    plan.steps
+        .iter()
+        .filter(|step| fits(&step.resource))
+        .map(|step| CheckId::resource(host, &step.resource.id()))
+        .collect()
+}
+
+/// Configuration files say what a boot or a restart would bring; the web page is served as it lies there.
+fn read_at_boot(resource: &Resource) -> bool {
+    matches!(resource, Resource::File(file) if !file.path.ends_with(".html"))
+}
+
+/// The commands of the plan, preceded by what takes away a wrong value that would stay beside the right one.
+fn repair(step: &Step, observed: &Observed) -> Vec<String> {
+    let mut commands = Vec::new();
+    match (&step.resource, observed) {
+        (Resource::Ipvs(wanted), Observed::Ipvs { status }) => {
+            return ipvs::repair(wanted, status.as_ref());
+        }
+        (Resource::Address(_), Observed::Address { occurrences }) => {
+            commands.extend(
+                occurrences.iter().map(|wrong| {
+                    format!("ip address del {} dev {}", wrong.address, wrong.interface)
+                }),
+            );
+        }
+        (Resource::DefaultRoute(_), Observed::DefaultRoute { routes }) => {
+            // The plan's command replaces one; only others of the best metric would share the traffic with it.
+            let best = routes.iter().filter(|route| route.metric == 0);
+            commands.extend(best.skip(1).map(|_| "ip route del default".to_owned()));
+        }
+        _ => {}
+    }
+    commands.extend(step.by_hand.iter().cloned());
+    commands
+}

@@ -1,0 +1,322 @@
+//! Everything a verdict depends on, as one JSON document: the lab, the plans, and what every host said.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::protocol::{AgentError, Collect, HostEvidence, Reply, Request, Response};
+use crate::model::{HostName, Lab, Role};
+use crate::plan::HostPlan;
+
+/// Schema of [`Evidence`] as JSON.
+pub const SCHEMA: &str = "lvslab.evidence/1";
+
+/// Why there is no evidence from a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AbsenceKind {
+    /// No session could be made, or it ended.
+    Unreachable,
+    /// What the host is does not fit the lab, so there is nothing to compare it with.
+    Unplanned,
+    /// The host was reached and could not answer.
+    Failed,
+    /// It was never asked.
+    NotAsked,
+}
+
+/// Why there is no evidence from a host, with the words for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// Kind.
+    pub kind: AbsenceKind,
+    /// Lower-case fragment: `cannot connect: connection refused at 10.20.0.12:22`.
+    pub cause: String,
+    /// What the person can do about it.
+    pub hint: Option<String>,
+}
+
+impl Absence {
+    fn not_asked() -> Self {
+        Self {
+            kind: AbsenceKind::NotAsked,
+            cause: "it was not asked".to_owned(),
+            hint: None,
+        }
+    }
+
+    fn failed(cause: impl Into<String>) -> Self {
+        Self {
+            kind: AbsenceKind::Failed,
+            cause: cause.into(),
+            hint: None,
+        }
+    }
+}
+
+/// One answer to a [`Collect`], with the question: which observation belongs to which resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// What was asked.
+    pub asked: Collect,
+    /// What was answered.
+    pub found: HostEvidence,
+}
+
+/// What is known of one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// What the host should be; `None` when no plan could be made, for the reason in [`Self::before`].
+    pub plan: Option<HostPlan>,
+    /// What it was before the requests were sent.
+    pub before: Result<Sighting, Absence>,
+    /// What the client and the director were afterwards.
+    pub after: Result<Sighting, Absence>,
+}
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    schema: String,
+    /// Version of the program that collected it.
+    program: String,
+    /// When, seconds since 1970 UTC.
+    taken: u64,
+    lab: Lab,
+    requests: u32,
+    hosts: BTreeMap<HostName, HostRecord>,
+    fetched: Result<Vec<Response>, Absence>,
+}
+
+/// Why a document could not be read as evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// Not JSON, or not of the schema's shape.
+    #[error("this is not an evidence document")]
+    Shape(#[source] serde_json::Error),
+    /// Another document or version.
+    #[error("the document says it is `{found}`; this program reads `{SCHEMA}`")]
+    Schema {
+        /// What it says.
+        found: String,
+    },
+    /// Its parts contradict each other.
+    #[error("the document contradicts itself: {what}")]
+    Inconsistent {
+        /// How, a lower-case fragment.
+        what: String,
+    },
+}
+
+impl Evidence {
+    /// Evidence without a single answer yet.
+    ///
+    /// `requests` is how many the client is asked to send, already rounded by
+    /// [`requests_for`](super::requests_for); `taken` is the time, seconds since 1970 UTC.
+    #[must_use]
+    pub fn new(lab: &Lab, requests: u32, taken: u64) -> Self {
+        let nothing = || HostRecord {
+            plan: None,
+            before: Err(Absence::not_asked()),
+            after: Err(Absence::not_asked()),
+        };
+        Self {
+            schema: SCHEMA.to_owned(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            taken,
+            lab: lab.clone(),
+            requests,
+            hosts: lab
+                .hosts()
+                .iter()
+                .map(|host| (host.name.clone(), nothing()))
+                .collect(),
+            fetched: Err(Absence::not_asked()),
+        }
+    }
+
+    /// Notes what a host should be. Plans of hosts that are not in the lab are ignored.
+    pub fn planned(&mut self, plan: HostPlan) {
+        if let Some(record) = self.hosts.get_mut(&plan.host) {
+            record.plan = Some(plan);
+        }
+    }
+
+    /// Notes why there is and will be no evidence from a host.
+    pub fn absent(&mut self, host: &HostName, why: Absence) {
+        if let Some(record) = self.hosts.get_mut(host) {
+            record.before = Err(why.clone());
+            record.after = Err(why);
+        }
+    }
+
+    /// Takes in the answer to one request of [`rounds`](super::rounds), or why there is none.
+    pub fn absorb(&mut self, host: &HostName, request: &Request, reply: Result<Reply, Absence>) {
+        match request {
+            Request::Collect(asked) => self.absorb_sighting(host, asked, reply),
+            Request::Fetch(_) => {
+                self.fetched = reply.and_then(|reply| match reply {
+                    Reply::Fetched { responses } => Ok(responses),
+                    other => Err(refusal(&other)),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn absorb_sighting(&mut self, host: &HostName, asked: &Collect, reply: Result<Reply, Absence>) {
+        let Some(record) = self.hosts.get_mut(host) else {
+            return;
+        };
+        let sighting = reply.and_then(|reply| match reply {
+            Reply::Evidence(found) => Ok(Sighting {
+                asked: asked.clone(),
+                found: *found,
+            }),
+            other => Err(refusal(&other)),
+        });
+        let first = matches!(&record.before, Err(why) if why.kind == AbsenceKind::NotAsked);
+        if first {
+            record.before = sighting;
+        } else {
+            record.after = sighting;
+        }
+    }
+
+    /// The lab.
+    #[must_use]
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// When it was collected, seconds since 1970 UTC.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many requests the client was asked to send.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// The client's requests, or why there are none.
+    pub fn fetched(&self) -> &Result<Vec<Response>, Absence> {
+        &self.fetched
+    }
+
+    /// What is known of each host.
+    #[must_use]
+    pub fn hosts(&self) -> &BTreeMap<HostName, HostRecord> {
+        &self.hosts
+    }
+
+    /// Hosts that could not be reached, or were lost on the way, with the reason.
+    pub fn unreachable(&self) -> impl Iterator<Item = (&HostName, &Absence)> {
+        self.hosts.iter().filter_map(|(host, record)| {
+            let client = *host == self.lab.client().name;
+            let fetched = self.fetched.as_ref().err().filter(|_| client);
+            [
+                record.before.as_ref().err(),
+                fetched,
+                record.after.as_ref().err(),
+            ]
+            .into_iter()
+            .flatten()
+            .find(|why| why.kind == AbsenceKind::Unreachable)
+            .map(|why| (host, why))
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn record_mut(&mut self, host: &str) -> &mut HostRecord {
+        self.hosts
+            .get_mut(&host.parse().expect("a host name"))
+            .expect("a host of the lab")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fetched_mut(&mut self) -> &mut Result<Vec<Response>, Absence> {
+        &mut self.fetched
+    }
+
+    /// The document's text, one line per value so that it can be compared by eye.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("evidence has string keys and finite numbers")
+            + "\n"
+    }
+
+    /// Reads a document that was written by [`Self::to_json`].
+    ///
+    /// # Errors
+    /// It is not such a document, is of another version, or its parts contradict each other.
+    pub fn from_json(text: &str) -> Result<Self, EvidenceError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        let head: Head = serde_json::from_str(text).map_err(EvidenceError::Shape)?;
+        if head.schema != SCHEMA {
+            return Err(EvidenceError::Schema { found: head.schema });
+        }
+        let evidence: Self = serde_json::from_str(text).map_err(EvidenceError::Shape)?;
+        evidence
+            .consistent()
+            .map_err(|what| EvidenceError::Inconsistent { what })?;
+        Ok(evidence)
+    }
+
+    /// What [`Lab`] promises but a document from outside need not keep.
+    fn consistent(&self) -> Result<(), String> {
+        let hosts = self.lab.hosts();
+        for (role, word) in [(Role::Client, "client"), (Role::Director, "director")] {
+            let count = hosts.iter().filter(|host| host.role == role).count();
+            if count != 1 {
+                return Err(format!(
+                    "the lab has {count} hosts with the role of the {word}"
+                ));
+            }
+        }
+        if let Some(host) = hosts.iter().find(|host| host.attachments.is_empty()) {
+            return Err(format!("{} has no address", host.name));
+        }
+        if self.lab.real_servers().is_empty() {
+            return Err("the lab has no real server".to_owned());
+        }
+        for server in self.lab.real_servers() {
+            if self.lab.host(server.host.as_str()).is_none() {
+                return Err(format!("real server {} is no host of the lab", server.host));
+            }
+        }
+        let named: Vec<_> = hosts.iter().map(|host| &host.name).collect();
+        if named.len() != self.hosts.len() || named.iter().any(|n| !self.hosts.contains_key(*n)) {
+            return Err("the records are not those of the lab's hosts".to_owned());
+        }
+        for (name, record) in &self.hosts {
+            if let Some(plan) = &record.plan
+                && plan.host != *name
+            {
+                return Err(format!("{name} has the plan of {}", plan.host));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refusal(reply: &Reply) -> Absence {
+    match reply {
+        Reply::Failed(error) => {
+            let hint = match error {
+                AgentError::Host { hint, .. } => hint.clone(),
+                _ => None,
+            };
+            Absence {
+                hint,
+                ..Absence::failed(error.to_string())
+            }
+        }
+        _ => Absence::failed("the agent answered another question than the one it was asked"),
+    }
+}

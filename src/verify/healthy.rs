@@ -1,0 +1,294 @@
+//! Evidence of a lab in which everything is as planned: what the tests then break in one place.
+
+use std::net::{IpAddr, SocketAddrV4};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::evidence::Evidence;
+use super::probes::{destinations, requests_for, rounds, weights};
+use super::schedule::{Law, law};
+use crate::agent::protocol::{
+    BootSysctl, Collect, ConnectionEntry, Fetch, HostEvidence, LinkEvidence, Listener, Neighbour,
+    Reply, Request, Response, RouteEvidence,
+};
+use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
+use crate::model::{Host, Lab, Mode, Role};
+use crate::plan::HostPlan;
+use crate::resource::{AddressState, FileState, Observed, Resource, RouteState, ServiceState};
+
+/// First local port of the client's requests.
+const FIRST_PORT: u16 = 40_000;
+
+/// What the hosts of `lab` would answer if they were as `plans` say and 100 requests were asked for.
+pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
+    let mut evidence = Evidence::new(lab, requests_for(lab, 100), 1_700_000_000);
+    for plan in plans {
+        evidence.planned(plan.clone());
+    }
+    let mut asked_before = false;
+    for round in rounds(&evidence) {
+        for (name, requests) in round.requests {
+            let host = lab
+                .host(name.as_str())
+                .expect("rounds ask hosts of the lab");
+            let plan = plans.iter().find(|plan| plan.host == name);
+            for request in requests {
+                let reply = match &request {
+                    Request::Collect(asked) => {
+                        let plan = plan.expect("rounds ask planned hosts");
+                        Reply::Evidence(Box::new(collected(lab, host, plan, asked, asked_before)))
+                    }
+                    Request::Fetch(asked) => Reply::Fetched {
+                        responses: responses(lab, asked),
+                    },
+                    other => panic!("verification does not ask {other:?}"),
+                };
+                evidence.absorb(&name, &request, Ok(reply));
+            }
+        }
+        asked_before = true;
+    }
+    evidence
+}
+
+/// MAC of a host's interface on a segment, as the sandbox makes them up.
+pub(super) fn mac(lab: &Lab, host: &Host, segment: usize) -> String {
+    let at = lab.hosts().iter().position(|h| h.name == host.name);
+    format!(
+        "52:54:00:00:{segment:02x}:{:02x}",
+        at.expect("a host of the lab")
+    )
+}
+
+/// Real server by request: a cycle, or the first that has a weight.
+fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
+    let weights = weights(lab);
+    let deal: Vec<usize> = match law(lab.service(), &weights) {
+        Law::Cycle(shares) => shares
+            .iter()
+            .enumerate()
+            .flat_map(|(at, share)| std::iter::repeat_n(at, *share as usize))
+            .collect(),
+        _ => weights.iter().position(|w| *w > 0).into_iter().collect(),
+    };
+    deal.into_iter().cycle().take(requests as usize).collect()
+}
+
+fn responses(lab: &Lab, asked: &Fetch) -> Vec<Response> {
+    servers(lab, asked.requests)
+        .into_iter()
+        .zip(FIRST_PORT..)
+        .map(|(server, local_port)| Response {
+            status: 200,
+            curl_exit: 0,
+            body: lab.real_servers()[server].page.clone(),
+            local_port,
+            seconds: 0.01,
+        })
+        .collect()
+}
+
+fn collected(
+    lab: &Lab,
+    host: &Host,
+    plan: &HostPlan,
+    asked: &Collect,
+    traffic_is_over: bool,
+) -> HostEvidence {
+    let addresses: Vec<AddressState> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match observed(&step.resource) {
+            Observed::Address { occurrences } => Some(occurrences),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let listeners = if host.role == Role::RealServer {
+        vec![Listener {
+            address: IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+            port: lab.service().port.get(),
+        }]
+    } else {
+        Vec::new()
+    };
+    let neighbours = if host.role == Role::Client && traffic_is_over {
+        vec![Neighbour {
+            address: lab.vip(),
+            interface: plan.interfaces[&0].clone(),
+            mac: Some(mac(lab, lab.director(), 0)),
+            state: "reachable".to_owned(),
+        }]
+    } else {
+        Vec::new()
+    };
+    HostEvidence {
+        observed: asked.resources.iter().map(|r| Ok(observed(r))).collect(),
+        addresses,
+        links: plan
+            .interfaces
+            .iter()
+            .map(|(segment, name)| LinkEvidence {
+                name: name.clone(),
+                mac: mac(lab, host, *segment),
+                up: true,
+                carrier: true,
+            })
+            .collect(),
+        boot_sysctls: asked
+            .boot_sysctls
+            .iter()
+            .map(|key| boot(plan, key))
+            .collect(),
+        routes: asked
+            .routes_to
+            .iter()
+            .map(|to| {
+                let segment = destinations(lab, host)
+                    .iter()
+                    .find(|(t, _)| t == to)
+                    .expect("asked")
+                    .1;
+                let back = lab.mode() == Mode::Nat && host.role == Role::RealServer;
+                RouteEvidence {
+                    to: *to,
+                    via: back.then(|| lab.dip().addr()),
+                    interface: Some(plan.interfaces[&segment].clone()),
+                    source: host.on_segment(segment).map(|a| a.address.addr()),
+                }
+            })
+            .collect(),
+        listeners,
+        neighbours,
+        ipvs: asked.ipvs.then(|| {
+            Ok(plan
+                .steps
+                .iter()
+                .filter_map(|step| status(&step.resource))
+                .collect())
+        }),
+        ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
+        ipvs_connections: asked.ipvs_connections_of.map(|_| connections(lab)),
+    }
+}
+
+fn totals(lab: &Lab, traffic_is_over: bool) -> Counters {
+    let connections = u64::from(requests_for(lab, 100)) * u64::from(traffic_is_over);
+    Counters {
+        connections: 7 + connections,
+        packets_in: 42 + 6 * connections,
+        packets_out: if lab.mode() == Mode::Nat {
+            5 * connections
+        } else {
+            0
+        },
+        ..Counters::default()
+    }
+}
+
+fn connections(lab: &Lab) -> Vec<ConnectionEntry> {
+    let port = lab.service().port.get();
+    servers(lab, requests_for(lab, 100))
+        .into_iter()
+        .zip(FIRST_PORT..)
+        .map(|(server, local_port)| ConnectionEntry {
+            client: SocketAddrV4::new(lab.cip().addr(), local_port),
+            service: SocketAddrV4::new(lab.vip(), port),
+            destination: SocketAddrV4::new(lab.real_servers()[server].address(), port),
+            state: "FIN_WAIT".to_owned(),
+        })
+        .collect()
+}
+
+fn boot(plan: &HostPlan, key: &str) -> BootSysctl {
+    let set = plan.steps.iter().find_map(|step| match &step.resource {
+        Resource::Sysctl(sysctl) if sysctl.key == key => Some((
+            sysctl.value.clone(),
+            "/etc/sysctl.d/90-lvslab.conf".to_owned(),
+        )),
+        _ => None,
+    });
+    BootSysctl {
+        key: key.to_owned(),
+        set,
+    }
+}
+
+fn status(resource: &Resource) -> Option<ServiceStatus> {
+    match observed(resource) {
+        Observed::Ipvs { status } => status,
+        _ => None,
+    }
+}
+
+/// What is observed of a resource that is as wanted.
+pub(super) fn observed(resource: &Resource) -> Observed {
+    match resource {
+        Resource::Package(_) => Observed::Package {
+            version: Some("2.4.57-2".to_owned()),
+        },
+        Resource::File(file) => Observed::File {
+            state: Some(FileState {
+                content_base64: BASE64.encode(&file.content),
+                mode: file.mode,
+                uid: 0,
+                gid: 0,
+                context: None,
+            }),
+        },
+        Resource::Sysctl(sysctl) => Observed::Sysctl {
+            value: Some(sysctl.value.clone()),
+        },
+        Resource::Link(_) => Observed::Link { up: Some(true) },
+        Resource::Address(address) => Observed::Address {
+            occurrences: vec![AddressState {
+                interface: address.interface.clone(),
+                address: address.address,
+                label: address
+                    .label
+                    .clone()
+                    .unwrap_or_else(|| address.interface.to_string()),
+                broadcast: None,
+            }],
+        },
+        Resource::DefaultRoute(route) => Observed::DefaultRoute {
+            routes: vec![RouteState {
+                via: Some(route.via),
+                interface: route.interface.clone(),
+                metric: 0,
+                protocol: 3,
+            }],
+        },
+        Resource::Service(service) => Observed::Service {
+            state: Some(ServiceState {
+                running: service.running,
+                enabled: service.enabled,
+            }),
+        },
+        Resource::Firewall(firewall) => Observed::Firewall {
+            zone: Some(firewall.zone.clone()),
+        },
+        Resource::Selinux(selinux) => Observed::Selinux {
+            live: Some(selinux.mode),
+            configured: Some(selinux.mode),
+        },
+        Resource::Ipvs(wanted) => Observed::Ipvs {
+            status: Some(ServiceStatus {
+                service: wanted.service.clone(),
+                counters: Counters::default(),
+                destinations: wanted
+                    .destinations
+                    .iter()
+                    .map(|destination| DestinationStatus {
+                        destination: destination.clone(),
+                        active: 0,
+                        inactive: 3,
+                        persistent: 0,
+                        counters: Counters::default(),
+                    })
+                    .collect(),
+            }),
+        },
+    }
+}

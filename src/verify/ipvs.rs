@@ -1,0 +1,191 @@
+//! The director's virtual service against the plan, in words and in the commands that bring them together.
+
+use crate::ipvs::{
+    Destination, Forwarding, Granularity, Service, ServiceKey, ServiceStatus, Transport, TunnelKind,
+};
+use crate::resource::IpvsService;
+
+/// `wrr: 192.168.4.100:80 gatewaying weight 1, ...`.
+pub(super) fn words(wanted: &IpvsService) -> String {
+    let servers: Vec<String> = wanted.destinations.iter().map(server).collect();
+    format!("{}: {}", scheduling(&wanted.service), servers.join(", "))
+}
+
+/// What is not as wanted; `None` when everything is.
+pub(super) fn differences(wanted: &IpvsService, found: Option<&ServiceStatus>) -> Option<String> {
+    let Some(found) = found else {
+        return Some("no such service".to_owned());
+    };
+    let mut differences = Vec::new();
+    if !same_scheduling(&wanted.service, &found.service) {
+        differences.push(format!(
+            "{} instead of {}",
+            scheduling(&found.service),
+            scheduling(&wanted.service)
+        ));
+    }
+    for want in &wanted.destinations {
+        match destination(found, want) {
+            None => differences.push(format!("{} is missing", endpoint(want))),
+            Some(have) if have != want => {
+                differences.push(format!("{} instead of {}", server(have), server(want)));
+            }
+            Some(_) => {}
+        }
+    }
+    for have in strangers(wanted, found) {
+        differences.push(format!("{} is not planned", server(have)));
+    }
+    (!differences.is_empty()).then(|| differences.join("; "))
+}
+
+/// The `ipvsadm` commands that make the table what is wanted, and nothing more.
+pub(super) fn repair(wanted: &IpvsService, found: Option<&ServiceStatus>) -> Vec<String> {
+    let service = key(&wanted.service.key);
+    let mut commands = Vec::new();
+    let Some(found) = found else {
+        commands.push(format!("ipvsadm -A {service} {}", options(&wanted.service)));
+        for want in &wanted.destinations {
+            commands.push(format!("ipvsadm -a {service} {}", rule(want)));
+        }
+        return commands;
+    };
+    if !same_scheduling(&wanted.service, &found.service) {
+        commands.push(format!("ipvsadm -E {service} {}", options(&wanted.service)));
+    }
+    for want in &wanted.destinations {
+        match destination(found, want) {
+            None => commands.push(format!("ipvsadm -a {service} {}", rule(want))),
+            Some(have) if have != want => {
+                commands.push(format!("ipvsadm -e {service} {}", rule(want)));
+            }
+            Some(_) => {}
+        }
+    }
+    for have in strangers(wanted, found) {
+        commands.push(format!("ipvsadm -d {service} -r {}", endpoint(have)));
+    }
+    commands
+}
+
+fn same_scheduling(wanted: &Service, found: &Service) -> bool {
+    wanted.scheduler == found.scheduler
+        && wanted.flags == found.flags
+        && wanted.persistence == found.persistence
+        && wanted.granularity == found.granularity
+        && wanted.engine == found.engine
+}
+
+fn destination<'a>(found: &'a ServiceStatus, want: &Destination) -> Option<&'a Destination> {
+    found
+        .destinations
+        .iter()
+        .map(|status| &status.destination)
+        .find(|have| (have.address, have.port) == (want.address, want.port))
+}
+
+fn strangers<'a>(
+    wanted: &'a IpvsService,
+    found: &'a ServiceStatus,
+) -> impl Iterator<Item = &'a Destination> {
+    found
+        .destinations
+        .iter()
+        .map(|status| &status.destination)
+        .filter(|have| {
+            !wanted
+                .destinations
+                .iter()
+                .any(|want| (have.address, have.port) == (want.address, want.port))
+        })
+}
+
+fn scheduling(service: &Service) -> String {
+    let mut text = service.scheduler.clone();
+    if let Some(seconds) = service.persistence {
+        text += &format!(" persistent {seconds} s");
+    }
+    match service.granularity {
+        Some(Granularity::Mask(mask)) => text += &format!(" by mask {mask}"),
+        Some(Granularity::Prefix(prefix)) => text += &format!(" by prefix {prefix}"),
+        None => {}
+    }
+    if let Some(engine) = &service.engine {
+        text += &format!(" engine {engine}");
+    }
+    if service.flags != 0 {
+        text += &format!(" flags {:#x}", service.flags);
+    }
+    text
+}
+
+fn server(destination: &Destination) -> String {
+    let mut text = format!(
+        "{} {} weight {}",
+        endpoint(destination),
+        method(destination.forwarding),
+        destination.weight
+    );
+    if (destination.upper_threshold, destination.lower_threshold) != (0, 0) {
+        text += &format!(
+            " thresholds {}..{}",
+            destination.lower_threshold, destination.upper_threshold
+        );
+    }
+    if destination.tunnel != TunnelKind::default() || destination.tunnel_flags != 0 {
+        text += " with tunnel options";
+    }
+    text
+}
+
+fn method(forwarding: Forwarding) -> &'static str {
+    match forwarding {
+        Forwarding::Masquerade => "masquerading",
+        Forwarding::Local => "local",
+        Forwarding::Tunnel => "tunnelling",
+        Forwarding::Route => "gatewaying",
+        Forwarding::Bypass => "bypass",
+    }
+}
+
+fn endpoint(destination: &Destination) -> std::net::SocketAddr {
+    std::net::SocketAddr::new(destination.address, destination.port)
+}
+
+fn key(key: &ServiceKey) -> String {
+    match key {
+        ServiceKey::Address {
+            transport,
+            address,
+            port,
+        } => {
+            let option = match transport {
+                Transport::Tcp => "-t",
+                Transport::Udp => "-u",
+                Transport::Sctp => "--sctp-service",
+            };
+            format!("{option} {}", std::net::SocketAddr::new(*address, *port))
+        }
+        ServiceKey::Fwmark { mark, .. } => format!("-f {mark}"),
+    }
+}
+
+fn options(service: &Service) -> String {
+    match service.persistence {
+        Some(seconds) => format!("-s {} -p {seconds}", service.scheduler),
+        None => format!("-s {}", service.scheduler),
+    }
+}
+
+fn rule(destination: &Destination) -> String {
+    let method = match destination.forwarding {
+        Forwarding::Masquerade => "-m",
+        Forwarding::Tunnel => "-i",
+        Forwarding::Route | Forwarding::Local | Forwarding::Bypass => "-g",
+    };
+    format!(
+        "-r {} {method} -w {}",
+        endpoint(destination),
+        destination.weight
+    )
+}

@@ -1,0 +1,82 @@
+//! Labs and plans for the tests, as the topology reader and the planner make them.
+
+use crate::model::{
+    Attachment, Host, HostName, Lab, LabParts, Mode, Policy, Protocol, RealServer, Role, Scheduler,
+    VirtualService,
+};
+use crate::plan::{HostPlan, assumed_facts, plan};
+
+/// The DR or NAT lab of the course, with these weights for web1, web2, ...
+pub(crate) fn lab(mode: Mode, scheduler: Scheduler, weights: &[u16]) -> Lab {
+    let rip = |at: usize| match mode {
+        Mode::Nat => format!("192.168.2.{}/24", 100 + at * 10),
+        Mode::Dr => format!("192.168.4.{}/24", 100 + at * 10),
+    };
+    let inner = usize::from(mode == Mode::Nat);
+    let on = |segment, address: &str| Attachment {
+        segment,
+        address: address.parse().unwrap(),
+        interface: None,
+    };
+    let host = |name: &str, role, attachments| Host {
+        name: name.parse().unwrap(),
+        role,
+        attachments,
+        ssh: None,
+    };
+    let mut hosts = vec![host("client", Role::Client, vec![on(0, "192.168.4.10/24")])];
+    hosts.push(match mode {
+        Mode::Nat => host(
+            "director",
+            Role::Director,
+            vec![on(0, "192.168.4.5/24"), on(1, "192.168.2.5/24")],
+        ),
+        Mode::Dr => host("director", Role::Director, vec![on(0, "192.168.4.5/24")]),
+    });
+    let name = |at: usize| format!("web{}", at + 1);
+    for at in 0..weights.len() {
+        hosts.push(host(&name(at), Role::RealServer, vec![on(inner, &rip(at))]));
+    }
+    let real_servers = weights.iter().enumerate().map(|(at, weight)| {
+        let rip: ipnet::Ipv4Net = rip(at).parse().unwrap();
+        RealServer {
+            host: name(at).parse().unwrap(),
+            rip,
+            weight: *weight,
+            page: rip.addr().to_string(),
+        }
+    });
+    Lab::from_checked(LabParts {
+        name: mode.as_str().parse().unwrap(),
+        mode,
+        service: VirtualService {
+            vip: match mode {
+                Mode::Nat => "192.168.4.5/24",
+                Mode::Dr => "192.168.4.15/24",
+            }
+            .parse()
+            .unwrap(),
+            port: 80.try_into().unwrap(),
+            protocol: Protocol::Tcp,
+            scheduler,
+            persistence: None,
+        },
+        hosts,
+        real_servers: real_servers.collect(),
+        policy: Policy::default(),
+    })
+}
+
+/// The plan of each host as a sandbox host, in the lab's order.
+pub(crate) fn plans(lab: &Lab) -> Vec<HostPlan> {
+    let mut plans = plan(lab, &assumed_facts(lab));
+    lab.hosts()
+        .iter()
+        .map(|host| plans.remove(&host.name).unwrap().unwrap())
+        .collect()
+}
+
+/// The name of a lab's host.
+pub(crate) fn name(host: &str) -> HostName {
+    host.parse().unwrap()
+}

@@ -1,0 +1,128 @@
+//! What cannot be judged never passes.
+
+use proptest::prelude::*;
+
+use super::{evidence, found, silence, with_status};
+use crate::model::{Mode, Scheduler};
+use crate::verify::evidence::{Absence, AbsenceKind, Evidence};
+use crate::verify::labs::{lab, name, plans};
+use crate::verify::verdict::Status;
+use crate::verify::{check, healthy};
+
+#[test]
+fn an_unreachable_host_is_an_error_and_never_passes() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let known: Vec<_> = plans(&lab)
+        .into_iter()
+        .filter(|p| p.host != name("web2"))
+        .collect();
+    let mut evidence = healthy::evidence(&lab, &known);
+    evidence.absent(
+        &name("web2"),
+        Absence {
+            kind: AbsenceKind::Unreachable,
+            cause: "cannot connect: connection refused at 10.20.0.12:22".to_owned(),
+            hint: Some("is sshd running there?".to_owned()),
+        },
+    );
+    let verdict = check(&evidence);
+    assert!(!verdict.passed);
+    assert_eq!(with_status(&verdict, Status::Error), ["web2/evidence"]);
+    assert_eq!(with_status(&verdict, Status::Fail), [""; 0]);
+    assert_eq!(evidence.unreachable().count(), 1);
+
+    silence(&mut evidence, "192.168.4.110");
+    let verdict = check(&evidence);
+    assert_eq!(with_status(&verdict, Status::Fail), [""; 0]);
+    assert!(with_status(&verdict, Status::Blocked).contains(&"client/distribution"));
+}
+
+#[test]
+fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
+    let mut evidence = evidence(Mode::Dr);
+    evidence.absent(
+        &name("director"),
+        Absence {
+            kind: AbsenceKind::Unreachable,
+            cause: "the session ended".to_owned(),
+            hint: None,
+        },
+    );
+    let verdict = check(&evidence);
+    let errors = with_status(&verdict, Status::Error);
+    assert!(errors.contains(&"director/ipvs tcp 192.168.4.15:80"));
+    assert!(
+        errors.iter().all(|id| id.starts_with("director/")),
+        "{errors:?}"
+    );
+    assert_eq!(
+        with_status(&verdict, Status::Blocked),
+        ["client/neighbour 192.168.4.15"]
+    );
+}
+
+#[test]
+fn a_host_lost_between_two_rounds_counts_as_unreachable() {
+    let mut evidence = evidence(Mode::Nat);
+    assert_eq!(check(&evidence).exit_code(), 0);
+    evidence.record_mut("director").after = Err(Absence {
+        kind: AbsenceKind::Unreachable,
+        cause: "the session ended".to_owned(),
+        hint: None,
+    });
+    let verdict = check(&evidence);
+    assert_eq!(verdict.unreachable, [name("director")]);
+    assert_eq!(verdict.exit_code(), 4);
+    let errors = with_status(&verdict, Status::Error);
+    assert_eq!(errors, ["director/connections", "director/replies"]);
+}
+
+#[test]
+fn without_requests_nothing_about_them_passes() {
+    let mut evidence = evidence(Mode::Nat);
+    *evidence.fetched_mut() = Err(Absence {
+        kind: AbsenceKind::Failed,
+        cause: "curl is not installed".to_owned(),
+        hint: Some("apt-get install curl".to_owned()),
+    });
+    let verdict = check(&evidence);
+    assert_eq!(
+        with_status(&verdict, Status::Error),
+        ["client/requests answered"]
+    );
+    assert!(with_status(&verdict, Status::Blocked).contains(&"director/connections"));
+
+    *evidence.fetched_mut() = Ok(Vec::new());
+    assert!(!check(&evidence).passed);
+}
+
+#[test]
+fn evidence_of_nothing_does_not_pass() {
+    let lab = lab(Mode::Dr, Scheduler::Rr, &[1]);
+    let verdict = check(&Evidence::new(&lab, 100, 0));
+    assert!(!verdict.passed);
+    assert_eq!(verdict.count().pass, 0);
+}
+
+proptest! {
+    #[test]
+    fn checking_never_panics_on_truncated_evidence(
+        observed in 0usize..12,
+        routes in 0usize..3,
+        responses in 0usize..5,
+        nat in any::<bool>(),
+    ) {
+        let mut evidence = evidence(if nat { Mode::Nat } else { Mode::Dr });
+        for host in ["client", "director", "web1", "web2"] {
+            let found = found(&mut evidence, host);
+            found.observed.truncate(observed);
+            found.routes.truncate(routes);
+            found.links.clear();
+            found.boot_sysctls.clear();
+            found.ipvs_totals = None;
+        }
+        evidence.fetched_mut().as_mut().unwrap().truncate(responses);
+        let verdict = check(&evidence);
+        prop_assert!(!verdict.passed);
+    }
+}

@@ -1,0 +1,361 @@
+//! One thing broken at a time: it is the only failure.
+
+use super::{
+    address, causes, evidence, found, found_after, observe, set_sysctl, silence, with_status,
+};
+use crate::agent::protocol::Listener;
+use crate::model::Mode;
+use crate::resource::{AddressState, FileState, Observed, ServiceState};
+use crate::verify::check;
+use crate::verify::evidence::Evidence;
+use crate::verify::labs::name;
+use crate::verify::verdict::Status;
+
+/// One thing broken, and what is said of it: the causes, as [`causes`] writes them.
+type Fault = (
+    &'static str,
+    Mode,
+    fn(&mut Evidence),
+    &'static [&'static str],
+);
+
+const FAULTS: &[Fault] = &[
+    (
+        "forwarding switched off on the inner interface alone",
+        Mode::Nat,
+        |e| set_sysctl(e, "director", "net.ipv4.conf.eth1.forwarding", "0"),
+        &["director/effective forwarding on eth1: 1 → 0"],
+    ),
+    (
+        "ip_forward off",
+        Mode::Nat,
+        |e| {
+            set_sysctl(e, "director", "net.ipv4.ip_forward", "0");
+            set_sysctl(e, "director", "net.ipv4.conf.eth1.forwarding", "0");
+            silence(e, "192.168.2.100");
+            silence(e, "192.168.2.110");
+            let director = found_after(e, "director");
+            director.ipvs_totals.as_mut().unwrap().packets_out = 0;
+        },
+        &["director/sysctl net.ipv4.ip_forward: 1 → 0"],
+    ),
+    (
+        "a setting that only the file of another package takes back",
+        Mode::Dr,
+        |e| {
+            let entry = &mut found(e, "web1").boot_sysctls[0];
+            entry.set = Some(("0".to_owned(), "/etc/sysctl.d/99-net.conf".to_owned()));
+        },
+        &["web1/boot sysctl net.ipv4.conf.all.arp_ignore: 1 → 0, set by /etc/sysctl.d/99-net.conf"],
+    ),
+    (
+        "the sysctl file is gone: its settings are blocked by it",
+        Mode::Dr,
+        |e| {
+            let id = "file /etc/sysctl.d/90-lvslab.conf";
+            observe(e, "web1", id, Observed::File { state: None });
+            for entry in &mut found(e, "web1").boot_sysctls {
+                entry.set = None;
+            }
+        },
+        &["web1/file /etc/sysctl.d/90-lvslab.conf: 5 lines of text, mode 0644 → no such file"],
+    ),
+    (
+        "the interface's own arp_ignore outbids all's",
+        Mode::Dr,
+        |e| set_sysctl(e, "web1", "net.ipv4.conf.eth0.arp_ignore", "8"),
+        &["web1/effective arp_ignore on eth0: 1 or 2 → 8"],
+    ),
+    (
+        "the VIP on lo with the network's mask",
+        Mode::Dr,
+        |e| {
+            let occurrences = vec![AddressState {
+                interface: "lo".parse().unwrap(),
+                address: "192.168.4.15/24".parse().unwrap(),
+                label: "lo:0".to_owned(),
+                broadcast: None,
+            }];
+            observe(
+                e,
+                "web1",
+                "address lo:0 192.168.4.15/32",
+                Observed::Address { occurrences },
+            );
+        },
+        &[
+            "web1/address lo:0 192.168.4.15/32: 192.168.4.15/32 on lo labelled lo:0 → \
+           192.168.4.15/24 on lo labelled lo:0",
+        ],
+    ),
+    (
+        "web1 has web2's address",
+        Mode::Nat,
+        |e| {
+            found(e, "web1")
+                .addresses
+                .push(address("eth1", "192.168.2.110/24"))
+        },
+        &[
+            "web1/addresses of its own: none of another host's addresses → \
+           the RIP 192.168.2.110/24 on eth1",
+        ],
+    ),
+    (
+        "a NAT real server with a leg in the clients' network",
+        Mode::Nat,
+        |e| {
+            let web1 = found(e, "web1");
+            web1.addresses.push(address("eth0", "192.168.4.100/24"));
+            web1.routes[0].interface = Some("eth0".parse().unwrap());
+            web1.routes[0].via = None;
+            silence(e, "192.168.2.100");
+        },
+        &[
+            "web1/no way around the director: no address in 192.168.4.0/24 → 192.168.4.100/24 on eth0",
+        ],
+    ),
+    (
+        "a stray route takes the answers another way",
+        Mode::Nat,
+        |e| {
+            found(e, "web1").routes[0].via = Some("192.168.2.77".parse().unwrap());
+            silence(e, "192.168.2.100");
+        },
+        &["web1/route to 192.168.4.10: via 192.168.2.5 dev eth1 → via 192.168.2.77 dev eth1"],
+    ),
+    (
+        "the web server listens on loopback only",
+        Mode::Dr,
+        |e| {
+            let address = "127.0.0.1".parse().unwrap();
+            found(e, "web2").listeners = vec![Listener { address, port: 80 }];
+            silence(e, "192.168.4.110");
+        },
+        &["web2/listens on tcp 80: a socket on *:80 or 192.168.4.15:80 → 127.0.0.1:80"],
+    ),
+    (
+        "the web server does not run",
+        Mode::Dr,
+        |e| {
+            let state = Some(ServiceState {
+                running: false,
+                enabled: true,
+            });
+            observe(e, "web2", "service apache2", Observed::Service { state });
+            found(e, "web2").listeners.clear();
+            silence(e, "192.168.4.110");
+        },
+        &["web2/service apache2: runs → does not run"],
+    ),
+    (
+        "the web server runs and is not started at boot",
+        Mode::Dr,
+        |e| {
+            let state = Some(ServiceState {
+                running: true,
+                enabled: false,
+            });
+            observe(e, "web2", "service apache2", Observed::Service { state });
+        },
+        &["web2/boot service apache2: starts at boot → does not start at boot"],
+    ),
+    (
+        "the interface is down",
+        Mode::Nat,
+        |e| {
+            observe(e, "web1", "link eth1", Observed::Link { up: Some(false) });
+            observe(
+                e,
+                "web1",
+                "default route",
+                Observed::DefaultRoute { routes: vec![] },
+            );
+            let web1 = found(e, "web1");
+            web1.links[0].carrier = false;
+            web1.routes[0].interface = None;
+            web1.routes[0].via = None;
+            silence(e, "192.168.2.100");
+        },
+        &["web1/link eth1: up → down"],
+    ),
+    (
+        "no carrier",
+        Mode::Dr,
+        |e| {
+            found(e, "web1").links[0].carrier = false;
+            silence(e, "192.168.4.100");
+        },
+        &["web1/carrier eth0: carrier → no carrier"],
+    ),
+    (
+        "a destination nobody planned",
+        Mode::Dr,
+        |e| {
+            let mut status = ipvs_status(e);
+            let mut stranger = status.destinations[0].clone();
+            stranger.destination.address = "192.168.4.77".parse().unwrap();
+            status.destinations.push(stranger);
+            set_ipvs(e, Some(status));
+        },
+        &[
+            "director/ipvs tcp 192.168.4.15:80: wrr: 192.168.4.100:80 gatewaying weight 1, \
+           192.168.4.110:80 gatewaying weight 1 → 192.168.4.77:80 gatewaying weight 1 is not planned",
+        ],
+    ),
+    (
+        "a wrong scheduler and a wrong weight",
+        Mode::Dr,
+        |e| {
+            let mut status = ipvs_status(e);
+            status.service.scheduler = "sh".to_owned();
+            status.destinations[1].destination.weight = 3;
+            set_ipvs(e, Some(status));
+        },
+        &[
+            "director/ipvs tcp 192.168.4.15:80: wrr: 192.168.4.100:80 gatewaying weight 1, \
+           192.168.4.110:80 gatewaying weight 1 → sh instead of wrr; 192.168.4.110:80 gatewaying \
+           weight 3 instead of 192.168.4.110:80 gatewaying weight 1",
+        ],
+    ),
+    (
+        "the virtual service is gone",
+        Mode::Dr,
+        |e| {
+            set_ipvs(e, None);
+            silence(e, "192.168.4.100");
+            silence(e, "192.168.4.110");
+        },
+        &[
+            "director/ipvs tcp 192.168.4.15:80: wrr: 192.168.4.100:80 gatewaying weight 1, \
+           192.168.4.110:80 gatewaying weight 1 → no such service",
+        ],
+    ),
+    (
+        "web1 shows another page",
+        Mode::Dr,
+        |e| {
+            let state = Some(FileState {
+                content_base64: "aGk=".to_owned(),
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                context: None,
+            });
+            observe(
+                e,
+                "web1",
+                "file /var/www/html/index.html",
+                Observed::File { state },
+            );
+            for response in e.fetched_mut().as_mut().unwrap() {
+                if response.body == "192.168.4.100" {
+                    response.body = "hi".to_owned();
+                }
+            }
+        },
+        &[
+            "web1/file /var/www/html/index.html: 1 line of text, mode 0644 → \
+           line 1 is `hi` instead of `192.168.4.100`",
+        ],
+    ),
+    (
+        "answers that no check explains",
+        Mode::Dr,
+        |e| silence(e, "192.168.4.100"),
+        &[
+            "client/requests answered: 100 of 100 answered with status 200 → \
+           50 of 100 answered with status 200; 50 timed out (curl 28)",
+        ],
+    ),
+    (
+        "an unfair share that no check explains",
+        Mode::Dr,
+        |e| e.fetched_mut().as_mut().unwrap()[0].body = "192.168.4.110".to_owned(),
+        &["client/distribution: web1 50, web2 50 → web1 49, web2 51"],
+    ),
+    (
+        "requests on one kept-alive connection",
+        Mode::Dr,
+        |e| {
+            let responses = e.fetched_mut().as_mut().unwrap();
+            responses[1].local_port = responses[0].local_port;
+        },
+        &[
+            "client/fresh connections: a different local port for every answer → \
+           99 local ports for 100 answers",
+        ],
+    ),
+    (
+        "DR whose director passes the answers on",
+        Mode::Dr,
+        |e| {
+            found_after(e, "director")
+                .ipvs_totals
+                .as_mut()
+                .unwrap()
+                .packets_out = 12
+        },
+        &["director/replies: 0 outgoing packets → 12 outgoing packets"],
+    ),
+    (
+        "NAT whose director sees no answers",
+        Mode::Nat,
+        |e| {
+            found_after(e, "director")
+                .ipvs_totals
+                .as_mut()
+                .unwrap()
+                .packets_out = 0
+        },
+        &["director/replies: more than 0 outgoing packets → 0 outgoing packets"],
+    ),
+    (
+        "requests that the director did not count",
+        Mode::Nat,
+        |e| {
+            found_after(e, "director")
+                .ipvs_totals
+                .as_mut()
+                .unwrap()
+                .connections = 100
+        },
+        &["director/connections: at least 100 connections → 93 connections"],
+    ),
+];
+
+fn ipvs_status(evidence: &Evidence) -> crate::ipvs::ServiceStatus {
+    let director = &evidence.hosts()[&name("director")];
+    let found = &director.before.as_ref().unwrap().found;
+    let status = found.observed.iter().find_map(|observed| match observed {
+        Ok(Observed::Ipvs { status }) => status.clone(),
+        _ => None,
+    });
+    status.unwrap()
+}
+
+fn set_ipvs(evidence: &mut Evidence, status: Option<crate::ipvs::ServiceStatus>) {
+    let id = "ipvs tcp 192.168.4.15:80";
+    observe(evidence, "director", id, Observed::Ipvs { status });
+}
+
+#[test]
+fn every_single_fault_is_the_only_failure() {
+    for (what, mode, inflict, expected) in FAULTS {
+        let mut evidence = evidence(*mode);
+        inflict(&mut evidence);
+        let verdict = check(&evidence);
+        assert_eq!(causes(&verdict), *expected, "{what}");
+        assert!(!verdict.passed, "{what}");
+        assert!(with_status(&verdict, Status::Error).is_empty(), "{what}");
+        for check in &verdict.checks {
+            let blocked = check.status == Status::Blocked;
+            assert_eq!(
+                blocked,
+                !check.blocked_by.is_empty(),
+                "{what}: {}",
+                check.id
+            );
+        }
+    }
+}

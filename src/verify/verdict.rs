@@ -1,0 +1,201 @@
+//! What is said of a lab in the end: one status per check, and whether the lab as a whole is proven.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{HostName, LabName, Mode};
+use crate::resource::ResourceId;
+
+/// Schema of [`Verdict`] as JSON.
+pub const SCHEMA: &str = "lvslab.verify/1";
+
+/// Name of one check: `HOST/what`, stable over runs and unique in a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CheckId(String);
+
+impl CheckId {
+    /// The check of one planned resource.
+    #[must_use]
+    pub fn resource(host: &HostName, resource: &ResourceId) -> Self {
+        Self(format!("{host}/{resource}"))
+    }
+
+    /// The check of anything else; `topic` is words, `route to 192.168.4.10`.
+    #[must_use]
+    pub fn topic(host: &HostName, topic: impl fmt::Display) -> Self {
+        Self(format!("{host}/{topic}"))
+    }
+
+    /// The check whether `host` gave any evidence.
+    #[must_use]
+    pub fn evidence(host: &HostName) -> Self {
+        Self::topic(host, "evidence")
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the host.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.0
+            .split_once('/')
+            .map_or(self.0.as_str(), |(_, rest)| rest)
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Pass,
+    /// Not as it should be, and nothing else explains it: a cause.
+    Fail,
+    /// Not as it should be, or not to be judged, because of another check that did not pass.
+    Blocked,
+    /// Could not be judged: there is no evidence.
+    Error,
+}
+
+/// What a check is about: the lab as it runs, or as it would be after the next boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aspect {
+    /// Live state.
+    Now,
+    /// What a reboot would bring; where only this fails, the lab works until then.
+    AfterReboot,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Name.
+    pub id: CheckId,
+    /// Host it is about.
+    pub host: HostName,
+    /// How it ended.
+    pub status: Status,
+    /// Live or after a reboot.
+    pub aspect: Aspect,
+    /// What should be so, in a few words: `lo:0 has the VIP 192.168.4.15/32`.
+    pub summary: String,
+    /// What should be seen.
+    pub expected: String,
+    /// What was seen, or why nothing was.
+    pub observed: String,
+    /// Why the lab needs it; where it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Commands, to be typed on [`Self::host`], that put it right; where it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fix: Vec<String>,
+    /// What to do so that it can be judged; where it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The checks that explain a [`Status::Blocked`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<CheckId>,
+}
+
+/// The verdict on a lab. As JSON it is the document `lvslab.verify/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Lab.
+    pub lab: LabName,
+    /// Mode.
+    pub mode: Mode,
+    /// There were checks and every one passed.
+    pub passed: bool,
+    /// All checks: hosts in the lab's order, each in order of the packet's path and the plan.
+    pub checks: Vec<Check>,
+    /// Requests answered per real server, 0 included.
+    pub distribution: BTreeMap<HostName, u32>,
+    /// Hosts that could not be reached.
+    #[serde(default)]
+    pub unreachable: Vec<HostName>,
+}
+
+/// Number of checks by status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "named as the statuses are")]
+pub struct Count {
+    pub pass: usize,
+    pub fail: usize,
+    pub blocked: usize,
+    pub error: usize,
+}
+
+impl Verdict {
+    /// A verdict of these checks; it has passed only if there are any.
+    #[must_use]
+    pub fn new(
+        lab: LabName,
+        mode: Mode,
+        checks: Vec<Check>,
+        distribution: BTreeMap<HostName, u32>,
+    ) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            lab,
+            mode,
+            passed: !checks.is_empty() && checks.iter().all(|c| c.status == Status::Pass),
+            checks,
+            distribution,
+            unreachable: Vec::new(),
+        }
+    }
+
+    /// Notes who could not be reached: then the lab is not proven, whatever else was seen.
+    #[must_use]
+    pub fn without(mut self, unreachable: Vec<HostName>) -> Self {
+        self.passed &= unreachable.is_empty();
+        self.unreachable = unreachable;
+        self
+    }
+
+    /// Exit code for this verdict: 0 passed, 4 only hosts that could not be reached stand against it, 6 failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.passed {
+            0
+        } else if self.count().fail == 0 && !self.unreachable.is_empty() {
+            4
+        } else {
+            6
+        }
+    }
+
+    /// Number of checks by status.
+    #[must_use]
+    pub fn count(&self) -> Count {
+        let of = |status| self.checks.iter().filter(|c| c.status == status).count();
+        Count {
+            pass: of(Status::Pass),
+            fail: of(Status::Fail),
+            blocked: of(Status::Blocked),
+            error: of(Status::Error),
+        }
+    }
+
+    /// The check of this name.
+    #[must_use]
+    pub fn find(&self, id: &CheckId) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == *id)
+    }
+}

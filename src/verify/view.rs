@@ -1,0 +1,181 @@
+//! The evidence as the checks ask for it: what was seen, or from whom it is missing.
+
+use std::net::Ipv4Addr;
+
+use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Sighting};
+use crate::agent::protocol::{BootSysctl, HostEvidence, Response, RouteEvidence};
+use crate::model::{Host, HostName, InterfaceName, Lab};
+use crate::plan::HostPlan;
+use crate::resource::{Observed, ResourceId};
+
+/// Something that was not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// Whose evidence is missing.
+    pub(super) host: HostName,
+    /// Why, a lower-case fragment.
+    pub(super) cause: String,
+    /// What the person can do about it.
+    pub(super) hint: Option<String>,
+}
+
+/// Seen, or not.
+pub(super) type Seen<T> = Result<T, Gap>;
+
+/// A look at the evidence.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    evidence: &'a Evidence,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(evidence: &'a Evidence) -> Self {
+        Self { evidence }
+    }
+
+    pub(super) fn lab(self) -> &'a Lab {
+        self.evidence.lab()
+    }
+
+    pub(super) fn requests(self) -> u32 {
+        self.evidence.requests()
+    }
+
+    pub(super) fn plan(self, host: &HostName) -> Option<&'a HostPlan> {
+        self.record(host).and_then(|record| record.plan.as_ref())
+    }
+
+    /// Interface that was chosen for `segment`.
+    pub(super) fn interface(self, host: &HostName, segment: usize) -> Option<&'a InterfaceName> {
+        self.plan(host)?.interfaces.get(&segment)
+    }
+
+    /// What the host said before the requests.
+    pub(super) fn before(self, host: &HostName) -> Seen<&'a HostEvidence> {
+        self.sighting(host).map(|sighting| &sighting.found)
+    }
+
+    /// What the client or the director said after the requests.
+    pub(super) fn after(self, host: &HostName) -> Seen<&'a HostEvidence> {
+        match self.record(host).map(|record| &record.after) {
+            Some(Ok(sighting)) => Ok(&sighting.found),
+            Some(Err(why)) => Err(gap(host, why)),
+            None => Err(stranger(host)),
+        }
+    }
+
+    pub(super) fn observed(self, host: &HostName, id: &ResourceId) -> Seen<&'a Observed> {
+        let sighting = self.sighting(host)?;
+        let at = sighting.asked.resources.iter().position(|r| r.id() == *id);
+        match at.and_then(|at| sighting.found.observed.get(at)) {
+            Some(Ok(observed)) => Ok(observed),
+            Some(Err(trouble)) => Err(Gap {
+                host: host.clone(),
+                cause: trouble.cause.clone(),
+                hint: trouble.hint.clone(),
+            }),
+            None => Err(untold(host, id)),
+        }
+    }
+
+    /// The live value of one setting.
+    pub(super) fn sysctl(self, host: &HostName, key: &str) -> Seen<Option<&'a str>> {
+        let id = ResourceId(format!("sysctl {key}"));
+        match self.observed(host, &id)? {
+            Observed::Sysctl { value } => Ok(value.as_deref().map(str::trim)),
+            _ => Err(untold(host, key)),
+        }
+    }
+
+    pub(super) fn boot_sysctl(self, host: &HostName, key: &str) -> Seen<&'a BootSysctl> {
+        let found = self.before(host)?;
+        let entry = found.boot_sysctls.iter().find(|entry| entry.key == key);
+        entry.ok_or_else(|| untold(host, format_args!("the boot-time value of {key}")))
+    }
+
+    pub(super) fn route(self, host: &HostName, to: Ipv4Addr) -> Seen<&'a RouteEvidence> {
+        let found = self.before(host)?;
+        let entry = found.routes.iter().find(|entry| entry.to == to);
+        entry.ok_or_else(|| untold(host, format_args!("its route to {to}")))
+    }
+
+    /// MAC of the interface the host has on `segment`.
+    pub(super) fn mac(self, host: &HostName, segment: usize) -> Seen<&'a str> {
+        let found = self.before(host)?;
+        let interface = self.interface(host, segment);
+        let link = found
+            .links
+            .iter()
+            .find(|link| Some(&link.name) == interface);
+        link.map(|link| link.mac.as_str())
+            .ok_or_else(|| untold(host, "the MAC of its lab interface"))
+    }
+
+    /// The host of the lab that has this MAC.
+    pub(super) fn owner_of(self, mac: &str) -> Option<&'a HostName> {
+        let owns = |host: &&'a Host| {
+            self.before(&host.name)
+                .is_ok_and(|found| found.links.iter().any(|link| link.mac == mac))
+        };
+        self.lab()
+            .hosts()
+            .iter()
+            .find(owns)
+            .map(|host: &'a Host| &host.name)
+    }
+
+    pub(super) fn fetched(self) -> Seen<&'a [Response]> {
+        match self.evidence.fetched() {
+            Ok(responses) => Ok(responses),
+            // A client that gave no evidence at all was not asked for requests either: one reason is enough.
+            Err(why) if why.kind == AbsenceKind::NotAsked => {
+                let client = &self.lab().client().name;
+                self.before(client)?;
+                Err(gap(client, why))
+            }
+            Err(why) => Err(gap(&self.lab().client().name, why)),
+        }
+    }
+
+    pub(super) fn absence(self, host: &HostName) -> Option<&'a Absence> {
+        self.record(host)
+            .and_then(|record| record.before.as_ref().err())
+    }
+
+    fn record(self, host: &HostName) -> Option<&'a HostRecord> {
+        self.evidence.hosts().get(host)
+    }
+
+    fn sighting(self, host: &HostName) -> Seen<&'a Sighting> {
+        match self.record(host).map(|record| &record.before) {
+            Some(Ok(sighting)) => Ok(sighting),
+            Some(Err(why)) => Err(gap(host, why)),
+            None => Err(stranger(host)),
+        }
+    }
+}
+
+/// Evidence that a host was asked for and did not give.
+pub(super) fn untold(host: &HostName, what: impl std::fmt::Display) -> Gap {
+    Gap {
+        host: host.clone(),
+        cause: format!("the agent did not report {what}"),
+        hint: None,
+    }
+}
+
+fn gap(host: &HostName, why: &Absence) -> Gap {
+    Gap {
+        host: host.clone(),
+        cause: why.cause.clone(),
+        hint: why.hint.clone(),
+    }
+}
+
+fn stranger(host: &HostName) -> Gap {
+    Gap {
+        host: host.clone(),
+        cause: format!("{host} is not in the evidence"),
+        hint: None,
+    }
+}

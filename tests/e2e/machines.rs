@@ -1,0 +1,403 @@
+//! Labs on machines that are "somebody's own": factory-new hosts of a separately started sandbox, known to
+//! lvslab only by an inventory with their addresses, ports and keys.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Test;
+use crate::stage::{Alone, Check, Ran, Stage, equal, topology};
+
+pub const TESTS: &[Test] = &[
+    (
+        "ssh_hosts_are_deployed_and_put_back_byte_for_byte",
+        deployed_and_put_back,
+    ),
+    (
+        "nat_on_ssh_hosts_keeps_the_way_back_and_is_put_back",
+        nat_put_back,
+    ),
+    ("httpd_is_installed_where_it_is_missing", installs_httpd),
+    ("an_unreachable_host_does_not_stop_the_others", unreachable),
+    ("a_wrong_key_is_named_as_such", wrong_key),
+    ("a_changed_host_key_is_refused", changed_host_key),
+    ("a_full_disk_is_named_as_such", full_disk),
+    (
+        "a_killed_controller_leaves_a_lab_that_up_completes",
+        killed_controller,
+    ),
+];
+
+/// Machines on the wires that `topology` implies, under another lab's name.
+struct Machines<'a> {
+    stage: &'a Stage,
+    topology: String,
+    own: PathBuf,
+    ports: BTreeMap<String, u16>,
+    identity: PathBuf,
+    known_hosts: PathBuf,
+    _alone: Alone<'a>,
+}
+
+impl<'a> Machines<'a> {
+    fn start(stage: &'a Stage, lab: &str, options: &[&str]) -> Result<Self, String> {
+        let alone = stage.alone();
+        let text = fs::read_to_string(topology(lab)).map_err(|e| e.to_string())?;
+        let own = stage.path("machines.yaml");
+        let renamed = text.replacen(&format!("lab: {lab}"), "lab: machines", 1);
+        fs::write(&own, renamed).map_err(|e| e.to_string())?;
+        let file = own.to_string_lossy().into_owned();
+        let mut arguments = vec!["sandbox", "start", &file, "--yes"];
+        arguments.extend(options);
+        stage.lvslab(&arguments).exit(0)?;
+        let config = stage.path("state/lvslab/machines/ssh_config");
+        let config =
+            fs::read_to_string(&config).map_err(|e| format!("{}: {e}", config.display()))?;
+        let mut machines = Self {
+            stage,
+            topology: topology(lab),
+            own,
+            ports: BTreeMap::new(),
+            identity: PathBuf::new(),
+            known_hosts: PathBuf::new(),
+            _alone: alone,
+        };
+        machines.read(&config);
+        equal("machines that answer", &machines.ports.len(), &4)?;
+        Ok(machines)
+    }
+
+    fn read(&mut self, ssh_config: &str) {
+        let mut host = String::new();
+        for line in ssh_config.lines() {
+            let Some((key, value)) = line.trim().split_once(' ') else {
+                continue;
+            };
+            let value = value.trim().trim_matches('"');
+            match key {
+                "Host" => host = value.to_owned(),
+                "Port" if host != "*" => {
+                    self.ports.insert(host.clone(), value.parse().unwrap_or(0));
+                }
+                "IdentityFile" => self.identity = value.into(),
+                "UserKnownHostsFile" => self.known_hosts = value.into(),
+                _ => {}
+            }
+        }
+    }
+
+    /// An inventory of these machines; `port` and `identity` may bend one host's entry.
+    fn inventory(
+        &self,
+        bend: impl Fn(&str, &mut u16, &mut PathBuf, &mut PathBuf),
+    ) -> Result<String, String> {
+        let mut text = "hosts:\n".to_owned();
+        for (host, &port) in &self.ports {
+            let (mut port, mut identity, mut known) =
+                (port, self.identity.clone(), self.stage.path("known_hosts"));
+            self.pin(&known)?;
+            bend(host, &mut port, &mut identity, &mut known);
+            let _ = writeln!(
+                text,
+                "  {host}: {{ ssh: \"root@127.0.0.1:{port}\", identity: \"{}\", known_hosts: \"{}\" }}",
+                identity.display(),
+                known.display()
+            );
+        }
+        let file = self.stage.path("inventory.yaml");
+        fs::write(&file, text).map_err(|e| e.to_string())?;
+        Ok(file.to_string_lossy().into_owned())
+    }
+
+    /// The sandbox pins its keys by host name; an inventory's owner knows them by address and port.
+    fn pin(&self, file: &std::path::Path) -> Check {
+        let pinned = fs::read_to_string(&self.known_hosts).map_err(|e| e.to_string())?;
+        let mut text = String::new();
+        for line in pinned.lines() {
+            let Some((names, key)) = line.split_once(' ') else {
+                continue;
+            };
+            for (host, port) in &self.ports {
+                if names
+                    .split(',')
+                    .any(|name| name == host || name.ends_with(&format!("]:{port}")))
+                {
+                    let _ = writeln!(text, "[127.0.0.1]:{port} {key}");
+                }
+            }
+        }
+        fs::write(file, text).map_err(|e| e.to_string())
+    }
+
+    fn exec(&self, host: &str, command: &[&str]) -> Ran {
+        let mut arguments = vec!["exec", "--lab", "machines", host, "--"];
+        arguments.extend(command);
+        self.stage.lvslab(&arguments)
+    }
+
+    fn lvslab(&self, verb: &str, inventory: &str, more: &[&str]) -> Ran {
+        let mut arguments = vec![verb, self.topology.as_str(), "-i", inventory];
+        arguments.extend(more);
+        self.stage.lvslab(&arguments)
+    }
+
+    /// Everything of a machine that a lab could touch, as text.
+    fn state_of(&self, host: &str) -> Result<String, String> {
+        let script = "\
+            ip -o addr show | sed 's/ valid_lft.*//' ; ip route ; \
+            ip -o link show | sed 's/.*: \\([a-z0-9@]*\\): <.*state \\([A-Z]*\\).*/\\1 \\2/' ; \
+            sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce \
+            net.ipv4.conf.lo.arp_ignore net.ipv4.conf.lo.arp_announce ; \
+            cat /proc/net/ip_vs | sed 1,3d ; \
+            ls /etc/rc2.d ; service apache2 status ; \
+            find /etc /var/www /usr/local /root -xdev \\( -type f -o -type d \\) -printf '%p %m %u %g\\n' | sort ; \
+            find /etc /var/www /usr/local /root -xdev -type f | sort | xargs -d '\\n' sha256sum ; \
+            ls -d /var/lib/lvslab/journal /var/lib/lvslab/agent 2>/dev/null ; true";
+        Ok(self.exec(host, &["sh", "-c", script]).exit(0)?.out)
+    }
+
+    fn states(&self) -> Result<BTreeMap<String, String>, String> {
+        self.ports
+            .keys()
+            .map(|host| Ok((host.clone(), self.state_of(host)?)))
+            .collect()
+    }
+}
+
+impl Drop for Machines<'_> {
+    fn drop(&mut self) {
+        let own = self.own.to_string_lossy().into_owned();
+        let _ = self.stage.lvslab(&["down", &self.topology, "--forget"]);
+        let _ = self.stage.lvslab(&["down", &own]);
+    }
+}
+
+fn deployed_and_put_back(stage: &Stage) -> Check {
+    put_back(&Machines::start(stage, "dr", &[])?)
+}
+
+fn nat_put_back(stage: &Stage) -> Check {
+    put_back(&Machines::start(stage, "nat", &[])?)
+}
+
+fn put_back(machines: &Machines<'_>) -> Check {
+    let before = machines.states()?;
+    let inventory = machines.inventory(|_, _, _, _| {})?;
+    // Nothing of ours is on a stranger's machine: the agent has to be brought.
+    for host in machines.ports.keys() {
+        machines
+            .exec(host, &["rm", "-rf", "/var/lib/lvslab"])
+            .exit(0)?;
+    }
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("verified")?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("no changes")?;
+    machines.lvslab("verify", &inventory, &[]).exit(0)?;
+    let during = machines.states()?;
+    if during["web1"] == before["web1"] {
+        return Err("up changed nothing that this test looks at".to_owned());
+    }
+    machines.lvslab("down", &inventory, &[]).exit(0)?;
+    let after = machines.states()?;
+    for (host, state) in &before {
+        same_lines(host, state, &after[host])?;
+    }
+    machines
+        .lvslab("down", &inventory, &[])
+        .exit(0)?
+        .says("nothing")?;
+    Ok(())
+}
+
+fn same_lines(host: &str, before: &str, after: &str) -> Check {
+    let lost: Vec<_> = before
+        .lines()
+        .filter(|line| !after.lines().any(|l| l == *line))
+        .collect();
+    let new: Vec<_> = after
+        .lines()
+        .filter(|line| !before.lines().any(|l| l == *line))
+        .collect();
+    if lost.is_empty() && new.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{host} is not as it was found\n-{}\n+{}",
+        lost.join("\n-"),
+        new.join("\n+")
+    ))
+}
+
+fn installs_httpd(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &["--without-httpd"])?;
+    machines
+        .exec("web1", &["test", "!", "-e", "/usr/sbin/apache2"])
+        .exit(0)?;
+    let inventory = machines.inventory(|_, _, _, _| {})?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("verified")?;
+    machines
+        .exec("web1", &["dpkg-query", "-W", "-f", "${Status}", "apache2"])
+        .exit(0)?
+        .says("install ok installed")?;
+    machines.lvslab("down", &inventory, &["--purge"]).exit(0)?;
+    machines
+        .exec("web1", &["test", "!", "-e", "/usr/sbin/apache2"])
+        .exit(0)?;
+    Ok(())
+}
+
+fn unreachable(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &[])?;
+    // A port that was just free: nothing listens there.
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .map_err(|e| e.to_string())?
+        .port();
+    let inventory = machines.inventory(|host, port, _, _| {
+        if host == "web2" {
+            *port = closed;
+        }
+    })?;
+    let ran = machines.lvslab("up", &inventory, &["--yes"]).exit(4)?;
+    let ran = ran.says("web2")?.says("refused")?.says("inventory.yaml:")?;
+    if ran.out.contains("verified") {
+        return Err(format!("a word of success after a failure\n{ran}"));
+    }
+    machines
+        .exec(
+            "web1",
+            &["test", "-e", "/etc/sysconfig/network-scripts/ifcfg-lo:0"],
+        )
+        .exit(0)?;
+    machines
+        .exec(
+            "web2",
+            &[
+                "test",
+                "!",
+                "-e",
+                "/etc/sysconfig/network-scripts/ifcfg-lo:0",
+            ],
+        )
+        .exit(0)?;
+    machines
+        .lvslab("verify", &inventory, &[])
+        .exit(4)?
+        .says("web2")?;
+    Ok(())
+}
+
+fn wrong_key(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &[])?;
+    let stranger = stage.path("stranger");
+    let _ = fs::remove_file(&stranger);
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&stranger)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|e| format!("ssh-keygen: {e}"))?;
+    equal("ssh-keygen", &made.success(), &true)?;
+    let inventory = machines.inventory(|host, _, identity, _| {
+        if host == "web1" {
+            identity.clone_from(&stranger);
+        }
+    })?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(4)?
+        .says("web1")?
+        .says("key")?;
+    Ok(())
+}
+
+fn changed_host_key(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &[])?;
+    let swapped = stage.path("swapped_hosts");
+    let inventory = machines.inventory(|host, port, _, known| {
+        if host == "director" {
+            let pinned = fs::read_to_string(&*known).unwrap_or_default();
+            let other = pinned
+                .lines()
+                .find(|line| !line.contains(&port.to_string()))
+                .unwrap_or_default();
+            let key = other.split_once(' ').map_or("", |(_, key)| key);
+            let _ = fs::write(&swapped, format!("[127.0.0.1]:{port} {key}\n"));
+            known.clone_from(&swapped);
+        }
+    })?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(4)?
+        .says("director")?
+        .says("host key")?;
+    Ok(())
+}
+
+fn full_disk(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &[])?;
+    let inventory = machines.inventory(|_, _, _, _| {})?;
+    let fill = "rm -rf /var/lib/lvslab; mkdir -p /var/lib/lvslab; mount -t tmpfs -o size=64k,mode=700 full /var/lib/lvslab";
+    machines.exec("web1", &["sh", "-c", fill]).exit(0)?;
+    let ran = machines.lvslab("up", &inventory, &["--yes"]).exit(3)?;
+    ran.says("web1")?.says("No space left")?;
+    machines
+        .exec("client", &["ip", "-o", "-4", "addr", "show", "dev", "eth0"])
+        .exit(0)?
+        .says("192.168.4.10/24")?;
+    machines
+        .exec("web1", &["umount", "/var/lib/lvslab"])
+        .exit(0)?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("verified")?;
+    Ok(())
+}
+
+fn killed_controller(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "dr", &[])?;
+    let inventory = machines.inventory(|_, _, _, _| {})?;
+    let mut child: Child = stage
+        .command()
+        .args(["up", &machines.topology, "-i", &inventory, "--yes"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| e.to_string())?;
+    // Killed once the first lab file is on web1, which is in the middle of its run.
+    let end = Instant::now() + Duration::from_secs(60);
+    while machines
+        .exec("web1", &["test", "-d", "/var/lib/lvslab/journal"])
+        .code
+        != 0
+    {
+        if Instant::now() > end || child.try_wait().map_err(|e| e.to_string())?.is_some() {
+            break;
+        }
+    }
+    child.kill().map_err(|e| e.to_string())?;
+    child.wait().map_err(|e| e.to_string())?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("verified")?;
+    machines
+        .lvslab("up", &inventory, &["--yes"])
+        .exit(0)?
+        .says("no changes")?;
+    Ok(())
+}
