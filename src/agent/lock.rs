@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -54,6 +54,8 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
+    // Whoever made it: the journal in it holds what files held before.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -10,7 +10,7 @@ use std::path::Path;
 const NAME: &std::ffi::CStr = c"security.selinux";
 
 /// The context, `None` where the file or the file system has none. Links are not followed.
-pub(super) fn of(path: &Path) -> Option<String> {
+pub(in crate::agent) fn of(path: &Path) -> Option<String> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut buffer = [0_u8; 512];
     #[expect(unsafe_code, reason = "lgetxattr(2) has no safe wrapper here")]
@@ -29,7 +29,7 @@ pub(super) fn of(path: &Path) -> Option<String> {
 }
 
 /// Gives an open file this context.
-pub(super) fn set(file: &File, context: &str) -> io::Result<()> {
+pub(in crate::agent) fn set(file: &File, context: &str) -> io::Result<()> {
     let context = CString::new(context)?;
     let bytes = context.as_bytes_with_nul();
     #[expect(unsafe_code, reason = "fsetxattr(2) has no safe wrapper here")]

@@ -264,7 +264,7 @@ esac
         fs::create_dir_all(root.join("/run/httpd")).unwrap();
         fs::create_dir_all(root.join("/proc/77")).unwrap();
         fs::write(root.join("/run/httpd/httpd.pid"), "77\n").unwrap();
-        fs::write(root.join("/proc/77/comm"), "httpd\n").unwrap();
+        fs::write(root.join("/proc/77/stat"), "77 (httpd) S 1\n").unwrap();
         assert_eq!(state(&root), (true, false));
     }
 
