@@ -264,6 +264,11 @@ mod tests {
             .trim()
             .parse()
             .unwrap();
+        // A killed process is gone only once it has run again to its end.
+        let end = Instant::now() + Duration::from_secs(60);
+        while !living(group).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(living(group), [] as [String; 0]);
 
         let limits = Limits {
