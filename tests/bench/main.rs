@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use figures::{Bench, Figure};
 
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     if std::env::args().any(|argument| argument == "--list") {
