@@ -167,7 +167,8 @@ fn the_programs_of_a_build_end_when_their_lvslab_is_gone() {
     let mut rest = String::new();
     // The end of the output: every program that could write to it is gone.
     output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "cleaned up\n");
+    // The shell may say before that its sleep was terminated with it.
+    assert_eq!(rest.lines().last(), Some("cleaned up"), "{rest}");
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
