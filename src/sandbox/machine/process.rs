@@ -159,7 +159,15 @@ mod tests {
             .spawn()
             .unwrap();
         std::fs::write(&pid_file, child.id().to_string()).unwrap();
-        let process = MachineProcess::find(&pid_file).unwrap();
+        // The new program's command line appears a moment after its parent goes on.
+        let process = std::iter::repeat_with(|| {
+            std::thread::sleep(Duration::from_millis(5));
+            MachineProcess::find(&pid_file)
+        })
+        .take(2000)
+        .flatten()
+        .next()
+        .unwrap();
         assert_eq!(process.pid(), i32::try_from(child.id()).unwrap());
         assert!(process.resident_bytes().unwrap() > 0);
         process.end(Duration::from_secs(20)).unwrap();
