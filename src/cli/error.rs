@@ -56,3 +56,70 @@ fn push_lines(out: &mut String, text: &str, indent: &str) {
         out.push('\n');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn shown(error: &CommandError) -> String {
+        format!("{}exit {}", text(error), exit::code(error.status()))
+    }
+
+    #[test]
+    fn errors_say_what_why_and_what_next_once() {
+        let lab = || "dr".parse().unwrap();
+        let errors = [
+            CommandError::io("write /state/dr/lab.json")(io::Error::from_raw_os_error(28)),
+            CommandError::NothingUp,
+            CommandError::NotUp { lab: lab() },
+            CommandError::WhichLab {
+                labs: vec![lab(), "nat".parse().unwrap()],
+            },
+            CommandError::UnknownHost {
+                host: "web9".parse().unwrap(),
+                lab: lab(),
+                known: vec!["client".parse().unwrap(), "web1".parse().unwrap()],
+            },
+            CommandError::InventoryForName { name: lab() },
+            CommandError::ElsewhereUp {
+                lab: lab(),
+                sandbox: true,
+            },
+            CommandError::ElsewhereUp {
+                lab: lab(),
+                sandbox: false,
+            },
+            CommandError::NotInSandbox { lab: lab() },
+        ];
+        let pages: Vec<String> = errors.iter().map(shown).collect();
+        insta::assert_snapshot!(pages.join("\n\n"));
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_shown_with_its_place() {
+        let text = include_str!("../../topologies/dr.yaml").replace("mode: dr", "mode: drr");
+        let error = crate::topology::parse(&text, "dr.yaml", None).unwrap_err();
+        let shown = super::text(&CommandError::from(error));
+        assert!(shown.starts_with("error: "), "{shown}");
+        assert!(
+            shown.contains("dr.yaml:") && shown.contains("did you mean `dr`"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_hosts_text_cannot_move_the_cursor() {
+        let error = CommandError::io("do it")(io::Error::other("\u{1b}[2Jgone\u{7}"));
+        assert_eq!(text(&error), "error: cannot do it: gone\\x07\n");
+    }
+
+    #[test]
+    fn programs_get_the_same_as_a_document() {
+        let document = document(&CommandError::NothingUp);
+        assert_eq!(document["schema"], "lvslab.error/1");
+        assert_eq!(document["error"], "no lab is up");
+        assert_eq!(document["exit"], 4);
+    }
+}

@@ -157,3 +157,75 @@ pub fn render(troubles: &[Trouble]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::agent::protocol::ResourceError;
+    use crate::orchestrate::{ConnectFailure, ConversationFailure, Route, UploadFailure};
+    use crate::resource::ResourceId;
+
+    fn error(host: &str, cause: Cause) -> HostError {
+        HostError {
+            host: host.parse().unwrap(),
+            route: Route {
+                destination: "root@10.20.0.12".to_owned(),
+                origin: Some("inventory.yaml:9".to_owned()),
+                config: "/state/dr/ssh_config".into(),
+            },
+            cause,
+        }
+    }
+
+    #[test]
+    fn each_host_is_a_block_with_cause_attempt_and_next_step() {
+        let refused = Cause::Connect(ConnectFailure::Refused {
+            at: "10.20.0.12:22".to_owned(),
+        });
+        let outcome = Outcome {
+            resource: ResourceId("package httpd".to_owned()),
+            result: OutcomeResult::Failed {
+                error: ResourceError {
+                    cause: "apt-get ended with 100:\nE: Unable to locate package".to_owned(),
+                    hint: Some("apt-get update on the host".to_owned()),
+                },
+            },
+        };
+        let mut troubles = vec![Trouble::from(&error("director", refused))];
+        troubles.extend(Trouble::failed(&"web1".parse().unwrap(), &[outcome]));
+        insta::assert_snapshot!(render(&troubles), @r"
+        ✗ director   cannot connect: connection refused at 10.20.0.12:22
+            tried     ssh root@10.20.0.12 (from inventory.yaml:9)
+            next      is sshd running there? `ssh -F /state/dr/ssh_config director` shows the same attempt
+        ✗ web1       package httpd: apt-get ended with 100:
+            E: Unable to locate package
+            next      apt-get update on the host
+        ");
+        assert_eq!(worst(&troubles), Some(Status::Unreachable));
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_own_exit_code() {
+        let refused = Cause::Connect(ConnectFailure::UnknownHostKey);
+        let locked = Cause::Agent(AgentError::Locked {
+            holder: "ann@desk pid 4711".to_owned(),
+        });
+        let table = [
+            (refused, Status::Unreachable),
+            (locked, Status::Locked),
+            (Cause::Upload(UploadFailure::DiskFull), Status::HostFailed),
+            (
+                Cause::Conversation(ConversationFailure::Silent {
+                    after: Duration::from_secs(60),
+                }),
+                Status::HostFailed,
+            ),
+        ];
+        for (cause, expected) in table {
+            assert_eq!(status(&cause), expected, "{cause}");
+        }
+        assert_eq!(worst(&[]), None);
+    }
+}
