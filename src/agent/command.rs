@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -83,6 +84,19 @@ pub(super) fn command(program: &str) -> Command {
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
+    run_until(command, input, limits, |_| false)
+}
+
+/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn run_until(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<Output> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
     (&stdin).rewind()?;
@@ -94,13 +108,14 @@ pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Re
         .spawn()?;
     let deadline = Instant::now() + limits.time;
     let mut pause = Duration::from_millis(1);
+    let mut said = Vec::new();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
         let full = stdout.metadata()?.len() > limits.output_bytes
             || stderr.metadata()?.len() > limits.output_bytes;
-        if full || Instant::now() >= deadline {
+        if full || listen(&stderr, &mut said)? && enough(&said) || Instant::now() >= deadline {
             if let Ok(id) = i32::try_from(child.id()) {
                 let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
             }
@@ -177,6 +192,16 @@ fn last_words(output: &Output) -> String {
         words if words.is_empty() => text(&output.stdout),
         words => words,
     }
+}
+
+/// Takes what has been written since; whether there was anything. The writer's place in the file is not moved.
+fn listen(file: &File, said: &mut Vec<u8>) -> io::Result<bool> {
+    let before = said.len();
+    let written = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    said.resize(written.max(before), 0);
+    let count = file.read_at(&mut said[before..], before as u64)?;
+    said.truncate(before + count);
+    Ok(count > 0)
 }
 
 fn memory() -> io::Result<File> {

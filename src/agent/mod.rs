@@ -4,6 +4,7 @@
 
 mod apply;
 pub mod boot;
+mod capture;
 mod clock;
 mod command;
 mod curl_output;
@@ -19,6 +20,7 @@ mod lock;
 mod machine;
 mod os_release;
 mod own_program;
+mod packet_socket;
 mod processes;
 pub mod protocol;
 mod revert;

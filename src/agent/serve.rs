@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::apply::apply;
+use super::capture::{self, Capture};
 use super::error::{because, host};
 use super::evidence::collect;
 use super::facts::gather;
@@ -28,6 +29,7 @@ pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
         machine,
         is_root: nix::unistd::geteuid().is_root(),
         output,
+        capture: None,
     };
     session.run(input)
 }
@@ -37,6 +39,8 @@ pub(super) struct Session<W> {
     pub(super) machine: Local,
     pub(super) is_root: bool,
     pub(super) output: W,
+    /// The one that is running.
+    pub(super) capture: Option<Capture>,
 }
 
 impl<W: Write> Session<W> {
@@ -79,7 +83,10 @@ impl<W: Write> Session<W> {
         }
         let root = self.machine.root().clone();
         let Self {
-            machine, output, ..
+            machine,
+            output,
+            capture,
+            ..
         } = self;
         let mut progress = |resource: &_| {
             let resource = Clone::clone(resource);
@@ -107,6 +114,14 @@ impl<W: Write> Session<W> {
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
             }),
+            Request::CaptureStart(request) => {
+                *capture = Some(capture::start(machine, &request)?);
+                Ok(Reply::CaptureStarted)
+            }
+            Request::CaptureStop(request) => match capture.take() {
+                Some(running) => Ok(Reply::Captured(Box::new(running.stop(machine, &request)))),
+                None => Err(because("no capture was started").into()),
+            },
         }
     }
 }
@@ -138,6 +153,7 @@ mod tests {
             machine: Local::new(Root::at(directory.path()), None),
             is_root,
             output: Vec::new(),
+            capture: None,
         };
         let end = session.run(input);
         let mut replies = Vec::new();
@@ -240,6 +256,7 @@ mod tests {
             machine: Local::new(Root::at(std::path::Path::new("/nonexistent")), None),
             is_root: true,
             output: Closed,
+            capture: None,
         };
         let error = session.run(&[][..]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
