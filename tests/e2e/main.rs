@@ -4,9 +4,12 @@
 //! saves it, and starts every further test from the saved lab. Where the sandbox cannot be had every test
 //! fails: none is skipped.
 
+mod browser;
 mod labs;
 mod machines;
+mod packages;
 mod stage;
+mod wire;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(wire::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))
