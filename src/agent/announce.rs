@@ -119,6 +119,10 @@ mod tests {
         let mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
         let frame = frame(mac, Ipv4Addr::new(192, 168, 4, 15));
         let hex: Vec<String> = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-        insta::assert_snapshot!(hex.join(" "), @"");
+        assert_eq!(
+            hex.join(" "),
+            "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 \
+             00 01 08 00 06 04 00 01 52 54 00 12 34 56 c0 a8 04 0f 00 00 00 00 00 00 c0 a8 04 0f"
+        );
     }
 }
