@@ -79,15 +79,26 @@ pub(super) fn command(program: &str) -> Command {
     command
 }
 
+/// What is to become of a program that is still running.
+enum Next {
+    /// It goes on and is waited for.
+    Wait,
+    /// It goes on by itself.
+    Leave,
+    /// It is killed.
+    Kill,
+}
+
 /// Runs it to its end, or kills it and everything it started when a limit is reached.
 ///
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
-    run_until(command, input, limits, |_| false)
+    run_watched(command, input, limits, |_| false)
 }
 
-/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+/// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
+/// the program goes on to its end by itself.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -95,8 +106,41 @@ pub(super) fn run_until(
     command: &mut Command,
     input: &[u8],
     limits: Limits,
+    enough: impl Fn() -> bool,
+) -> io::Result<Option<Output>> {
+    supervise(command, input, limits, |_| {
+        Ok(if enough() { Next::Leave } else { Next::Wait })
+    })
+}
+
+/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn run_watched(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
     enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Output> {
+    let mut said = Vec::new();
+    let output = supervise(command, input, limits, |stderr| {
+        let more = listen(stderr, &mut said)?;
+        Ok(if more && enough(&said) {
+            Next::Kill
+        } else {
+            Next::Wait
+        })
+    })?;
+    Ok(output.expect("it is never left to itself"))
+}
+
+fn supervise(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    mut next: impl FnMut(&File) -> io::Result<Next>,
+) -> io::Result<Option<Output>> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
     (&stdin).rewind()?;
@@ -108,38 +152,52 @@ pub(super) fn run_until(
         .spawn()?;
     let deadline = Instant::now() + limits.time;
     let mut pause = Duration::from_millis(1);
-    let mut said = Vec::new();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
         let full = stdout.metadata()?.len() > limits.output_bytes
             || stderr.metadata()?.len() > limits.output_bytes;
-        if full || listen(&stderr, &mut said)? && enough(&said) || Instant::now() >= deadline {
-            if let Ok(id) = i32::try_from(child.id()) {
-                let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        let next = if full || Instant::now() >= deadline {
+            Next::Kill
+        } else {
+            next(&stderr)?
+        };
+        match next {
+            Next::Wait => {}
+            Next::Leave => return Ok(None),
+            Next::Kill => {
+                if let Ok(id) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+                }
+                child.wait()?;
+                break None;
             }
-            child.wait()?;
-            break None;
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     };
-    Ok(Output {
+    Ok(Some(Output {
         status,
         stdout: content(&mut stdout, limits.output_bytes)?,
         stderr: content(&mut stderr, limits.output_bytes)?,
-    })
+    }))
 }
 
 /// Runs it and takes anything but success as an error that quotes its last words.
 pub(super) fn succeed(command: &mut Command, limits: Limits) -> Result<Output, ResourceError> {
     let name = describe(command);
     let output = run(command, b"", limits).map_err(|error| cannot_run(&name, &error))?;
+    success(&name, &output, limits)?;
+    Ok(output)
+}
+
+/// Takes anything but success as an error that quotes the program's last words.
+pub(super) fn success(name: &str, output: &Output, limits: Limits) -> Result<(), ResourceError> {
     if output.status.is_some_and(|status| status.success()) {
-        Ok(output)
+        Ok(())
     } else {
-        Err(unsuccessful(&name, &output, limits))
+        Err(unsuccessful(name, output, limits))
     }
 }
 
@@ -248,6 +306,24 @@ mod tests {
         assert!(output.status.unwrap().success());
         assert_eq!(output.stdout, b"in\n");
         assert_eq!(output.stderr, b"oops\n");
+    }
+
+    #[test]
+    fn a_program_that_has_done_enough_is_left_to_end_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let done = directory.path().join("done");
+        let end = directory.path().join("end");
+        let script = format!(
+            "touch '{}'; while ! [ -e '{}' ]; do sleep 0.01; done",
+            done.display(),
+            end.display()
+        );
+        let limits = Limits::seconds(60);
+        let output = run_until(&mut shell(&script), b"", limits, || done.exists()).unwrap();
+        assert!(output.is_none());
+        std::fs::write(end, "").unwrap();
+        let output = run_until(&mut shell("exit 3"), b"", limits, || false).unwrap();
+        assert_eq!(output.unwrap().status.unwrap().code(), Some(3));
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub enum Request {
     CaptureStart(CaptureStart),
     /// End it and hand over what was kept. Answered by [`Reply::Captured`].
     CaptureStop(CaptureStop),
+    /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 /// See [`Request::Apply`].
@@ -206,6 +211,11 @@ pub enum Reply {
     CaptureStarted,
     /// Answer to [`Request::CaptureStop`].
     Captured(Box<Captured>),
+    /// Answer to [`Request::Announce`].
+    Announced {
+        /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
+        interfaces: u32,
+    },
     /// The request as a whole could not be served.
     Failed(AgentError),
 }

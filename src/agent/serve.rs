@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::announce::announce;
 use super::apply::apply;
 use super::capture::{self, Capture};
 use super::error::{because, host};
@@ -122,6 +123,13 @@ impl<W: Write> Session<W> {
                 Some(running) => Ok(Reply::Captured(Box::new(running.stop(machine, &request)))),
                 None => Err(because("no capture was started").into()),
             },
+            // A courtesy to the neighbours: what comes of it is seen by verification.
+            Request::Announce { address } => Ok(Reply::Announced {
+                interfaces: announce(machine, address).unwrap_or_else(|error| {
+                    eprintln!("lvslab agent: {error}");
+                    0
+                }),
+            }),
         }
     }
 }

@@ -19,7 +19,8 @@ use super::{Answer, CommandError, Context, Status, Trouble, sandbox, trouble};
 pub struct Down {
     #[command(flatten)]
     selection: Selection,
-    /// Remove the packages that lvslab installed, too
+    /// Remove the packages that lvslab installed, too; once a lab is down it is not known any more which
+    /// they were
     #[arg(long)]
     purge: bool,
     /// Only forget the lab here, without contacting its hosts: for machines that no longer exist

@@ -9,6 +9,7 @@ mod labs;
 mod machines;
 mod packages;
 mod stage;
+mod starting;
 mod wire;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         .iter()
         .chain(machines::TESTS)
         .chain(wire::TESTS)
+        .chain(starting::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))
