@@ -18,7 +18,7 @@ use super::packet_socket::PacketSocket;
 use super::protocol::{AgentError, ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame};
 use crate::model::InterfaceName;
 use crate::netlink::route::Link;
-use crate::packet::{Arp, Content, Frame, Mac, arp_request, filter};
+use crate::packet::{Arp, Content, Frame, Mac, Operation, arp_request, filter};
 
 /// What the kernel may keep per interface until it is read, bytes.
 const ROOM_BYTES: usize = 1 << 20;
@@ -94,19 +94,39 @@ impl Capture {
             failures: self.failures.clone(),
             ..Captured::default()
         };
-        if let Some(probe) = &request.arp
-            && let Err(reason) = ask(machine, probe)
-        {
-            captured.arp_failure = Some(reason);
-        }
-        let end = now();
-        for (name, socket) in &self.sockets {
-            if let Err(error) = self.read(name, socket, end, &mut captured) {
-                captured.failures.insert(name.clone(), error.to_string());
+        let probe = request.arp.as_ref();
+        let asked = probe.map(|probe| (probe, ask(machine, probe)));
+        self.read_all(&mut captured);
+        match asked {
+            Some((_, Err(reason))) => captured.arp_failure = Some(reason),
+            Some((probe, Ok(question))) => {
+                self.wait_for_answer(probe, &mut captured);
+                let put_back = question.put_back(machine);
+                captured.arp_failure = put_back.err().map(|error| error.to_string());
             }
+            None => {}
         }
         captured.frames.sort_by_key(|frame| frame.at);
         captured
+    }
+
+    /// On a busy machine an answer may take its time.
+    fn wait_for_answer(&self, probe: &ArpProbe, captured: &mut Captured) {
+        let patience = Duration::from_millis(probe.patience_milliseconds.into());
+        let end = Instant::now() + patience.min(LONGEST_WINDOW);
+        while !is_answered(captured, probe.target) && Instant::now() < end {
+            sleep(Duration::from_millis(20));
+            self.read_all(captured);
+        }
+    }
+
+    fn read_all(&self, captured: &mut Captured) {
+        let end = now();
+        for (name, socket) in &self.sockets {
+            if let Err(error) = self.read(name, socket, end, captured) {
+                captured.failures.insert(name.clone(), error.to_string());
+            }
+        }
     }
 
     fn read(
@@ -156,8 +176,25 @@ impl Capture {
     }
 }
 
+/// Whether somebody has said by now to have `address`.
+fn is_answered(captured: &Captured, address: Ipv4Addr) -> bool {
+    captured.frames.iter().any(|frame| {
+        let bytes = BASE64.decode(&frame.data).unwrap_or_default();
+        let content = Frame::decode(&bytes).map(|frame| frame.content);
+        matches!(content, Some(Content::Arp(Arp { operation: Operation::Reply, sender, .. })) if sender == address)
+    })
+}
+
+/// A question that was put on the wire.
+struct Question {
+    index: u32,
+    address: Ipv4Addr,
+    /// MAC that the kernel had for the address.
+    known: Option<Vec<u8>>,
+}
+
 /// Who has the address? Returns when the window is over; the answers are the capture's.
-fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<(), String> {
+fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<Question, String> {
     let links = links(machine).map_err(|error| error.to_string())?;
     let link = find(&links, &probe.interface)?;
     let mac: [u8; 6] = link
@@ -167,18 +204,37 @@ fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<(), String> {
         .map_err(|_| format!("{} has no MAC address", probe.interface))?;
     let frame = arp_request(Mac(mac), probe.sender, probe.target);
     let socket = PacketSocket::for_sending(link.index).map_err(|error| error.to_string())?;
-    let known = neighbour(machine, link.index, probe.target);
+    let question = Question {
+        index: link.index,
+        address: probe.target,
+        known: neighbour(machine, link.index, probe.target),
+    };
     let window = Duration::from_millis(probe.window_milliseconds.into()).min(LONGEST_WINDOW);
     let requests = probe.requests.clamp(1, MOST_ARP_REQUESTS);
-    let end = Instant::now() + window;
     for _ in 0..requests {
         socket
             .send(&frame)
             .map_err(|error| format!("cannot send on {}: {error}", probe.interface))?;
         sleep(window / requests);
     }
-    sleep(end.saturating_duration_since(Instant::now()));
-    put_back(machine, link.index, probe.target, known).map_err(|error| error.to_string())
+    Ok(question)
+}
+
+impl Question {
+    /// The kernel hears the answers, too, and believes the last of them (`arp_process`, `net/ipv4/arp.c`). Who
+    /// asks out of curiosity must not change whom this host sends its packets to.
+    fn put_back(self, machine: &mut Local) -> io::Result<()> {
+        let Some(known) = self.known else {
+            return Ok(());
+        };
+        if neighbour(machine, self.index, self.address).is_none_or(|now| now == known) {
+            return Ok(());
+        }
+        let network = machine.network().map_err(io::Error::other)?;
+        network
+            .socket()
+            .set_neighbour(self.index, self.address, &known)
+    }
 }
 
 /// MAC that the kernel has for an address.
@@ -188,22 +244,6 @@ fn neighbour(machine: &mut Local, index: u32, address: Ipv4Addr) -> Option<Vec<u
         .into_iter()
         .find(|entry| entry.index == index && entry.address == address)?;
     (!entry.mac.is_empty()).then_some(entry.mac)
-}
-
-/// The kernel hears the answers, too, and believes the last of them (`arp_process`, `net/ipv4/arp.c`). Who asks
-/// out of curiosity must not change whom this host sends its packets to.
-fn put_back(
-    machine: &mut Local,
-    index: u32,
-    address: Ipv4Addr,
-    known: Option<Vec<u8>>,
-) -> io::Result<()> {
-    let Some(known) = known else { return Ok(()) };
-    if neighbour(machine, index, address).is_none_or(|now| now == known) {
-        return Ok(());
-    }
-    let network = machine.network().map_err(io::Error::other)?;
-    network.socket().set_neighbour(index, address, &known)
 }
 
 fn now() -> u64 {

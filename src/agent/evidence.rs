@@ -97,9 +97,23 @@ fn totals(root: &Root) -> Option<Counters> {
     ipvs_traffic::totals(&network_file(root, "ip_vs_stats_percpu").ok()?)
 }
 
+/// The table is read twice: the kernel hands it out in pieces and finds its place again by counting entries
+/// (`ip_vs_conn_array`, `ip_vs_conn.c`), so each one that expires between two pieces hides another.
 fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
-    let table = network_file(root, "ip_vs_conn").ok()?;
-    Some(ipvs_traffic::connections(&table, client))
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let table = network_file(root, "ip_vs_conn").ok()?;
+        for entry in ipvs_traffic::connections(&table, client) {
+            let same = |known: &ConnectionEntry| {
+                (known.client, known.service, known.destination)
+                    == (entry.client, entry.service, entry.destination)
+            };
+            if !entries.iter().any(same) {
+                entries.push(entry);
+            }
+        }
+    }
+    Some(entries)
 }
 
 /// A file of this thread's network namespace.

@@ -163,8 +163,10 @@ pub struct ArpProbe {
     pub target: Ipv4Addr,
     /// Requests, spread over the window.
     pub requests: u32,
-    /// How long to wait for answers from the first request on, milliseconds.
+    /// How long to wait for all who answer, from the first request on, milliseconds.
     pub window_milliseconds: u32,
+    /// How much longer to wait while nobody has answered, milliseconds.
+    pub patience_milliseconds: u32,
 }
 
 /// From the agent.

@@ -222,7 +222,9 @@ fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &
     let lab = evidence.lab();
     let place = |name: &HostName| places.iter().find(|place| place.host.name == *name);
     let total: u32 = verdict.distribution.values().sum();
-    let mut drawn = Vec::new();
+    let mut drawn: Vec<(&str, HostName, HostName)> = Vec::new();
+    let home =
+        |(class, _, to): &(&str, HostName, HostName)| *class == "reply" && *to == lab.client().name;
     for journey in journeys(evidence) {
         for (class, leg) in [("request", &journey.request), ("reply", &journey.reply)] {
             for (from, to) in hops(leg) {
@@ -232,7 +234,10 @@ fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &
                 let label = match (class, verdict.distribution.get(&to)) {
                     ("request", Some(count)) => count.to_string(),
                     ("request", None) if from == lab.client().name => format!("{total} answered"),
-                    ("reply", _) if to == lab.client().name => "replies".to_owned(),
+                    // Their tips meet: one name is enough for them.
+                    ("reply", _) if to == lab.client().name && !drawn.iter().any(home) => {
+                        "replies".to_owned()
+                    }
                     _ => String::new(),
                 };
                 if !drawn.contains(&(class, from.clone(), to.clone())) {

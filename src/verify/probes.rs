@@ -27,8 +27,9 @@ const MOST_MARKED: u32 = 2;
 /// Frames kept per host. One request takes about a dozen, twice that where both ways cross the host.
 const MOST_FRAMES: u32 = 1000;
 
-/// How long to wait for who answers ARP. A host on the same segment needs a millisecond.
-const ARP_MILLISECONDS: u32 = 300;
+/// How long to wait for all who answer ARP, and for the first. A host on the same segment needs a millisecond.
+const ARP_MILLISECONDS: u32 = 200;
+const ARP_PATIENCE_MILLISECONDS: u32 = 1000;
 
 /// What to ask of whom at the same time; the requests of one host in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -138,6 +139,7 @@ fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
         target: lab.vip(),
         requests: 2,
         window_milliseconds: ARP_MILLISECONDS,
+        patience_milliseconds: ARP_PATIENCE_MILLISECONDS,
     })
 }
 

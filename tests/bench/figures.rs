@@ -108,6 +108,30 @@ impl Bench {
         Ok(start.elapsed())
     }
 
+    /// So many requests from the client by one curl, a new connection each, over one new SSH connection: what a
+    /// verification with them cannot do without.
+    pub fn requests_over_ssh(&self, count: u32) -> io::Result<Duration> {
+        let config = self.path("state/lvslab").join(self.lab).join("ssh_config");
+        let command = format!(
+            "seq {count} | sed 's|.*|url = \"http://192.168.4.15/\"|' | \
+             curl --disable --silent --http1.1 --header 'Connection: close' --config -"
+        );
+        let start = Instant::now();
+        let output = Command::new("ssh")
+            .arg("-F")
+            .arg(&config)
+            .args(["-o", "ControlPath=none", "client", &command])
+            .stdin(Stdio::null())
+            .output()?;
+        let elapsed = start.elapsed();
+        let answers = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+        if output.status.success() && answers == count as usize {
+            Ok(elapsed)
+        } else {
+            Err(io::Error::other(format!("{answers} of {count} answers")))
+        }
+    }
+
     /// Ends connections that the program keeps for its next run.
     pub fn close_connections(&self) -> io::Result<()> {
         let sockets = self.path("run/lvslab").join(self.lab).join("ssh");

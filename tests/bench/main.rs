@@ -41,6 +41,7 @@ fn measure(bench: &Bench) -> Result<Vec<Figure>, Box<dyn Error>> {
             .push(bench.timed(&["up", bench.topology, "--yes"])?);
         rows.rerun_connected
             .push(bench.timed(&["up", bench.topology, "--yes"])?);
+        rows.requests.push(bench.requests_over_ssh(100)?);
         bench.close_connections()?;
         rows.verify
             .push(bench.timed(&["verify", bench.topology, "--requests", "100"])?);
@@ -60,6 +61,7 @@ struct Rows {
     ssh_true: Vec<Duration>,
     rerun: Vec<Duration>,
     rerun_connected: Vec<Duration>,
+    requests: Vec<Duration>,
     verify: Vec<Duration>,
     peak_memory: Vec<u64>,
 }
@@ -68,6 +70,7 @@ impl Rows {
     fn figures(self, bench: &Bench) -> std::io::Result<Vec<Figure>> {
         let empty = figures::median(&self.empty_boot);
         let ssh = figures::median(&self.ssh_true);
+        let requests = figures::median(&self.requests);
         let (binary, upload) = bench.binary_sizes()?;
         Ok(vec![
             Figure::time("the kernel to an empty init", &self.empty_boot, None),
@@ -102,9 +105,14 @@ impl Rows {
                 Some((ssh, "ssh true")),
             ),
             Figure::time(
-                "verify with 100 requests",
-                &self.verify,
+                "100 requests by one curl, over one `ssh client`",
+                &self.requests,
                 Some((ssh, "ssh true")),
+            ),
+            Figure::time(
+                "verify with 100 requests, capture and ARP probe, new connections",
+                &self.verify,
+                Some((requests, "those 100 requests")),
             ),
             Figure::bytes("binary", binary),
             Figure::bytes("upload to a host", upload),

@@ -33,7 +33,7 @@ impl Browser {
         let size = format!("--window-size={width},1000");
         let dom = self.run(&["--dump-dom", "--virtual-time-budget=3000", &size], &copy)?;
         let text = dom
-            .split_once("<pre id=\"measured\">")
+            .rsplit_once("<pre id=\"measured\">")
             .and_then(|(_, rest)| rest.split_once("</pre>"))
             .ok_or_else(|| format!("the page was not measured:\n{dom}"))?
             .0;

@@ -156,7 +156,7 @@ fn arp_ignore(stage: &Stage) -> Check {
     let answers = checks
         .iter()
         .find(|check| check["id"] == "client/ARP answers for 192.168.4.15")
-        .ok_or("no check of ARP answers")?;
+        .ok_or_else(|| format!("no check of ARP answers in {report:#}"))?;
     equal("its status", &answers["status"].as_str(), &Some("blocked"))?;
     let observed = answers["observed"].as_str().unwrap_or_default();
     for owner in ["(director)", "(web2)"] {

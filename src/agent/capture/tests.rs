@@ -14,7 +14,7 @@ use super::super::root::Root;
 use super::*;
 use crate::netlink::route::{AddressEntry, RouteSocket};
 use crate::netlink::test_namespace::{another_network, in_new_network};
-use crate::packet::{Flags, Operation};
+use crate::packet::Flags;
 
 const CLIENT: &str = "192.168.4.10";
 const SERVER: &str = "192.168.4.100";
@@ -178,6 +178,7 @@ fn who_has_an_address_is_asked_and_the_answer_kept() {
                 target: SERVER.parse().unwrap(),
                 requests: 2,
                 window_milliseconds: 200,
+                patience_milliseconds: 0,
             };
             let capture = start(&mut machine, &everything()).unwrap();
             let captured = capture.stop(&mut machine, &CaptureStop { arp: Some(probe) });
@@ -218,6 +219,7 @@ fn asking_who_has_an_address_leaves_the_neighbour_table_as_it_was() {
                 target: address,
                 requests: 1,
                 window_milliseconds: 100,
+                patience_milliseconds: 0,
             };
             let capture = start(&mut machine, &everything()).unwrap();
             let captured = capture.stop(&mut machine, &CaptureStop { arp: Some(probe) });
@@ -274,6 +276,7 @@ fn an_interface_that_is_not_there_is_told_of_and_one_that_is_down_is_silent() {
                 target: SERVER.parse().unwrap(),
                 requests: 1,
                 window_milliseconds: 1,
+                patience_milliseconds: 0,
             };
             let captured = capture.stop(&mut machine, &CaptureStop { arp: Some(probe) });
             let failures: Vec<_> = captured.failures.values().map(String::as_str).collect();
