@@ -15,6 +15,7 @@ pub mod ipvsadm;
 pub mod model;
 pub mod netlink;
 pub mod orchestrate;
+pub mod packet;
 pub mod plan;
 pub mod report;
 pub mod resource;

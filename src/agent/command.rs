@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -83,12 +84,10 @@ pub(super) fn command(program: &str) -> Command {
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
-    let output = run_until(command, input, limits, || false)?;
-    Ok(output.expect("only `enough` ends it without output"))
+    run_until(command, input, limits, |_| false)
 }
 
-/// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
-/// the program goes on to its end by itself.
+/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -96,7 +95,31 @@ pub(super) fn run_until(
     command: &mut Command,
     input: &[u8],
     limits: Limits,
-    enough: impl Fn() -> bool,
+    enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<Output> {
+    let output = watch(command, input, limits, enough, || false)?;
+    Ok(output.expect("it is not left to itself"))
+}
+
+/// As [`run`], but comes back with `None` as soon as `done` says that what the program is for has happened;
+/// the program goes on to its end by itself.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn run_or_leave(
+    command: &mut Command,
+    limits: Limits,
+    done: impl Fn() -> bool,
+) -> io::Result<Option<Output>> {
+    watch(command, b"", limits, |_| false, done)
+}
+
+fn watch(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    enough: impl Fn(&[u8]) -> bool,
+    done: impl Fn() -> bool,
 ) -> io::Result<Option<Output>> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
@@ -109,20 +132,21 @@ pub(super) fn run_until(
         .spawn()?;
     let deadline = Instant::now() + limits.time;
     let mut pause = Duration::from_millis(1);
+    let mut said = Vec::new();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
         let full = stdout.metadata()?.len() > limits.output_bytes
             || stderr.metadata()?.len() > limits.output_bytes;
-        if full || Instant::now() >= deadline {
+        if full || listen(&stderr, &mut said)? && enough(&said) || Instant::now() >= deadline {
             if let Ok(id) = i32::try_from(child.id()) {
                 let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
             }
             child.wait()?;
             break None;
         }
-        if enough() {
+        if done() {
             return Ok(None);
         }
         std::thread::sleep(pause);
@@ -203,6 +227,16 @@ fn last_words(output: &Output) -> String {
     }
 }
 
+/// Takes what has been written since; whether there was anything. The writer's place in the file is not moved.
+fn listen(file: &File, said: &mut Vec<u8>) -> io::Result<bool> {
+    let before = said.len();
+    let written = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    said.resize(written.max(before), 0);
+    let count = file.read_at(&mut said[before..], before as u64)?;
+    said.truncate(before + count);
+    Ok(count > 0)
+}
+
 fn memory() -> io::Result<File> {
     Ok(File::from(memfd_create(c"lvslab", MFdFlags::MFD_CLOEXEC)?))
 }
@@ -260,10 +294,10 @@ mod tests {
             end.display()
         );
         let limits = Limits::seconds(60);
-        let output = run_until(&mut shell(&script), b"", limits, || done.exists()).unwrap();
+        let output = run_or_leave(&mut shell(&script), limits, || done.exists()).unwrap();
         assert!(output.is_none());
         std::fs::write(end, "").unwrap();
-        let output = run_until(&mut shell("exit 3"), b"", limits, || false).unwrap();
+        let output = run_or_leave(&mut shell("exit 3"), limits, || false).unwrap();
         assert_eq!(output.unwrap().status.unwrap().code(), Some(3));
     }
 

@@ -5,6 +5,7 @@
 mod announce;
 mod apply;
 pub mod boot;
+mod capture;
 mod clock;
 mod command;
 mod curl_output;
@@ -20,6 +21,7 @@ mod lock;
 mod machine;
 mod os_release;
 mod own_program;
+mod packet_socket;
 mod processes;
 pub mod protocol;
 mod revert;

@@ -48,6 +48,7 @@ impl Host {
             machine: Local::new(self.root.clone(), None),
             is_root: true,
             output: Vec::new(),
+            capture: None,
         };
         session.run(input.as_slice()).unwrap();
         let mut written = session.output.as_slice();

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, down, exec, explain, man, plan, sandbox, ssh, up, verify};
+use crate::commands::{
+    completions, down, exec, explain, man, plan, sandbox, ssh, trace, up, verify,
+};
 
 use super::exit;
 
@@ -24,6 +26,7 @@ pub enum Verb {
     Up(up::Up),
     Plan(plan::Plan),
     Verify(verify::Verify),
+    Trace(trace::Trace),
     Down(down::Down),
     Explain(explain::Explain),
     Ssh(ssh::Ssh),
@@ -54,6 +57,7 @@ impl Verb {
             Self::Up(verb) => verb.json,
             Self::Plan(verb) => verb.json,
             Self::Verify(verb) => verb.json,
+            Self::Trace(verb) => verb.json,
             Self::Down(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
             _ => false,

@@ -126,6 +126,7 @@ async fn perform(verb: Verb, context: &Context) -> Result<Answer, CommandError> 
         Verb::Up(verb) => verb.exec(context).await,
         Verb::Plan(verb) => verb.exec(context).await,
         Verb::Verify(verb) => verb.exec(context).await,
+        Verb::Trace(verb) => verb.exec(context).await,
         Verb::Down(verb) => verb.exec(context).await,
         Verb::Explain(verb) => verb.exec(context),
         Verb::Exec(verb) => verb.exec(context).await,

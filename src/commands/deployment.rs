@@ -9,7 +9,7 @@ use crate::model::{HostName, Lab, LabName};
 use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
 use crate::plan::{self, HostPlan};
 use crate::resource::Facts;
-use crate::verify::{self, Evidence};
+use crate::verify::{self, Evidence, Round};
 
 use super::{CommandError, Context, Trouble, labs};
 
@@ -154,10 +154,23 @@ impl<'a> Deployment<'a> {
     /// Collects evidence from every host that has a plan. Hosts with trouble are part of it as hosts without
     /// evidence.
     pub async fn collect(&mut self, requests: u32) -> Evidence {
+        let requests = verify::requests_for(self.lab, requests);
+        self.gather(requests, verify::rounds).await
+    }
+
+    /// Captures one request on every host that has a plan.
+    pub async fn trace(&mut self) -> Evidence {
+        self.gather(1, verify::trace_rounds).await
+    }
+
+    async fn gather(
+        &mut self,
+        requests: u32,
+        rounds: impl FnOnce(&Evidence) -> Vec<Round>,
+    ) -> Evidence {
         let taken = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let requests = verify::requests_for(self.lab, requests);
         let mut evidence = Evidence::new(self.lab, requests, taken);
         for planned in self.plans.values() {
             evidence.planned(planned.clone());
@@ -165,32 +178,36 @@ impl<'a> Deployment<'a> {
         for trouble in &self.troubles {
             evidence.absent(&trouble.host, trouble.absence());
         }
-        for round in verify::rounds(&evidence) {
-            let asked: BTreeMap<_, _> = round
-                .requests
-                .into_iter()
-                .filter(|(host, _)| !self.in_trouble(host))
-                .collect();
-            let results = self.fleet.ask(asked.clone(), &self.ctx.progress).await;
-            for (host, result) in results {
-                let requests = asked.get(&host).map(Vec::as_slice).unwrap_or_default();
-                match result {
-                    Ok(replies) => {
-                        for (request, reply) in requests.iter().zip(replies) {
-                            evidence.absorb(&host, request, Ok(reply));
-                        }
+        for round in rounds(&evidence) {
+            self.ask_round(round, &mut evidence).await;
+        }
+        evidence
+    }
+
+    async fn ask_round(&mut self, round: Round, evidence: &mut Evidence) {
+        let asked: BTreeMap<_, _> = round
+            .requests
+            .into_iter()
+            .filter(|(host, _)| !self.in_trouble(host))
+            .collect();
+        let results = self.fleet.ask(asked.clone(), &self.ctx.progress).await;
+        for (host, result) in results {
+            let requests = asked.get(&host).map(Vec::as_slice).unwrap_or_default();
+            match result {
+                Ok(replies) => {
+                    for (request, reply) in requests.iter().zip(replies) {
+                        evidence.absorb(&host, request, Ok(reply));
                     }
-                    Err(error) => {
-                        self.note(&error);
-                        let absence = Trouble::from(&error).absence();
-                        for request in requests {
-                            evidence.absorb(&host, request, Err(absence.clone()));
-                        }
+                }
+                Err(error) => {
+                    self.note(&error);
+                    let absence = Trouble::from(&error).absence();
+                    for request in requests {
+                        evidence.absorb(&host, request, Err(absence.clone()));
                     }
                 }
             }
         }
-        evidence
     }
 }
 

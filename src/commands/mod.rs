@@ -11,6 +11,7 @@ pub mod man;
 pub mod plan;
 pub mod sandbox;
 pub mod ssh;
+pub mod trace;
 pub mod up;
 pub mod verify;
 

@@ -104,7 +104,11 @@ impl Verify {
     }
 }
 
-fn kept(file: &Path) -> Result<Evidence, CommandError> {
+/// Evidence from a file.
+///
+/// # Errors
+/// When it cannot be read or is no evidence.
+pub(super) fn kept(file: &Path) -> Result<Evidence, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(CommandError::io(format!("read {}", file.display())))?;
     Evidence::from_json(&text).map_err(|source| CommandError::Evidence {

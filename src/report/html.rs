@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::markup::{attribute, text};
-use super::{drawing, headline, text as words};
+use super::{drawing, headline, ladder, text as words};
 use crate::verify::{Aspect, Check, Evidence, Status, Verdict};
 
 const CSS: &str = include_str!("page.css");
@@ -31,6 +31,10 @@ pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
         utc(evidence.taken())
     );
     section(&mut out, "Lab", &drawing::svg(verdict, evidence));
+    let ladders = ladder::ladders(evidence);
+    if !ladders.is_empty() {
+        section(&mut out, "Path of the packets", &ladders);
+    }
     section(&mut out, "Distribution", &distribution(verdict));
     let causes = listed(verdict, &[Status::Fail, Status::Error], "open");
     if !causes.is_empty() {

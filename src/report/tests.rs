@@ -91,7 +91,7 @@ fn a_proven_lab_is_one_line() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
-        @"✓ 79 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+        @"✓ 82 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
     );
 }
 
@@ -237,7 +237,7 @@ fn junit_has_failures_errors_and_skipped_apart() {
     insta::assert_snapshot!(shown.join("\n"));
     let text = super::junit::junit(&[&unreachable()]);
     assert!(
-        text.contains("failures=\"0\" errors=\"25\" skipped=\"0\""),
+        text.contains("failures=\"0\" errors=\"25\" skipped=\"2\""),
         "{text}"
     );
 }
@@ -261,8 +261,10 @@ fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
     }
     for shown in [
         "Verified: ",
-        "100 requests",
+        "100 answered",
         "75 (75 %)",
+        "<tspan class=\"new\">52:54:00:00:00:02</tspan>",
+        "client → director → web1; its reply: web1 → client",
         "52:54:00:00:00:01",
         "192.168.4.15/32",
     ] {

@@ -1,6 +1,6 @@
 //! Who answers for the VIP: settings as the kernel combines them, and the client's neighbour entry.
 
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, arp_answers};
 use crate::agent::protocol::Neighbour;
 use crate::model::{Host, InterfaceName, Mode, Role};
 use crate::plan::HostPlan;
@@ -157,6 +157,7 @@ pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
         ))
         .fix([format!("ip neighbour del {vip} dev {interface}")])
         .needs(path.from(owner.unwrap_or(director)))
+        .needs([arp_answers::id(lab)])
         .judged(judged),
     )
 }

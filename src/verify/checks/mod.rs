@@ -1,10 +1,12 @@
 //! The checks: pure functions of the evidence, one file per subject.
 
 mod arp;
+mod arp_answers;
 mod attached;
 mod boot;
 mod director;
 mod listener;
+mod path;
 mod planned;
 mod presence;
 mod requests;
@@ -29,7 +31,9 @@ pub fn check(evidence: &Evidence) -> Verdict {
     }
     let path = Path::of(&findings);
     let traffic = traffic::Traffic::seen(view);
+    findings.extend(arp_answers::check(view, &path));
     findings.extend(arp::neighbour(view, &path));
+    findings.extend(path::check(view, &path));
     findings.extend(requests::check(view, traffic.as_ref(), &path));
     findings.extend(director::check(view, traffic.as_ref(), &path));
 

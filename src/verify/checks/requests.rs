@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::traffic::{Traffic, answered};
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, path};
 use crate::agent::protocol::Response;
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
@@ -16,10 +16,10 @@ use crate::verify::view::{Seen, View};
 
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
     let client = &view.lab().client().name;
-    let neighbour = CheckId::topic(client, format_args!("neighbour {}", view.lab().vip()));
+    let wire = path::on_the_wire(view.lab());
     let sent = CheckId::topic(client, "requests answered");
     let mut way = path.from(client);
-    way.push(neighbour.clone());
+    way.extend(wire.iter().cloned());
 
     let mut findings = vec![
         all_answered(view, traffic, &way),
@@ -30,7 +30,8 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let bounds = law.bounds(&probes::weights(view.lab()), view.requests());
     for (at, server) in view.lab().real_servers().iter().enumerate() {
         let mut needs = path.from(&server.host);
-        needs.extend([neighbour.clone(), sent.clone()]);
+        needs.extend(wire.iter().cloned());
+        needs.push(sent.clone());
         if bounds[at].0 > 0 {
             findings.push(page_of(view, traffic, (at, server), needs));
         } else if server.weight == 0 && view.lab().service().persistence.is_none() {
@@ -87,7 +88,7 @@ fn outcomes(responses: &[Response], requests: usize) -> String {
         text += &format!("; {count} {failure}");
     }
     if responses.len() < requests {
-        text += &format!("; no time was left for {}", requests - responses.len());
+        text += &format!("; {} were not sent after that", requests - responses.len());
     }
     text
 }
