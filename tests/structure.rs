@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sandbox", &["agent", "model", "netlink", "sys"]),
     ("orchestrate", &["agent", "model", "resource", "sys"]),
     ("verify", &["agent", "ipvs", "model", "plan", "resource"]),
+    ("fault", &["model", "plan", "resource", "verify"]),
     (
         "report",
         &["agent", "ipvs", "model", "plan", "resource", "verify"],
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "agent",
             "cli",
+            "fault",
             "model",
             "orchestrate",
             "plan",

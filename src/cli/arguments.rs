@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, down, exec, explain, man, plan, sandbox, ssh, up, verify};
+use crate::commands::{
+    breaking, completions, down, exec, explain, hint, man, plan, repair, sandbox, ssh, up, verify,
+};
 
 use super::exit;
 
@@ -26,6 +28,9 @@ pub enum Verb {
     Verify(verify::Verify),
     Down(down::Down),
     Explain(explain::Explain),
+    Break(breaking::Break),
+    Hint(hint::Hint),
+    Repair(repair::Repair),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Sandbox(sandbox::Sandbox),
@@ -55,6 +60,9 @@ impl Verb {
             Self::Plan(verb) => verb.json,
             Self::Verify(verb) => verb.json,
             Self::Down(verb) => verb.json,
+            Self::Break(verb) => verb.json,
+            Self::Hint(verb) => verb.json,
+            Self::Repair(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
             _ => false,
         }

@@ -109,6 +109,13 @@ fn item(check: &Check, open: &str) -> String {
     if !check.fix.is_empty() {
         row("fix", format!("<pre>{}</pre>", text(&check.fix.join("\n"))));
     }
+    for elsewhere in &check.then {
+        let commands = text(&elsewhere.commands.join("\n"));
+        row(
+            &format!("then on {}", text(elsewhere.host.as_str())),
+            format!("<pre>{commands}</pre>"),
+        );
+    }
     if let Some(hint) = &check.hint {
         row("next", text(hint));
     }

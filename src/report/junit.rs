@@ -83,6 +83,10 @@ fn details(check: &Check) -> String {
     ];
     lines.extend(check.why.iter().map(|why| format!("why: {why}")));
     lines.extend(check.fix.iter().map(|fix| format!("fix: {fix}")));
+    for elsewhere in &check.then {
+        let commands = elsewhere.commands.iter();
+        lines.extend(commands.map(|command| format!("then on {}: {command}", elsewhere.host)));
+    }
     lines.extend(check.hint.iter().map(|hint| format!("next: {hint}")));
     lines.join("\n")
 }

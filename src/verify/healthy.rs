@@ -9,8 +9,8 @@ use super::evidence::Evidence;
 use super::probes::{destinations, requests_for, rounds, weights};
 use super::schedule::{Law, law};
 use crate::agent::protocol::{
-    BootSysctl, Collect, ConnectionEntry, Fetch, HostEvidence, LinkEvidence, Listener, Neighbour,
-    Reply, Request, Response, RouteEvidence,
+    BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
+    Listener, Neighbour, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -156,6 +156,7 @@ fn collected(
                     via: back.then(|| lab.dip().addr()),
                     interface: Some(plan.interfaces[&segment].clone()),
                     source: host.on_segment(segment).map(|a| a.address.addr()),
+                    entry: None,
                 }
             })
             .collect(),
@@ -170,6 +171,8 @@ fn collected(
         }),
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
         ipvs_connections: asked.ipvs_connections_of.map(|_| connections(lab)),
+        firewall: FirewallEvidence::default(),
+        listen_lines: Vec::new(),
     }
 }
 

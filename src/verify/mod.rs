@@ -16,6 +16,7 @@
 mod checks;
 mod describe;
 mod evidence;
+mod firewall;
 mod graph;
 mod ipvs;
 mod probes;
@@ -34,4 +35,4 @@ pub use checks::check;
 pub use describe::summary;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
 pub use probes::{Round, requests_for, rounds};
-pub use verdict::{Aspect, Check, CheckId, Count, Status, Verdict};
+pub use verdict::{Aspect, Check, CheckId, Count, Elsewhere, Status, Verdict};
