@@ -48,6 +48,11 @@ pub enum Request {
     Fetch(Fetch),
     /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
     Script(Script),
+    /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 /// See [`Request::Apply`].
@@ -153,6 +158,10 @@ pub enum Reply {
         code: Option<i32>,
         /// The end of what it wrote on standard error, without the line end.
         complaint: String,
+    /// Answer to [`Request::Announce`].
+    Announced {
+        /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
+        interfaces: u32,
     },
     /// The request as a whole could not be served.
     Failed(AgentError),

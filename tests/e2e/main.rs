@@ -7,6 +7,7 @@
 mod labs;
 mod machines;
 mod stage;
+mod starting;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(starting::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))
