@@ -158,6 +158,7 @@ pub enum Reply {
         code: Option<i32>,
         /// The end of what it wrote on standard error, without the line end.
         complaint: String,
+    },
     /// Answer to [`Request::Announce`].
     Announced {
         /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
