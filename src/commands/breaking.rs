@@ -131,6 +131,8 @@ impl Break {
                     "layer": fault.kind.layer.word(),
                     "effect": fault.kind.effect.words(),
                     "symptom": fault.kind.symptom,
+                    "setting": fault.damage.setting,
+                    "cause": fault.damage.cause,
                 })
             });
             return Answer::document(

@@ -65,7 +65,10 @@ pub(super) fn mac(lab: &Lab, host: &Host, segment: usize) -> String {
 fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
     let weights = weights(lab);
     let deal: Vec<usize> = match law(lab.service(), &weights) {
-        Law::Cycle(shares) => shares
+        Law::Chance => (0..weights.len())
+            .flat_map(|at| std::iter::repeat_n(at, weights[at].into()))
+            .collect(),
+        Law::Cycle(shares) | Law::Level(shares) => shares
             .iter()
             .enumerate()
             .flat_map(|(at, share)| std::iter::repeat_n(at, *share as usize))

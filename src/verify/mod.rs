@@ -19,6 +19,7 @@ mod evidence;
 mod firewall;
 mod graph;
 mod ipvs;
+mod level;
 mod probes;
 mod schedule;
 mod verdict;
