@@ -28,14 +28,18 @@ const LOOKS: usize = 20;
 
 /// A lab with these weights, `web1` first.
 fn topology(mode: &str, scheduler: &str, weights: &[u16]) -> String {
-    let (vip, dip, network) = match mode {
-        "nat" => ("192.168.4.5/24", "192.168.2.5/24", "192.168.2"),
-        _ => ("192.168.4.15/24", "192.168.4.5/24", "192.168.4"),
+    let (vip, director, network) = match mode {
+        "nat" => (
+            "192.168.4.5/24",
+            "dip: 192.168.2.5/24, vip_interface: eth0, interface: eth1",
+            "192.168.2",
+        ),
+        _ => ("192.168.4.15/24", "dip: 192.168.4.5/24", "192.168.4"),
     };
     let mut text = format!(
         "lab: healthy\nmode: {mode}\n\
          service: {{ vip: {vip}, port: 80, protocol: tcp, scheduler: {scheduler} }}\n\
-         client: {{ cip: 192.168.4.10/24 }}\ndirector: {{ dip: {dip} }}\nreal_servers:\n"
+         client: {{ cip: 192.168.4.10/24 }}\ndirector: {{ {director} }}\nreal_servers:\n"
     );
     for (at, weight) in weights.iter().enumerate() {
         let _ = writeln!(

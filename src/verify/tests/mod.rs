@@ -3,6 +3,7 @@
 mod absence;
 mod document;
 mod faults;
+mod fixes;
 
 use super::check;
 use super::evidence::Evidence;
