@@ -87,7 +87,8 @@ impl Break {
                 "the exercise may be set in part: `lvslab repair {}` takes it back",
                 lab.name()
             ));
-            exercise::run(&mut deployment, &fault.host, fault.damage.inflict.clone()).await;
+            let script = [(fault.host.clone(), fault.damage.inflict.clone())];
+            exercise::run(&mut deployment, &script.into()).await;
         }
         self.answer(&lab, &fault, seed, &deployment)
     }

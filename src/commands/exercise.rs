@@ -3,6 +3,7 @@
 //! Kept in the lab's state directory, sealed so that looking into the directory does not give it away: its
 //! body is base64. Saved sandbox states keep theirs beside it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -196,7 +197,6 @@ fn kept_file(dirs: &Dirs, lab: &LabName, name: &str) -> PathBuf {
 /// Takes back on its host what no plan knows of, and lets every host forget what it has learnt of the others
 /// meanwhile. Whether that went well; what did not is among the deployment's troubles.
 pub async fn take_back(deployment: &mut Deployment<'_>, lab: &Lab, exercise: &Exercise) -> bool {
-    let mut lines = exercise.undo.clone();
     let mut networks: Vec<_> = lab
         .hosts()
         .iter()
@@ -205,60 +205,65 @@ pub async fn take_back(deployment: &mut Deployment<'_>, lab: &Lab, exercise: &Ex
         .collect();
     networks.sort();
     networks.dedup();
-    lines.extend(
-        networks
-            .iter()
-            .map(|network| format!("ip neighbour flush to {network} 2> /dev/null || true")),
-    );
-    let elsewhere = lines[exercise.undo.len()..].to_vec();
-    let mut well = run(deployment, &exercise.host, lines).await;
-    for host in lab.hosts() {
-        if host.name != exercise.host && !deployment.in_trouble(&host.name) {
-            well &= run(deployment, &host.name, elsewhere.clone()).await;
-        }
-    }
-    well
+    let forget = networks
+        .iter()
+        .map(|network| format!("ip neighbour flush to {network} 2> /dev/null || true"));
+    let forget: Vec<String> = forget.collect();
+    let scripts = lab
+        .hosts()
+        .iter()
+        .map(|host| {
+            let own = (host.name == exercise.host).then_some(&exercise.undo);
+            let lines = own.into_iter().flatten().chain(&forget).cloned();
+            (host.name.clone(), lines.collect())
+        })
+        .collect();
+    let before = deployment.troubles.len();
+    run(deployment, &scripts).await;
+    deployment.troubles.len() == before && !deployment.in_trouble(&exercise.host)
 }
 
-/// Runs `lines` on `host`. Whether it ended well; if not, why is among the deployment's troubles.
-pub async fn run(deployment: &mut Deployment<'_>, host: &HostName, lines: Vec<String>) -> bool {
-    let request = Request::Script(Script {
-        run: run_id(),
-        lines,
-        seconds: SECONDS,
-    });
-    let ask = |asked: &HostName| (asked == host).then(|| vec![request.clone()]);
-    let replies = deployment.ask_ready(ask).await;
-    match replies.get(host).and_then(|replies| replies.last()) {
-        Some(Reply::Ran { code: Some(0), .. }) => true,
-        Some(Reply::Ran { code, complaint }) => {
-            let how = match code {
-                Some(code) => format!("the shell ended with {code}"),
-                None => "the shell did not end by itself".to_owned(),
+/// Runs each host's lines on it, all hosts at once. What does not end well is among the deployment's troubles.
+pub async fn run(deployment: &mut Deployment<'_>, scripts: &BTreeMap<HostName, Vec<String>>) {
+    let replies = deployment
+        .ask_ready(|host| {
+            let script = Script {
+                run: run_id(),
+                lines: scripts.get(host)?.clone(),
+                seconds: SECONDS,
             };
-            deployment.troubles.push(Trouble {
-                host: host.clone(),
-                resource: Some("exercise".to_owned()),
-                cause: if complaint.is_empty() {
-                    how
-                } else {
-                    format!("{how}: {complaint}")
-                },
-                tried: None,
-                next: Some(format!(
-                    "`lvslab ssh {host}` and look, or `lvslab up` the lab again"
-                )),
-                status: Status::HostFailed,
-            });
-            false
+            Some(vec![Request::Script(script)])
+        })
+        .await;
+    for (host, replies) in replies {
+        match replies.last() {
+            Some(Reply::Ran { code: Some(0), .. }) => {}
+            Some(Reply::Ran { code, complaint }) => {
+                deployment.troubles.push(ended(&host, *code, complaint));
+            }
+            other => deployment.confused(&host, other),
         }
-        // Without a reply the trouble is noted already.
-        None => false,
-        other => {
-            let other = other.cloned();
-            deployment.confused(host, other.as_ref());
-            false
-        }
+    }
+}
+
+fn ended(host: &HostName, code: Option<i32>, complaint: &str) -> Trouble {
+    let how = match code {
+        Some(code) => format!("the shell ended with {code}"),
+        None => "the shell did not end by itself".to_owned(),
+    };
+    Trouble {
+        host: host.clone(),
+        resource: Some("exercise".to_owned()),
+        cause: if complaint.is_empty() {
+            how
+        } else {
+            format!("{how}: {complaint}")
+        },
+        tried: None,
+        next: Some(format!(
+            "`lvslab ssh {host}` and look, or `lvslab up` the lab again"
+        )),
+        status: Status::HostFailed,
     }
 }
 

@@ -78,11 +78,11 @@ fn listed(verdict: &Verdict, statuses: &[Status], open: &str) -> String {
         .checks
         .iter()
         .filter(|check| statuses.contains(&check.status))
-        .map(|check| item(check, open))
+        .map(|check| item(verdict, check, open))
         .collect()
 }
 
-fn item(check: &Check, open: &str) -> String {
+fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
     let (class, word) = match check.status {
         Status::Pass => ("pass", "passed"),
         Status::Fail if check.aspect == Aspect::AfterReboot => {
@@ -90,6 +90,7 @@ fn item(check: &Check, open: &str) -> String {
         }
         Status::Fail => ("fail", "broken"),
         Status::Blocked => ("blocked", "blocked"),
+        Status::Error if verdict.unreachable.contains(&check.host) => ("error", "unreachable"),
         Status::Error => ("error", "not judged"),
     };
     let mut out = format!(

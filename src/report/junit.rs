@@ -55,7 +55,8 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
             return;
         }
         Status::Fail => "failure",
-        Status::Error => "error",
+        Status::Error if verdict.unreachable.contains(&check.host) => "error type=\"unreachable\"",
+        Status::Error => "error type=\"not judged\"",
         Status::Blocked => {
             let causes: Vec<_> = check.blocked_by.iter().map(ToString::to_string).collect();
             let message = format!("blocked by {}", causes.join(", "));
@@ -70,9 +71,10 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
     let message = format!("{}: {}", check.summary, check.observed);
     let _ = writeln!(
         out,
-        "><{element} message=\"{}\">{}</{element}></testcase>",
+        "><{element} message=\"{}\">{}</{}></testcase>",
         attribute(&message),
-        text(&details(check))
+        text(&details(check)),
+        element.split(' ').next().unwrap_or(element)
     );
 }
 

@@ -143,7 +143,8 @@ impl Draft {
 
     /// What stays wrong here for a while after the cause is mended, and the commands that end it.
     fn leaves(mut self, commands: impl IntoIterator<Item = String>) -> Self {
-        self.finding.leaves = Some(commands.into_iter().collect());
+        let commands: Vec<String> = commands.into_iter().collect();
+        self.finding.leaves = (!commands.is_empty()).then_some(commands);
         self
     }
 
