@@ -15,6 +15,7 @@ use super::machine::Machine;
 use super::protocol::{AgentError, Reply, Request, VERSION};
 use super::revert::{Revert, revert};
 use super::root::Root;
+use super::script::script;
 use super::ssh_connection::SshConnection;
 
 /// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
@@ -115,6 +116,7 @@ impl<W: Write> Session<W> {
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
             }),
+            Request::Script(request) => script(&root, &request),
             // A courtesy to the neighbours: what comes of it is seen by verification.
             Request::Announce { address } => Ok(Reply::Announced {
                 interfaces: announce(machine, address).unwrap_or_else(|error| {

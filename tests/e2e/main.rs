@@ -4,6 +4,8 @@
 //! saves it, and starts every further test from the saved lab. Where the sandbox cannot be had every test
 //! fails: none is skipped.
 
+mod faults;
+mod healthy;
 mod labs;
 mod machines;
 mod stage;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(faults::TESTS)
+        .chain(healthy::TESTS)
         .chain(starting::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);

@@ -3,6 +3,7 @@
 mod absence;
 mod document;
 mod faults;
+mod fixes;
 mod wire;
 
 use super::check;
