@@ -20,6 +20,7 @@
 
 mod action;
 mod arguments;
+mod column;
 mod connections;
 mod endpoint;
 mod failure;
@@ -32,6 +33,7 @@ mod options;
 mod order;
 mod restore;
 mod rules;
+mod saved_line;
 mod values;
 mod words;
 
@@ -129,7 +131,7 @@ fn run(program: &str, words: &[&str], input: &mut dyn Read) -> Result<String, Fa
         Action::List(listing, format) => list(listing, format, &names),
         Action::Save { numeric } => {
             let table = open()?.table().map_err(|error| list_failure(&error))?;
-            Ok(list::saved(table, numeric, &names))
+            Ok(list::saved(&table, numeric, &names))
         }
         Action::Restore { keep_going } => {
             let ipvs = open()?;
@@ -180,10 +182,10 @@ fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failu
         Listing::Everything => {
             let info = ipvs.info().map_err(failed)?;
             let table = ipvs.table().map_err(failed)?;
-            Ok(list::everything(&info, table, format, names))
+            Ok(list::everything(&info, &table, format, names))
         }
         Listing::Service(key) => match ipvs.service(key).map_err(failed)? {
-            Some(status) => Ok(list::one(status, format, names)),
+            Some(status) => Ok(list::one(&status, format, names)),
             None => Err(Failure {
                 message: "No such service".to_owned(),
                 status: 1,

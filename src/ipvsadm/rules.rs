@@ -5,10 +5,12 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use super::action::{Action, understand};
+use super::column;
 use super::endpoint::{self, Style};
 use super::failure::Failure;
-use super::list::scheduler_flags;
+use super::list::{has_scheduler_flags, scheduler_flags};
 use super::names::Names;
+use super::saved_line;
 use crate::ipvs::{
     Command, Desired, Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport,
     TunnelKind,
@@ -102,6 +104,11 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
     let mut words = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_number = index + 1;
+        if let Some(command) = saved_line::command(line) {
+            rules.commands.push(command);
+            rules.lines.push(line_number);
+            continue;
+        }
         words.clear();
         words.extend(
             line.split([' ', '\t', '\r'])
@@ -124,7 +131,8 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
     Ok(rules)
 }
 
-fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
+/// The command of one rule's words.
+pub(super) fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
     match understand("ipvsadm", words, names)? {
         Action::Change(command) => Ok(command),
         Action::EditServiceKeepingScheduler(_) => Err(Failure::usage(
@@ -189,7 +197,8 @@ fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>) {
 pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_>) {
     out.push_str("-A ");
     write_key(out, service.key, style);
-    let _ = write!(out, " -s {}", service.scheduler);
+    out.push_str(" -s ");
+    out.push_str(&service.scheduler);
     if let Some(seconds) = service.persistence {
         let _ = write!(out, " -p {seconds}");
         let _ = match service.granularity {
@@ -204,6 +213,10 @@ pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_
     if service.flags & Service::ONE_PACKET != 0 {
         out.push_str(" -o");
     }
+    if !has_scheduler_flags(service) {
+        out.push('\n');
+        return;
+    }
     let mut flags = scheduler_flags(service);
     // sh and mh have no name for the third one, and the general name is good for any scheduler.
     if service.flags & Service::SCHEDULER_FLAG_3 != 0 && !flags.contains("flag-3") {
@@ -213,10 +226,7 @@ pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_
             ",flag-3"
         });
     }
-    if !flags.is_empty() {
-        let _ = write!(out, " -b {flags}");
-    }
-    out.push('\n');
+    let _ = writeln!(out, " -b {flags}");
 }
 
 /// The `-a` line.
@@ -235,18 +245,22 @@ pub(super) fn write_destination(
     };
     endpoint::write(out, destination.address, destination.port, transport, style);
     let method = match destination.forwarding {
-        Forwarding::Masquerade => "-m",
-        Forwarding::Tunnel => "-i",
+        Forwarding::Masquerade => " -m -w ",
+        Forwarding::Tunnel => " -i -w ",
         // The kernel finds out by itself that a destination is the director.
-        Forwarding::Local | Forwarding::Route => "-g",
-        Forwarding::Bypass => "(null)",
+        Forwarding::Local | Forwarding::Route => " -g -w ",
+        Forwarding::Bypass => " (null) -w ",
     };
-    let _ = write!(out, " {method} -w {}", destination.weight as i32);
-    if destination.upper_threshold != 0 {
-        let _ = write!(out, " -x {}", destination.upper_threshold);
-    }
-    if destination.lower_threshold != 0 {
-        let _ = write!(out, " -y {}", destination.lower_threshold);
+    out.push_str(method);
+    column::number(out, destination.weight.into());
+    for (option, threshold) in [
+        (" -x ", destination.upper_threshold),
+        (" -y ", destination.lower_threshold),
+    ] {
+        if threshold != 0 {
+            out.push_str(option);
+            column::number(out, threshold.into());
+        }
     }
     if destination.forwarding == Forwarding::Tunnel {
         let checksum = match destination.tunnel_flags {

@@ -4,6 +4,9 @@
 //! saves it, and starts every further test from the saved lab. Where the sandbox cannot be had every test
 //! fails: none is skipped.
 
+mod ipvs;
+#[path = "../ipvs_guest/mod.rs"]
+mod ipvs_guest;
 mod labs;
 mod machines;
 mod stage;
@@ -16,6 +19,9 @@ use libtest_mimic::{Arguments, Trial};
 use stage::{Check, Stage};
 
 fn main() -> ExitCode {
+    if let Some(ended) = ipvs_guest::asked() {
+        return ended;
+    }
     let mut arguments = Arguments::from_args();
     // The sandbox's emulated processors are the limit, not this process.
     arguments.test_threads.get_or_insert(1);
@@ -30,6 +36,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(ipvs::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))
