@@ -83,6 +83,21 @@ pub(super) fn command(program: &str) -> Command {
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
+    let output = run_until(command, input, limits, || false)?;
+    Ok(output.expect("only `enough` ends it without output"))
+}
+
+/// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
+/// the program goes on to its end by itself.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn run_until(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    enough: impl Fn() -> bool,
+) -> io::Result<Option<Output>> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
     (&stdin).rewind()?;
@@ -107,24 +122,33 @@ pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Re
             child.wait()?;
             break None;
         }
+        if enough() {
+            return Ok(None);
+        }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     };
-    Ok(Output {
+    Ok(Some(Output {
         status,
         stdout: content(&mut stdout, limits.output_bytes)?,
         stderr: content(&mut stderr, limits.output_bytes)?,
-    })
+    }))
 }
 
 /// Runs it and takes anything but success as an error that quotes its last words.
 pub(super) fn succeed(command: &mut Command, limits: Limits) -> Result<Output, ResourceError> {
     let name = describe(command);
     let output = run(command, b"", limits).map_err(|error| cannot_run(&name, &error))?;
+    success(&name, &output, limits)?;
+    Ok(output)
+}
+
+/// Takes anything but success as an error that quotes the program's last words.
+pub(super) fn success(name: &str, output: &Output, limits: Limits) -> Result<(), ResourceError> {
     if output.status.is_some_and(|status| status.success()) {
-        Ok(output)
+        Ok(())
     } else {
-        Err(unsuccessful(&name, &output, limits))
+        Err(unsuccessful(name, output, limits))
     }
 }
 
@@ -223,6 +247,24 @@ mod tests {
         assert!(output.status.unwrap().success());
         assert_eq!(output.stdout, b"in\n");
         assert_eq!(output.stderr, b"oops\n");
+    }
+
+    #[test]
+    fn a_program_that_has_done_enough_is_left_to_end_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let done = directory.path().join("done");
+        let end = directory.path().join("end");
+        let script = format!(
+            "touch '{}'; while ! [ -e '{}' ]; do sleep 0.01; done",
+            done.display(),
+            end.display()
+        );
+        let limits = Limits::seconds(60);
+        let output = run_until(&mut shell(&script), b"", limits, || done.exists()).unwrap();
+        assert!(output.is_none());
+        std::fs::write(end, "").unwrap();
+        let output = run_until(&mut shell("exit 3"), b"", limits, || false).unwrap();
+        assert_eq!(output.unwrap().status.unwrap().code(), Some(3));
     }
 
     #[test]

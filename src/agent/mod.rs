@@ -2,6 +2,7 @@
 //!
 //! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
 
+mod announce;
 mod apply;
 pub mod boot;
 mod clock;

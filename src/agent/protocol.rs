@@ -46,6 +46,11 @@ pub enum Request {
     Collect(Collect),
     /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
     Fetch(Fetch),
+    /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 /// See [`Request::Apply`].
@@ -127,6 +132,11 @@ pub enum Reply {
     Fetched {
         /// In order of the requests; shorter when the total time ran out.
         responses: Vec<Response>,
+    },
+    /// Answer to [`Request::Announce`].
+    Announced {
+        /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
+        interfaces: u32,
     },
     /// The request as a whole could not be served.
     Failed(AgentError),

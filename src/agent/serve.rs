@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::announce::announce;
 use super::apply::apply;
 use super::error::{because, host};
 use super::evidence::collect;
@@ -106,6 +107,13 @@ impl<W: Write> Session<W> {
             Request::Collect(request) => Ok(Reply::Evidence(Box::new(collect(machine, &request)?))),
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
+            }),
+            // A courtesy to the neighbours: what comes of it is seen by verification.
+            Request::Announce { address } => Ok(Reply::Announced {
+                interfaces: announce(machine, address).unwrap_or_else(|error| {
+                    eprintln!("lvslab agent: {error}");
+                    0
+                }),
             }),
         }
     }

@@ -183,7 +183,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Conversation<R, W> {
 /// Longest time without a sign of life while `request` is being served.
 fn longest_silence(request: &Request) -> Duration {
     let seconds = match request {
-        Request::Facts { .. } | Request::Observe { .. } | Request::Collect(_) => 60,
+        Request::Facts { .. }
+        | Request::Observe { .. }
+        | Request::Collect(_)
+        | Request::Announce { .. } => 60,
         // One resource is the unit of progress here, and a package from a slow mirror is one resource.
         Request::Apply(_) | Request::Revert { .. } => 15 * 60,
         Request::Fetch(fetch) => u64::from(fetch.total_seconds) + 30,

@@ -111,9 +111,9 @@ impl Bench {
 
     /// Ends connections that the program keeps for its next run.
     pub fn close_connections(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.path("run/lvslab").join(self.lab))?.flatten() {
+        let sockets = self.path("run/lvslab").join(self.lab).join("ssh");
+        for entry in fs::read_dir(sockets)?.flatten() {
             if entry.file_type()?.is_socket() {
-                // The sandbox's own sockets are here too; ssh says no to them and nothing happens.
                 Command::new("ssh")
                     .arg("-S")
                     .arg(entry.path())

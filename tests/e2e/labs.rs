@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
         reboot_each(&stage.deployed("nat")?)
     }),
     ("dr_arp_ignore_lost_is_named_and_repaired", dr_broken),
+    ("up_corrects_a_client_that_learnt_a_wrong_mac", wrong_mac),
     ("nat_default_route_lost_is_named_and_repaired", nat_broken),
     ("verify_json_is_one_document_of_its_schema", verify_json),
     ("exec_passes_arguments_input_and_exit_code", exec),
@@ -152,6 +153,27 @@ fn dr_broken(stage: &Stage) -> Check {
     }
     lab.up().exit(0)?.says("1 changed")?;
     lab.verify().exit(0)?;
+    Ok(())
+}
+
+/// As a client has it after a real server without arp_ignore has answered for the VIP.
+fn wrong_mac(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    let mac = lab.exec("web2", &["cat", "/sys/class/net/eth0/address"]);
+    let wrong = [
+        "ip",
+        "neigh",
+        "replace",
+        "192.168.4.15",
+        "dev",
+        "eth0",
+        "nud",
+        "reachable",
+        "lladdr",
+    ];
+    lab.exec("client", &[&wrong[..], &[mac.exit(0)?.out.trim()]].concat())
+        .exit(0)?;
+    lab.up().exit(0)?.says("no changes")?;
     Ok(())
 }
 

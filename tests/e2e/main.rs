@@ -10,6 +10,7 @@ mod ipvs_guest;
 mod labs;
 mod machines;
 mod stage;
+mod starting;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(starting::TESTS)
         .chain(ipvs::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);

@@ -1,7 +1,7 @@
 //! Services of a host without systemd: init scripts and the links of `/etc/rc?.d`.
 //!
-//! Looking starts no process while the service runs: a pid file and `/proc` tell. Only where they do not
-//! is the script itself asked.
+//! Looking starts no process where pid files and `/proc` tell; only where they do not is the script itself
+//! asked.
 
 use std::fs;
 use std::io;
@@ -19,6 +19,9 @@ use crate::resource::ServiceState;
 /// Runlevel of a normal boot (Debian's default; chkconfig's scripts start in it, too).
 const RUNLEVEL: char = '2';
 
+/// The web servers of Debian-like and RHEL-like systems.
+const CALLED_LIKE_THEIR_SERVICE: [&str; 2] = ["apache2", "httpd"];
+
 pub(super) fn observe(root: &Root, name: &str) -> Result<Option<ServiceState>, ResourceError> {
     if !script(root, name).is_file() {
         return Ok(None);
@@ -26,21 +29,26 @@ pub(super) fn observe(root: &Root, name: &str) -> Result<Option<ServiceState>, R
     let enabled = links(root, name)
         .iter()
         .any(|link| link.level == RUNLEVEL && link.starts);
-    let running = pid_files(name)
-        .iter()
-        .any(|file| processes::pid_file_holds(root, file, name))
-        || script_says_running(root, name)?;
+    let running =
+        pid_file_holds(root, name) || (may_run(root, name) && script_says_running(root, name)?);
     Ok(Some(ServiceState { running, enabled }))
 }
 
 /// Runs `start`, `stop` or `restart` of the script the way service(8) does: from `/` and with nothing of
 /// our environment.
+///
+/// A start has succeeded when the daemon runs: scripts go on to look for it themselves, once a second, and
+/// are not waited for.
 pub(super) fn act(root: &Root, name: &str, verb: &str) -> Result<(), ResourceError> {
-    succeed(
-        &mut as_service(root, name, verb),
-        Limits::seconds(SCRIPT_SECONDS),
-    )
-    .map(|_| ())
+    let limits = Limits::seconds(SCRIPT_SECONDS);
+    let mut script = as_service(root, name, verb);
+    let shown = command::describe(&script);
+    let started = || verb == "start" && pid_file_holds(root, name);
+    match command::run_until(&mut script, b"", limits, started) {
+        Ok(None) => Ok(()),
+        Ok(Some(output)) => command::success(&shown, &output, limits),
+        Err(error) => Err(cannot_run(&shown, &error)),
+    }
 }
 
 /// Has it started at boot, or not.
@@ -83,6 +91,18 @@ fn as_service(root: &Root, name: &str, verb: &str) -> Command {
         .env("TERM", "dumb")
         .current_dir("/");
     script
+}
+
+fn pid_file_holds(root: &Root, name: &str) -> bool {
+    pid_files(name)
+        .iter()
+        .any(|file| processes::pid_file_holds(root, file, name))
+}
+
+/// Whether there is a reason to ask the script: none where a daemon that is called like its service is not
+/// among the processes.
+fn may_run(root: &Root, name: &str) -> bool {
+    !CALLED_LIKE_THEIR_SERVICE.contains(&name) || !processes::running(root, &[name]).is_empty()
 }
 
 /// Where daemons leave their process number.
@@ -215,23 +235,23 @@ esac
         let directory = tempfile::tempdir().unwrap();
         let root = Root::at(directory.path());
         fs::create_dir_all(root.join("/etc/init.d")).unwrap();
-        fs::write(script(&root, "httpd"), SCRIPT).unwrap();
-        fs::set_permissions(script(&root, "httpd"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(script(&root, "webd"), SCRIPT).unwrap();
+        fs::set_permissions(script(&root, "webd"), fs::Permissions::from_mode(0o755)).unwrap();
         for link in links {
             let path = root.join("/etc").join(link);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            symlink("../init.d/httpd", path).unwrap();
+            symlink("../init.d/webd", path).unwrap();
         }
         (directory, root)
     }
 
     fn state(root: &Root) -> (bool, bool) {
-        let state = observe(root, "httpd").unwrap().unwrap();
+        let state = observe(root, "webd").unwrap().unwrap();
         (state.running, state.enabled)
     }
 
     fn names(root: &Root) -> Vec<String> {
-        links(root, "httpd")
+        links(root, "webd")
             .iter()
             .map(|l| {
                 l.path
@@ -244,61 +264,69 @@ esac
     }
 
     #[test]
+    fn a_web_server_that_is_not_among_the_processes_does_not_run_whatever_its_script_says() {
+        let (_directory, root) = root(&[]);
+        fs::write(script(&root, "apache2"), "#!/bin/sh\nexit 0\n").unwrap();
+        let state = observe(&root, "apache2").unwrap().unwrap();
+        assert!(!state.running);
+    }
+
+    #[test]
     fn the_script_is_asked_and_obeyed() {
         let (_directory, root) = root(&[]);
         assert_eq!(state(&root), (false, false));
-        act(&root, "httpd", "start").unwrap();
+        act(&root, "webd", "start").unwrap();
         assert_eq!(state(&root), (true, false));
-        act(&root, "httpd", "stop").unwrap();
+        act(&root, "webd", "stop").unwrap();
         assert_eq!(state(&root), (false, false));
         assert_eq!(observe(&root, "nginx").unwrap(), None);
-        let error = act(&root, "httpd", "dance").unwrap_err();
-        assert_eq!(error.cause, "`httpd dance` ended with 2: no such action");
+        let error = act(&root, "webd", "dance").unwrap_err();
+        assert_eq!(error.cause, "`webd dance` ended with 2: no such action");
     }
 
     #[test]
     fn a_live_pid_file_needs_no_script() {
         let (_directory, root) = root(&[]);
         // A script that would say otherwise.
-        fs::write(script(&root, "httpd"), "#!/bin/sh\nexit 3\n").unwrap();
-        fs::create_dir_all(root.join("/run/httpd")).unwrap();
+        fs::write(script(&root, "webd"), "#!/bin/sh\nexit 3\n").unwrap();
+        fs::create_dir_all(root.join("/run/webd")).unwrap();
         fs::create_dir_all(root.join("/proc/77")).unwrap();
-        fs::write(root.join("/run/httpd/httpd.pid"), "77\n").unwrap();
-        fs::write(root.join("/proc/77/stat"), "77 (httpd) S 1\n").unwrap();
+        fs::write(root.join("/run/webd/webd.pid"), "77\n").unwrap();
+        fs::write(root.join("/proc/77/stat"), "77 (webd) S 1\n").unwrap();
         assert_eq!(state(&root), (true, false));
     }
 
     #[test]
     fn toggling_renames_the_links_of_normal_runlevels_and_back() {
         let before = [
-            "rc0.d/K01httpd",
-            "rc2.d/K02httpd",
-            "rc3.d/K02httpd",
-            "rc6.d/K01httpd",
+            "rc0.d/K01webd",
+            "rc2.d/K02webd",
+            "rc3.d/K02webd",
+            "rc6.d/K01webd",
         ];
         let (_directory, root) = root(&before);
-        let there = links(&root, "httpd");
-        toggle(&root, "httpd", true, &there).unwrap();
+        let there = links(&root, "webd");
+        toggle(&root, "webd", true, &there).unwrap();
         assert_eq!(
             names(&root),
             [
-                "rc0.d/K01httpd",
-                "rc2.d/S02httpd",
-                "rc3.d/S02httpd",
-                "rc6.d/K01httpd"
+                "rc0.d/K01webd",
+                "rc2.d/S02webd",
+                "rc3.d/S02webd",
+                "rc6.d/K01webd"
             ]
         );
         assert_eq!(state(&root), (false, true));
-        toggle(&root, "httpd", false, &links(&root, "httpd")).unwrap();
+        toggle(&root, "webd", false, &links(&root, "webd")).unwrap();
         assert_eq!(names(&root), before);
     }
 
     #[test]
     fn links_of_other_services_are_not_taken_for_its_own() {
-        let (_directory, root) = root(&["rc2.d/S01httpd"]);
-        for other in ["S01httpd2", "S01xhttpd", "Sxxhttpd", "README"] {
+        let (_directory, root) = root(&["rc2.d/S01webd"]);
+        for other in ["S01webd2", "S01xwebd", "Sxxwebd", "README"] {
             fs::write(root.join("/etc/rc2.d").join(other), "").unwrap();
         }
-        assert_eq!(names(&root), ["rc2.d/S01httpd"]);
+        assert_eq!(names(&root), ["rc2.d/S01webd"]);
     }
 }

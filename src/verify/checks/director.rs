@@ -128,11 +128,12 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
 
 /// Packets of answers the director passed on for this service.
 ///
-/// The live counters are those of all services together, so where another one translates, too, the
-/// service's own are taken, which the kernel brings up to date every two seconds.
+/// The live counters are those of all services together. Under direct routing, where there must be none,
+/// another service that translates would be blamed on this one, so its own are taken then, which the kernel
+/// brings up to date every two seconds only.
 fn outgoing(view: View<'_>, director: &HostName) -> Seen<u64> {
     let after = view.after(director)?;
-    if !translates_for_others(view, after) {
+    if view.lab().mode() == Mode::Nat || !translates_for_others(view, after) {
         return delta(view, director, |counters| counters.packets_out);
     }
     let own = |found: &HostEvidence| {

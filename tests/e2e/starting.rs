@@ -1,0 +1,101 @@
+//! Starting the sandbox when not everything is as it should be, and what the README says to type.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::Test;
+use crate::stage::{Check, Stage, equal, processes_naming, topology};
+
+pub const TESTS: &[Test] = &[
+    ("two_starts_at_once_make_one_machine", two_starts),
+    ("a_damaged_base_state_is_replaced", damaged_base_state),
+    ("the_readme_s_commands_work_as_printed", readme),
+];
+
+fn two_starts(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let arguments = ["sandbox", "start", &topology("dr"), "--yes"];
+    let other = stage
+        .command()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    stage.lvslab(&arguments).exit(0)?;
+    let other = other
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
+    equal("exit of the other start", &other.status.code(), &Some(0))?;
+    let machines = processes_naming(&stage.path("").to_string_lossy())
+        .into_iter()
+        .filter(|line| line.contains("qemu-system"))
+        .count();
+    equal("machines", &machines, &1)?;
+    stage
+        .lvslab(&["sandbox", "stop", "--lab", "dr"])
+        .exit(0)
+        .map(drop)
+}
+
+fn damaged_base_state(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let start = || {
+        stage
+            .lvslab(&["sandbox", "start", &topology("dr"), "--yes"])
+            .exit(0)
+    };
+    let stop = || stage.lvslab(&["sandbox", "stop", "--lab", "dr"]).exit(0);
+    start()?;
+    stop()?;
+    let mut damaged = 0;
+    for entry in fs::read_dir(stage.path("cache/lvslab/base"))
+        .map_err(|error| error.to_string())?
+        .flatten()
+    {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(entry.path())
+            .map_err(|error| error.to_string())?;
+        let half = file.metadata().map_err(|error| error.to_string())?.len() / 2;
+        file.set_len(half).map_err(|error| error.to_string())?;
+        damaged += 1;
+    }
+    if damaged == 0 {
+        return Err("there is no base state to damage".to_owned());
+    }
+    start()?.says("booted")?;
+    stop()?;
+    start()?.says("restored")?;
+    stop().map(drop)
+}
+
+/// Every `lvslab …` line of the README's shell blocks, in their order, on the lab they speak of.
+fn readme(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    let text = fs::read_to_string("README.md").map_err(|error| error.to_string())?;
+    let mut inside = false;
+    let mut ran = 0;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+            continue;
+        }
+        let command = line.split('#').next().unwrap_or_default();
+        let words: Vec<&str> = command.split_whitespace().collect();
+        // The classroom's machines are the reader's; tests of inventories have their own.
+        if !inside || words.first() != Some(&"lvslab") || words.contains(&"classroom.yaml") {
+            continue;
+        }
+        stage.lvslab(&words[1..]).exit(0)?;
+        if words[1] == "down" {
+            lab.up().exit(0)?;
+        }
+        ran += 1;
+    }
+    if ran < 10 {
+        return Err(format!("only {ran} commands were found in the README"));
+    }
+    Ok(())
+}
