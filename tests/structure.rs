@@ -30,6 +30,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "agent",
             "cli",
+            "ipvs",
+            "ipvsadm",
             "model",
             "orchestrate",
             "plan",

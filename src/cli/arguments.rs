@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, down, exec, explain, man, plan, sandbox, ssh, up, verify};
+use crate::commands::{
+    completions, down, exec, explain, ipvs, man, plan, sandbox, ssh, up, verify,
+};
 
 use super::exit;
 
@@ -29,6 +31,7 @@ pub enum Verb {
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Sandbox(sandbox::Sandbox),
+    Ipvs(ipvs::Ipvs),
     Completions(completions::Completions),
     Man(man::Man),
     /// Serve the controller on standard input and output; started by it, over SSH
@@ -56,6 +59,7 @@ impl Verb {
             Self::Verify(verb) => verb.json,
             Self::Down(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
+            Self::Ipvs(verb) => verb.json(),
             _ => false,
         }
     }

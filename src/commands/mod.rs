@@ -7,6 +7,7 @@ pub mod completions;
 pub mod down;
 pub mod exec;
 pub mod explain;
+pub mod ipvs;
 pub mod man;
 pub mod plan;
 pub mod sandbox;

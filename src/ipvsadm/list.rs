@@ -7,7 +7,7 @@ use super::column;
 use super::endpoint::{self, Style};
 use super::names::Names;
 use super::order;
-use super::rules::{write_destination, write_service};
+use super::written::{write_destination, write_service};
 use crate::ipvs::{
     Counters, Daemon, Destination, DestinationStatus, Family, Forwarding, Granularity, Info,
     Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport, TunnelKind,

@@ -182,7 +182,8 @@ mod tests {
     use super::*;
     use crate::ipvs::test_strategies::{destination, service};
     use crate::ipvsadm::names::Names;
-    use crate::ipvsadm::rules::{rule, save_format};
+    use crate::ipvsadm::rules::rule;
+    use crate::ipvsadm::written::save_format;
     use proptest::prelude::*;
 
     /// What a command line that may say anything makes of it.
