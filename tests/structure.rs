@@ -40,6 +40,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent",
             "cli",
             "fault",
+            "ipvs",
+            "ipvsadm",
             "model",
             "orchestrate",
             "plan",

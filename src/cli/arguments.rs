@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    breaking, completions, down, exec, explain, hint, man, plan, repair, sandbox, ssh, trace, up,
-    verify,
+    breaking, completions, down, exec, explain, hint, ipvs, man, plan, repair, sandbox, ssh, trace,
+    up, verify,
 };
 
 use super::exit;
@@ -36,6 +36,7 @@ pub enum Verb {
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Sandbox(sandbox::Sandbox),
+    Ipvs(ipvs::Ipvs),
     Completions(completions::Completions),
     Man(man::Man),
     /// Serve the controller on standard input and output; started by it, over SSH
@@ -67,6 +68,7 @@ impl Verb {
             Self::Hint(verb) => verb.json,
             Self::Repair(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
+            Self::Ipvs(verb) => verb.json(),
             _ => false,
         }
     }

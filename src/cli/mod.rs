@@ -134,6 +134,7 @@ async fn perform(verb: Verb, context: &Context) -> Result<Answer, CommandError> 
         Verb::Repair(verb) => verb.exec(context).await,
         Verb::Exec(verb) => verb.exec(context).await,
         Verb::Sandbox(verb) => verb.exec(context).await,
+        Verb::Ipvs(verb) => verb.exec(context).await,
         Verb::Completions(verb) => Ok(verb.exec(Arguments::command())),
         Verb::Man(verb) => verb.exec(Arguments::command()),
         Verb::Ssh(verb) => match verb.exec(context)? {},

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::fault::FaultError;
+use crate::ipvs::IpvsError;
+use crate::ipvsadm::RulesError;
 use crate::model::{HostName, LabName};
 use crate::orchestrate::HostError;
 use crate::sandbox::SandboxError;
@@ -99,6 +101,17 @@ pub enum CommandError {
         /// Lab.
         lab: LabName,
     },
+    /// Rules that cannot be read.
+    #[error("cannot read the rules of {file}")]
+    Rules {
+        /// File, or what stands for standard input.
+        file: String,
+        /// Which line, and why.
+        source: RulesError,
+    },
+    /// This machine's IPVS does not do it.
+    #[error(transparent)]
+    Ipvs(#[from] IpvsError),
     /// Sandbox commands are about labs in the sandbox.
     #[error("lab {lab} is on machines of its own, not in the sandbox")]
     NotInSandbox {
@@ -139,6 +152,14 @@ impl CommandError {
             Self::Evidence { .. } => Some(
                 "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
             ),
+            Self::Rules { .. } => Some(
+                "rules are lines as `ipvsadm -Sn` prints them, -A and -a; # starts a comment"
+                    .to_owned(),
+            ),
+            Self::Ipvs(IpvsError::NotPermitted) => {
+                Some("run it as root, on the director".to_owned())
+            }
+            Self::Ipvs(_) => None,
             Self::NothingUp => Some("`lvslab up topologies/dr.yaml` brings one up".to_owned()),
             Self::NotUp { .. } => Some("`lvslab up` with its topology brings it up".to_owned()),
             Self::WhichLab { .. } => Some("say which with --lab NAME".to_owned()),
@@ -170,6 +191,7 @@ impl CommandError {
         match self {
             Self::Topology(_)
             | Self::Evidence { .. }
+            | Self::Rules { .. }
             | Self::WhichLab { .. }
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }
@@ -188,7 +210,7 @@ impl CommandError {
                 | SandboxError::NoSuchSave { .. } => Status::Usage,
                 _ => Status::Internal,
             },
-            Self::Image(_) | Self::Local { .. } => Status::Internal,
+            Self::Image(_) | Self::Local { .. } | Self::Ipvs(_) => Status::Internal,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod down;
 pub mod exec;
 pub mod explain;
 pub mod hint;
+pub mod ipvs;
 pub mod man;
 pub mod plan;
 pub mod repair;

@@ -37,6 +37,7 @@ pub(super) fn plan(
         kernel::file(subject)?,
         web::files(subject)?,
         director::rules(subject)?,
+        director::drop_in(subject)?,
         boot::unit(subject)?,
         protection::steps(subject),
         kernel::settings(subject),

@@ -212,7 +212,7 @@ fn collected(
                 .collect())
         }),
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
-        ipvs_connections: asked.ipvs_connections_of.map(|_| connections(lab)),
+        ipvs_connections: None,
         firewall: FirewallEvidence::default(),
         listen_lines: Vec::new(),
     }

@@ -388,7 +388,7 @@ pub(super) fn replies_on(evidence: &Evidence, host: &HostName, port: u16) -> usi
         .captured
         .as_ref()
         .into_iter()
-        .flat_map(|c| segments(c));
+        .flat_map(segments);
     captured
         .filter(|sight| sight.segment.destination == client)
         .count()

@@ -6,6 +6,9 @@
 
 mod faults;
 mod healthy;
+mod ipvs;
+#[path = "../ipvs_guest/mod.rs"]
+mod ipvs_guest;
 mod labs;
 mod machines;
 mod stage;
@@ -19,6 +22,9 @@ use libtest_mimic::{Arguments, Trial};
 use stage::{Check, Stage};
 
 fn main() -> ExitCode {
+    if let Some(ended) = ipvs_guest::asked() {
+        return ended;
+    }
     let mut arguments = Arguments::from_args();
     // The sandbox's emulated processors are the limit, not this process.
     arguments.test_threads.get_or_insert(1);
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         .chain(faults::TESTS)
         .chain(healthy::TESTS)
         .chain(starting::TESTS)
+        .chain(ipvs::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))
