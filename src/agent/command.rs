@@ -79,15 +79,26 @@ pub(super) fn command(program: &str) -> Command {
     command
 }
 
+/// What is to become of a program that is still running.
+enum Next {
+    /// It goes on and is waited for.
+    Wait,
+    /// It goes on by itself.
+    Leave,
+    /// It is killed.
+    Kill,
+}
+
 /// Runs it to its end, or kills it and everything it started when a limit is reached.
 ///
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
-    run_until(command, input, limits, |_| false)
+    run_watched(command, input, limits, |_| false)
 }
 
-/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+/// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
+/// the program goes on to its end by itself.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -95,31 +106,40 @@ pub(super) fn run_until(
     command: &mut Command,
     input: &[u8],
     limits: Limits,
-    enough: impl Fn(&[u8]) -> bool,
-) -> io::Result<Output> {
-    let output = watch(command, input, limits, enough, || false)?;
-    Ok(output.expect("it is not left to itself"))
+    enough: impl Fn() -> bool,
+) -> io::Result<Option<Output>> {
+    supervise(command, input, limits, |_| {
+        Ok(if enough() { Next::Leave } else { Next::Wait })
+    })
 }
 
-/// As [`run`], but comes back with `None` as soon as `done` says that what the program is for has happened;
-/// the program goes on to its end by itself.
+/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
 ///
 /// # Errors
 /// When it cannot be started.
-pub(super) fn run_or_leave(
-    command: &mut Command,
-    limits: Limits,
-    done: impl Fn() -> bool,
-) -> io::Result<Option<Output>> {
-    watch(command, b"", limits, |_| false, done)
-}
-
-fn watch(
+pub(super) fn run_watched(
     command: &mut Command,
     input: &[u8],
     limits: Limits,
     enough: impl Fn(&[u8]) -> bool,
-    done: impl Fn() -> bool,
+) -> io::Result<Output> {
+    let mut said = Vec::new();
+    let output = supervise(command, input, limits, |stderr| {
+        let more = listen(stderr, &mut said)?;
+        Ok(if more && enough(&said) {
+            Next::Kill
+        } else {
+            Next::Wait
+        })
+    })?;
+    Ok(output.expect("it is never left to itself"))
+}
+
+fn supervise(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    mut next: impl FnMut(&File) -> io::Result<Next>,
 ) -> io::Result<Option<Output>> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
@@ -132,22 +152,27 @@ fn watch(
         .spawn()?;
     let deadline = Instant::now() + limits.time;
     let mut pause = Duration::from_millis(1);
-    let mut said = Vec::new();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break Some(status);
         }
         let full = stdout.metadata()?.len() > limits.output_bytes
             || stderr.metadata()?.len() > limits.output_bytes;
-        if full || listen(&stderr, &mut said)? && enough(&said) || Instant::now() >= deadline {
-            if let Ok(id) = i32::try_from(child.id()) {
-                let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        let next = if full || Instant::now() >= deadline {
+            Next::Kill
+        } else {
+            next(&stderr)?
+        };
+        match next {
+            Next::Wait => {}
+            Next::Leave => return Ok(None),
+            Next::Kill => {
+                if let Ok(id) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+                }
+                child.wait()?;
+                break None;
             }
-            child.wait()?;
-            break None;
-        }
-        if done() {
-            return Ok(None);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));

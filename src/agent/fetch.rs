@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::command::{self, Limits, cannot_run, run_until};
+use super::command::{self, Limits, cannot_run, run_watched};
 use super::curl_output::{Answer, parse, write_out};
 use super::error::{because, host};
 use super::protocol::{AgentError, Fetch, Ports, Response};
@@ -121,7 +121,7 @@ impl Session<'_> {
             0 => usize::MAX,
             most => most.saturating_sub(self.timeouts) as usize,
         };
-        let output = run_until(&mut curl, urls.as_bytes(), limits, |stderr| {
+        let output = run_watched(&mut curl, urls.as_bytes(), limits, |stderr| {
             timeouts(stderr) >= most
         })
         .map_err(|error| cannot_run("curl", &error))?;

@@ -57,6 +57,21 @@ fn a_request_for_an_address_is_read_as_it_was_built() {
 }
 
 #[test]
+fn an_announcement_is_a_request_for_the_address_by_the_address() {
+    let vip = Ipv4Addr::new(192, 168, 4, 15);
+    let frame = arp_request(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), vip, vip);
+    let hex: Vec<String> = frame[..42]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        hex.join(" "),
+        "ff ff ff ff ff ff 52 54 00 12 34 56 08 06 \
+         00 01 08 00 06 04 00 01 52 54 00 12 34 56 c0 a8 04 0f 00 00 00 00 00 00 c0 a8 04 0f"
+    );
+}
+
+#[test]
 fn a_reply_names_who_has_the_address() {
     let built = arp_reply(
         (Mac([2; 6]), Ipv4Addr::new(192, 168, 4, 15)),

@@ -80,10 +80,10 @@ pub fn reply(evidence: &Evidence, journey: &Journey) -> Way {
         .is_some_and(|host| real_server(lab, host).is_some());
     let home = leg.hosts().last() == Some(&lab.client().name);
     if leg.stops.is_empty() {
-        let silent = journey.request.hosts().last();
+        let arrived = journey.request.end == End::Here && journey.request.stops.len() > 1;
         return Way {
             as_promised: false,
-            words: match silent {
+            words: match journey.request.hosts().last().filter(|_| arrived) {
                 Some(host) => format!("{host} sent no answer"),
                 None => "there was no request to answer".to_owned(),
             },
