@@ -77,6 +77,10 @@ impl Break {
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         deployment.expect().await;
+        if let Some(status) = trouble::worst(&deployment.troubles) {
+            // What a fault would fit is not known without every host.
+            return self.refused(&lab, &deployment, status);
+        }
         let (fault, seed) = self.choose(&lab, &deployment)?;
         let kept = kept(&mut deployment, &fault).await;
         let set = Exercise::new(&fault, &kept);
@@ -113,6 +117,29 @@ impl Break {
                 Ok((ground.random(seed)?, Some(seed)))
             }
         }
+    }
+
+    fn refused(
+        &self,
+        lab: &Lab,
+        deployment: &Deployment<'_>,
+        status: Status,
+    ) -> Result<Answer, CommandError> {
+        if self.json {
+            let document = json!({
+                "schema": "lvslab.break/1",
+                "lab": lab.name(),
+                "set": false,
+                "errors": deployment.troubles,
+                "exit": crate::cli::exit::code(status),
+            });
+            return Answer::document(&document, status);
+        }
+        Ok(Answer {
+            text: String::new(),
+            complaint: trouble::render(&deployment.troubles) + "nothing was broken\n",
+            status,
+        })
     }
 
     fn answer(

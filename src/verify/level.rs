@@ -92,34 +92,18 @@ pub(super) fn most(total: u32, probability: f64) -> u32 {
         let bound = mean + 3.091 * (mean * (1.0 - probability)).sqrt() + 1.0;
         return (bound as u32).min(total);
     }
-    // The binomial distribution, term by term, each from the one before.
-    let mut term = (n * (1.0 - probability).ln()).exp();
-    if term == 0.0 {
-        // Too far from 0 to be summed up from there: look from the other end.
-        return total - least_of_complement(total, 1.0 - probability);
-    }
-    let mut sum = term;
+    // The binomial distribution, term by term, each from the one before; as logarithms, since the first ones
+    // may be smaller than any number.
+    let odds = (probability / (1.0 - probability)).ln();
+    let mut term = n * (1.0 - probability).ln();
+    let mut sum = term.exp();
     for k in 0..total {
         if sum >= 1.0 - DOUBT {
             return k;
         }
-        term *= (n - f64::from(k)) / (f64::from(k) + 1.0) * probability / (1.0 - probability);
-        sum += term;
-    }
-    total
-}
-
-/// The largest number that fewer than it of `total` events come true only in one of a thousand runs.
-fn least_of_complement(total: u32, probability: f64) -> u32 {
-    let n = f64::from(total);
-    let mut term = (n * (1.0 - probability).ln()).exp();
-    let mut sum = 0.0;
-    for k in 0..total {
-        sum += term;
-        if sum > DOUBT {
-            return k;
-        }
-        term *= (n - f64::from(k)) / (f64::from(k) + 1.0) * probability / (1.0 - probability);
+        let k = f64::from(k);
+        term += ((n - k) / (k + 1.0)).ln() + odds;
+        sum += term.exp();
     }
     total
 }

@@ -72,7 +72,8 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
             "What runs now is gone after the next boot unless {} is started by it.",
             wanted.name
         ))
-        .fix(step.by_hand.clone())
+        // The last of the plan's commands is the one for the boot.
+        .fix(step.by_hand.last().cloned())
         .needs(packages(plan))
         .judged(compared(&at_boot, &state, |state| {
             describe::enabled(state.enabled).to_owned()
