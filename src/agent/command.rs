@@ -319,10 +319,10 @@ mod tests {
             end.display()
         );
         let limits = Limits::seconds(60);
-        let output = run_or_leave(&mut shell(&script), limits, || done.exists()).unwrap();
+        let output = run_until(&mut shell(&script), b"", limits, || done.exists()).unwrap();
         assert!(output.is_none());
         std::fs::write(end, "").unwrap();
-        let output = run_or_leave(&mut shell("exit 3"), limits, || false).unwrap();
+        let output = run_until(&mut shell("exit 3"), b"", limits, || false).unwrap();
         assert_eq!(output.unwrap().status.unwrap().code(), Some(3));
     }
 

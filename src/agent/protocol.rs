@@ -47,16 +47,18 @@ pub enum Request {
     Collect(Collect),
     /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
     Fetch(Fetch),
-    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
-    /// [`Reply::CaptureStarted`].
-    CaptureStart(CaptureStart),
-    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
-    CaptureStop(CaptureStop),
+    /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
+    Script(Script),
     /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
     Announce {
         /// The address.
         address: Ipv4Addr,
     },
+    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
+    /// [`Reply::CaptureStarted`].
+    CaptureStart(CaptureStart),
+    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
+    CaptureStop(CaptureStop),
 }
 
 /// See [`Request::Apply`].
@@ -224,15 +226,22 @@ pub enum Reply {
         /// In order of the requests; shorter when the total time ran out.
         responses: Vec<Response>,
     },
-    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
-    CaptureStarted,
-    /// Answer to [`Request::CaptureStop`].
-    Captured(Box<Captured>),
+    /// Answer to [`Request::Script`].
+    Ran {
+        /// Exit code; `None` when it was ended by a signal or because the time was up.
+        code: Option<i32>,
+        /// The end of what it wrote on standard error, without the line end.
+        complaint: String,
+    },
     /// Answer to [`Request::Announce`].
     Announced {
         /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
         interfaces: u32,
     },
+    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
+    CaptureStarted,
+    /// Answer to [`Request::CaptureStop`].
+    Captured(Box<Captured>),
     /// The request as a whole could not be served.
     Failed(AgentError),
 }

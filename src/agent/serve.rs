@@ -116,6 +116,14 @@ impl<W: Write> Session<W> {
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
             }),
+            Request::Script(request) => script(&root, &request),
+            // A courtesy to the neighbours: what comes of it is seen by verification.
+            Request::Announce { address } => Ok(Reply::Announced {
+                interfaces: announce(machine, address).unwrap_or_else(|error| {
+                    eprintln!("lvslab agent: {error}");
+                    0
+                }),
+            }),
             Request::CaptureStart(request) => {
                 *capture = Some(capture::start(machine, &request)?);
                 Ok(Reply::CaptureStarted)
@@ -124,13 +132,6 @@ impl<W: Write> Session<W> {
                 Some(running) => Ok(Reply::Captured(Box::new(running.stop(machine, &request)))),
                 None => Err(because("no capture was started").into()),
             },
-            // A courtesy to the neighbours: what comes of it is seen by verification.
-            Request::Announce { address } => Ok(Reply::Announced {
-                interfaces: announce(machine, address).unwrap_or_else(|error| {
-                    eprintln!("lvslab agent: {error}");
-                    0
-                }),
-            }),
         }
     }
 }

@@ -384,11 +384,7 @@ pub(super) fn replies_on(evidence: &Evidence, host: &HostName, port: u16) -> usi
     let Some(record) = evidence.hosts().get(host) else {
         return 0;
     };
-    let captured = record
-        .captured
-        .as_ref()
-        .into_iter()
-        .flat_map(segments);
+    let captured = record.captured.as_ref().into_iter().flat_map(segments);
     captured
         .filter(|sight| sight.segment.destination == client)
         .count()

@@ -5,6 +5,11 @@
 //! fails: none is skipped.
 
 mod browser;
+mod faults;
+mod healthy;
+mod ipvs;
+#[path = "../ipvs_guest/mod.rs"]
+mod ipvs_guest;
 mod labs;
 mod machines;
 mod packages;
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         .iter()
         .chain(machines::TESTS)
         .chain(wire::TESTS)
+        .chain(faults::TESTS)
+        .chain(healthy::TESTS)
         .chain(starting::TESTS)
         .chain(ipvs::TESTS)
         .map(|&(name, test)| {

@@ -177,7 +177,7 @@ fn who_has_an_address_is_asked_and_the_answer_kept() {
                 sender: CLIENT.parse().unwrap(),
                 target: SERVER.parse().unwrap(),
                 requests: 2,
-                window_milliseconds: 200,
+                window_milliseconds: 3000,
             };
             let capture = start(&mut machine, &everything()).unwrap();
             let captured = capture.stop(&mut machine, &CaptureStop { arp: Some(probe) });

@@ -44,7 +44,7 @@ pub(super) fn act(root: &Root, name: &str, verb: &str) -> Result<(), ResourceErr
     let mut script = as_service(root, name, verb);
     let shown = command::describe(&script);
     let started = || verb == "start" && pid_file_holds(root, name);
-    match command::run_or_leave(&mut script, limits, started) {
+    match command::run_until(&mut script, b"", limits, started) {
         Ok(None) => Ok(()),
         Ok(Some(output)) => command::success(&shown, &output, limits),
         Err(error) => Err(cannot_run(&shown, &error)),
