@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -171,6 +172,7 @@ fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<(), String> {
         .map_err(|_| format!("{} has no MAC address", probe.interface))?;
     let frame = arp_request(Mac(mac), probe.sender, probe.target);
     let socket = PacketSocket::for_sending(link.index).map_err(|error| error.to_string())?;
+    let known = neighbour(machine, link.index, probe.target);
     let window = Duration::from_millis(probe.window_milliseconds.into()).min(LONGEST_WINDOW);
     let requests = probe.requests.clamp(1, MOST_ARP_REQUESTS);
     let end = Instant::now() + window;
@@ -181,7 +183,32 @@ fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<(), String> {
         sleep(window / requests);
     }
     sleep(end.saturating_duration_since(Instant::now()));
-    Ok(())
+    put_back(machine, link.index, probe.target, known).map_err(|error| error.to_string())
+}
+
+/// MAC that the kernel has for an address.
+fn neighbour(machine: &mut Local, index: u32, address: Ipv4Addr) -> Option<Vec<u8>> {
+    let entries = machine.network().ok()?.socket().neighbours().ok()?;
+    let entry = entries
+        .into_iter()
+        .find(|entry| entry.index == index && entry.address == address)?;
+    (!entry.mac.is_empty()).then_some(entry.mac)
+}
+
+/// The kernel hears the answers, too, and believes the last of them (`arp_process`, `net/ipv4/arp.c`). Who asks
+/// out of curiosity must not change whom this host sends its packets to.
+fn put_back(
+    machine: &mut Local,
+    index: u32,
+    address: Ipv4Addr,
+    known: Option<Vec<u8>>,
+) -> io::Result<()> {
+    let Some(known) = known else { return Ok(()) };
+    if neighbour(machine, index, address).is_none_or(|now| now == known) {
+        return Ok(());
+    }
+    let network = machine.network().map_err(io::Error::other)?;
+    network.socket().set_neighbour(index, address, &known)
 }
 
 fn now() -> u64 {

@@ -181,7 +181,7 @@ fn fetch(evidence: &Evidence) -> Fetch {
 }
 
 fn total_seconds(requests: u32) -> u32 {
-    20 + requests / 10
+    60 + requests / 10
 }
 
 fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {

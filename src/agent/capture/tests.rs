@@ -197,6 +197,43 @@ fn who_has_an_address_is_asked_and_the_answer_kept() {
 }
 
 #[test]
+fn asking_who_has_an_address_leaves_the_neighbour_table_as_it_was() {
+    with_peer(
+        "agent::capture::tests::asking_who_has_an_address_leaves_the_neighbour_table_as_it_was",
+        |network| {
+            let listener = inside(network, || TcpListener::bind((SERVER, 80)).unwrap());
+            exchange(20_000, &listener);
+            let mut machine = machine();
+            let socket = RouteSocket::open().unwrap();
+            let links = socket.links().unwrap();
+            let eth0 = links.iter().find(|link| link.name == "eth0").unwrap().index;
+            let address = SERVER.parse().unwrap();
+            let believed = [2, 0, 0, 0, 0, 99];
+            socket.set_neighbour(eth0, address, &believed).unwrap();
+            // Answers are not believed within a second of a change (`locktime`, arp(7)).
+            sleep(Duration::from_millis(1200));
+            let probe = ArpProbe {
+                interface: "eth0".parse().unwrap(),
+                sender: CLIENT.parse().unwrap(),
+                target: address,
+                requests: 1,
+                window_milliseconds: 100,
+            };
+            let capture = start(&mut machine, &everything()).unwrap();
+            let captured = capture.stop(&mut machine, &CaptureStop { arp: Some(probe) });
+            let answered = decoded(&captured).iter().any(|(outgoing, frame)| {
+                !outgoing && matches!(frame.content, Content::Arp(arp) if arp.operation == Operation::Reply)
+            });
+            assert!(answered);
+            assert_eq!(
+                neighbour(&mut machine, eth0, address),
+                Some(believed.to_vec())
+            );
+        },
+    );
+}
+
+#[test]
 fn what_does_not_fit_is_counted() {
     with_peer(
         "agent::capture::tests::what_does_not_fit_is_counted",
