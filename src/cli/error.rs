@@ -94,14 +94,6 @@ mod tests {
             CommandError::NotInSandbox { lab: lab() },
             CommandError::ExerciseSet { lab: lab() },
             CommandError::NoExercise { lab: lab() },
-            CommandError::Fault(crate::fault::FaultError::Unknown {
-                name: "httpd-stoped".to_owned(),
-                meant: Some("httpd-stopped"),
-            }),
-            CommandError::Fault(crate::fault::FaultError::FitsNowhere {
-                name: "no-gateway",
-                lab: "dr".to_owned(),
-            }),
         ];
         let pages: Vec<String> = errors.iter().map(shown).collect();
         insta::assert_snapshot!(pages.join("\n\n"));

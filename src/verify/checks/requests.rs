@@ -258,7 +258,10 @@ fn distribution(
             );
         }
         let allowed = law.allows(&weights, &counts, loads.as_ref());
-        if !allowed && let Some(seconds) = persistence_in_force(view) {
+        if !allowed
+            && lab.service().persistence.is_none()
+            && let Some(seconds) = persistence_in_force(view)
+        {
             text += &format!(", the service being persistent for {seconds} s");
         }
         Judged::new(any && allowed, text)
