@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod fault;
 pub mod ipvs;
 pub mod ipvsadm;
 pub mod model;

@@ -12,6 +12,13 @@ fn main() -> ExitCode {
         // PID 1 alone is not enough: a container's only process has that number, too.
         Some("init") if std::process::id() == 1 => lvslab::sandbox::init::run(),
         Some("ipvsadm") => lvslab::cli::drop_in(std::env::args_os()),
+        // Its words are its own, `--` included.
+        _ if std::env::args_os()
+            .nth(1)
+            .is_some_and(|word| word == "ipvsadm") =>
+        {
+            lvslab::cli::drop_in(std::env::args_os().skip(1))
+        }
         _ => lvslab::cli::main(),
     }
 }

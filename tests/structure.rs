@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "verify",
         &["agent", "ipvs", "model", "packet", "plan", "resource"],
     ),
+    ("fault", &["model", "plan", "resource", "verify"]),
     (
         "report",
         &[
@@ -38,6 +39,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "agent",
             "cli",
+            "fault",
+            "ipvs",
+            "ipvsadm",
             "model",
             "orchestrate",
             "plan",

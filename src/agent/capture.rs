@@ -26,6 +26,8 @@ const ROOM_BYTES: usize = 1 << 20;
 const KEPT_BYTES: usize = 2048;
 /// No request gets more frames than this.
 const MOST_FRAMES: usize = 10_000;
+/// No more are read per interface, wanted or not.
+const MOST_READ: usize = 2 * MOST_FRAMES;
 /// No question for an address takes longer.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 /// No question is put more often.
@@ -140,13 +142,16 @@ impl Capture {
         let most = (self.asked.most_frames as usize).min(MOST_FRAMES);
         let last = self.began + u64::from(self.asked.seconds) * 1_000_000_000;
         let mut buffer = [0; KEPT_BYTES];
-        while let Some(received) = socket.receive(&mut buffer)? {
-            // Whatever comes while we read belongs to no one's question; a busy network must not keep us here.
-            if received.at > end {
+        // Whatever comes while we read belongs to no one's question; a busy network must not keep us here.
+        for _ in 0..MOST_READ {
+            let Some(received) = socket.receive(&mut buffer)? else {
                 break;
-            }
+            };
+            // The kernel begins to stamp frames a moment after the first socket asks for it, and gives
+            // those from before the time at which they are read.
+            let at = received.at.min(end);
             let kept = &buffer[..received.length.min(KEPT_BYTES)];
-            if received.at > last || !self.is_wanted(kept) {
+            if at > last || !self.is_wanted(kept) {
                 continue;
             }
             if captured.frames.len() >= most {
@@ -154,7 +159,7 @@ impl Capture {
                 continue;
             }
             captured.frames.push(CapturedFrame {
-                at: received.at,
+                at,
                 interface: name.clone(),
                 outgoing: received.outgoing,
                 length: u32::try_from(received.length).unwrap_or(u32::MAX),

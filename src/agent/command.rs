@@ -236,7 +236,7 @@ pub(super) fn describe(command: &Command) -> String {
 }
 
 /// The last lines that say something, standard error's where there are any.
-fn last_words(output: &Output) -> String {
+pub(super) fn last_words(output: &Output) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<&str> = text

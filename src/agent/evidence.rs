@@ -1,21 +1,25 @@
 //! What a host shows of itself beyond the plan's resources, for the checks.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 
 use super::error::{because, host};
 use super::facts::mac;
+use super::firewall;
 use super::ipvs_traffic;
 use super::kind::{Local, ipvs};
+use super::listen_lines;
 use super::machine::Machine;
 use super::protocol::{
-    AgentError, BootSysctl, Collect, ConnectionEntry, HostEvidence, LinkEvidence, Listener,
-    Neighbour, RouteEvidence,
+    AgentError, BootSysctl, Collect, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence,
+    Listener, Neighbour, RouteEvidence,
 };
 use super::root::Root;
 use super::sockets;
 use super::sysctl_files;
 use crate::ipvs::Counters;
+use crate::netlink::route::most_specific;
 
 /// Looks at everything that is asked for. Nothing is changed.
 pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvidence, AgentError> {
@@ -48,6 +52,7 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
             })
         })
         .collect();
+    let table = network.socket().routes().map_err(asked)?;
     let routes = request
         .routes_to
         .iter()
@@ -58,6 +63,8 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
                 via: answer.as_ref().and_then(|a| a.via),
                 interface: answer.as_ref().and_then(|a| names.get(&a.index).cloned()),
                 source: answer.as_ref().and_then(|a| a.source),
+                entry: most_specific(&table, to)
+                    .map(|entry| entry.words(|index| names.get(&index).map(|name| name.as_str()))),
             })
         })
         .collect::<Result<_, _>>()
@@ -89,6 +96,16 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
         ipvs_connections: request
             .ipvs_connections_of
             .and_then(|client| connections(&root, client)),
+        firewall: if request.firewall {
+            firewall::rules(&root)
+        } else {
+            FirewallEvidence::default()
+        },
+        listen_lines: if request.listen_lines {
+            listen_lines::find(&root)
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -100,15 +117,11 @@ fn totals(root: &Root) -> Option<Counters> {
 /// The table is read twice: the kernel hands it out in pieces and finds its place again by counting entries
 /// (`ip_vs_conn_array`, `ip_vs_conn.c`), so each one that expires between two pieces hides another.
 fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
-    let mut entries = Vec::new();
+    let (mut entries, mut known) = (Vec::new(), HashSet::new());
     for _ in 0..2 {
         let table = network_file(root, "ip_vs_conn").ok()?;
         for entry in ipvs_traffic::connections(&table, client) {
-            let same = |known: &ConnectionEntry| {
-                (known.client, known.service, known.destination)
-                    == (entry.client, entry.service, entry.destination)
-            };
-            if !entries.iter().any(same) {
+            if known.insert((entry.client, entry.service, entry.destination)) {
                 entries.push(entry);
             }
         }

@@ -1,6 +1,7 @@
 //! What a host is: everything planning needs to know of it. Nothing is changed.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use super::command;
@@ -70,9 +71,38 @@ pub(super) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentE
         firewalld: running.contains("firewalld"),
         selinux: selinux::observe(&root)?.0,
         network_manager: running.contains("NetworkManager"),
+        ipvsadm: has_ipvsadm(&root),
         curl: command::find("curl").is_some(),
         owned: owned(&root, lab)?,
     })
+}
+
+/// Whether there is an ipvsadm that is not a name for an agent.
+fn has_ipvsadm(root: &Root) -> bool {
+    [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/sbin",
+        "/usr/bin",
+        "/bin",
+    ]
+    .iter()
+    .map(|directory| root.join(directory).join("ipvsadm"))
+    .filter(|path| path.is_file())
+    .any(|path| !starts_agent(&path))
+}
+
+/// Whether a file is the few lines that start an agent.
+fn starts_agent(path: &Path) -> bool {
+    const MOST_BYTES: u64 = 4096;
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
+        .is_ok_and(|_| {
+            text.starts_with(b"#!")
+                && String::from_utf8_lossy(&text).contains("/var/lib/lvslab/agent")
+        })
 }
 
 fn owned(root: &Root, lab: &LabName) -> Result<Vec<ResourceId>, AgentError> {
@@ -218,6 +248,25 @@ mod tests {
             kind: kind.map(str::to_owned),
             controller: None,
         }
+    }
+
+    #[test]
+    fn an_ipvsadm_is_one_that_a_package_or_a_person_brought() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        assert!(!has_ipvsadm(&root));
+        let ours = root.join("/usr/local/sbin/ipvsadm");
+        fs::create_dir_all(ours.parent().unwrap()).unwrap();
+        fs::write(
+            &ours,
+            "#!/bin/sh\nexec /var/lib/lvslab/agent ipvsadm \"$@\"\n",
+        )
+        .unwrap();
+        assert!(!has_ipvsadm(&root));
+        let theirs = root.join("/usr/sbin/ipvsadm");
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::write(&theirs, b"\x7fELF /var/lib/lvslab/agent").unwrap();
+        assert!(has_ipvsadm(&root));
     }
 
     #[test]

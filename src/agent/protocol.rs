@@ -47,16 +47,18 @@ pub enum Request {
     Collect(Collect),
     /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
     Fetch(Fetch),
-    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
-    /// [`Reply::CaptureStarted`].
-    CaptureStart(CaptureStart),
-    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
-    CaptureStop(CaptureStop),
+    /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
+    Script(Script),
     /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
     Announce {
         /// The address.
         address: Ipv4Addr,
     },
+    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
+    /// [`Reply::CaptureStarted`].
+    CaptureStart(CaptureStart),
+    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
+    CaptureStop(CaptureStop),
 }
 
 /// See [`Request::Apply`].
@@ -84,6 +86,12 @@ pub struct Collect {
     /// Client whose entries of the IPVS connection table are wanted.
     #[serde(default)]
     pub ipvs_connections_of: Option<Ipv4Addr>,
+    /// Whether to read the packet filter's rules.
+    #[serde(default)]
+    pub firewall: bool,
+    /// Whether to read where the web server is configured to listen.
+    #[serde(default)]
+    pub listen_lines: bool,
 }
 
 /// See [`Request::Fetch`].
@@ -169,6 +177,17 @@ pub struct ArpProbe {
     pub patience_milliseconds: u32,
 }
 
+/// See [`Request::Script`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Who runs it, for the lock and its messages: `user@host pid`.
+    pub run: String,
+    /// Lines for sh(1), which stops at the first that fails.
+    pub lines: Vec<String>,
+    /// Longest time, seconds.
+    pub seconds: u32,
+}
+
 /// From the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
@@ -209,15 +228,22 @@ pub enum Reply {
         /// In order of the requests; shorter when the total time ran out.
         responses: Vec<Response>,
     },
-    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
-    CaptureStarted,
-    /// Answer to [`Request::CaptureStop`].
-    Captured(Box<Captured>),
+    /// Answer to [`Request::Script`].
+    Ran {
+        /// Exit code; `None` when it was ended by a signal or because the time was up.
+        code: Option<i32>,
+        /// The end of what it wrote on standard error, without the line end.
+        complaint: String,
+    },
     /// Answer to [`Request::Announce`].
     Announced {
         /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
         interfaces: u32,
     },
+    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
+    CaptureStarted,
+    /// Answer to [`Request::CaptureStop`].
+    Captured(Box<Captured>),
     /// The request as a whole could not be served.
     Failed(AgentError),
 }
@@ -355,6 +381,32 @@ pub struct HostEvidence {
     /// and readable; persistence templates (client port 0) left out.
     #[serde(default)]
     pub ipvs_connections: Option<Vec<ConnectionEntry>>,
+    /// The packet filter's rules, with [`Collect::firewall`].
+    #[serde(default)]
+    pub firewall: FirewallEvidence,
+    /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
+    #[serde(default)]
+    pub listen_lines: Vec<ListenLine>,
+}
+
+/// What filters packets on a host, as its own tools print it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FirewallEvidence {
+    /// `nft -j list ruleset` (libnftables-json(5)), where nf_tables has any table.
+    pub nft: Option<String>,
+    /// `iptables-save`, where the older ip_tables has any.
+    pub iptables: Option<String>,
+    /// Why rules that are there could not be read, a lower-case fragment.
+    pub unread: Option<String>,
+}
+
+/// A `Listen` line of Apache's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenLine {
+    /// Absolute path of the file.
+    pub file: String,
+    /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
+    pub line: String,
 }
 
 /// One TCP connection the director has handed on.
@@ -403,6 +455,10 @@ pub struct RouteEvidence {
     pub interface: Option<InterfaceName>,
     /// Source address the kernel would use.
     pub source: Option<Ipv4Addr>,
+    /// The main table's most specific route for it, as `ip route del` takes it:
+    /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
+    #[serde(default)]
+    pub entry: Option<String>,
 }
 
 /// A listening TCP socket.

@@ -15,6 +15,7 @@ use super::machine::Machine;
 use super::protocol::{AgentError, Reply, Request, VERSION};
 use super::revert::{Revert, revert};
 use super::root::Root;
+use super::script::script;
 use super::ssh_connection::SshConnection;
 
 /// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
@@ -115,6 +116,14 @@ impl<W: Write> Session<W> {
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
             }),
+            Request::Script(request) => script(&root, &request),
+            // A courtesy to the neighbours: what comes of it is seen by verification.
+            Request::Announce { address } => Ok(Reply::Announced {
+                interfaces: announce(machine, address).unwrap_or_else(|error| {
+                    eprintln!("lvslab agent: {error}");
+                    0
+                }),
+            }),
             Request::CaptureStart(request) => {
                 *capture = Some(capture::start(machine, &request)?);
                 Ok(Reply::CaptureStarted)
@@ -123,13 +132,6 @@ impl<W: Write> Session<W> {
                 Some(running) => Ok(Reply::Captured(Box::new(running.stop(machine, &request)))),
                 None => Err(because("no capture was started").into()),
             },
-            // A courtesy to the neighbours: what comes of it is seen by verification.
-            Request::Announce { address } => Ok(Reply::Announced {
-                interfaces: announce(machine, address).unwrap_or_else(|error| {
-                    eprintln!("lvslab agent: {error}");
-                    0
-                }),
-            }),
         }
     }
 }

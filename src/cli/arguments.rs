@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, down, exec, explain, man, plan, sandbox, ssh, trace, up, verify,
+    breaking, completions, down, exec, explain, hint, ipvs, man, plan, repair, sandbox, ssh, trace,
+    up, verify,
 };
 
 use super::exit;
@@ -29,9 +30,13 @@ pub enum Verb {
     Trace(trace::Trace),
     Down(down::Down),
     Explain(explain::Explain),
+    Break(breaking::Break),
+    Hint(hint::Hint),
+    Repair(repair::Repair),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Sandbox(sandbox::Sandbox),
+    Ipvs(ipvs::Ipvs),
     Completions(completions::Completions),
     Man(man::Man),
     /// Serve the controller on standard input and output; started by it, over SSH
@@ -59,7 +64,11 @@ impl Verb {
             Self::Verify(verb) => verb.json,
             Self::Trace(verb) => verb.json,
             Self::Down(verb) => verb.json,
+            Self::Break(verb) => verb.json,
+            Self::Hint(verb) => verb.json,
+            Self::Repair(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
+            Self::Ipvs(verb) => verb.json(),
             _ => false,
         }
     }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::agent::protocol::{Reply, Request};
 use crate::model::{HostName, Lab, LabName};
 use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
-use crate::plan::{self, HostPlan};
+use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
 use crate::verify::{self, Evidence, Round};
 
@@ -18,6 +18,8 @@ pub struct Deployment<'a> {
     ctx: &'a Context,
     lab: &'a Lab,
     fleet: Fleet,
+    /// What each host is.
+    pub facts: BTreeMap<HostName, Facts>,
     /// What each host should be.
     pub plans: BTreeMap<HostName, HostPlan>,
     /// What went wrong so far, in order.
@@ -70,27 +72,41 @@ impl<'a> Deployment<'a> {
             ctx,
             lab,
             fleet,
+            facts: BTreeMap::new(),
             plans: BTreeMap::new(),
             troubles,
         })
     }
 
-    /// Asks every host that is reached what it is, and plans what it should be.
+    /// Asks every host that is reached what it is, and plans what it should be made.
     pub async fn plan(&mut self) {
+        self.learn().await;
+        self.take(plan::plan(self.lab, &self.facts));
+    }
+
+    /// [`Self::plan`] to compare hosts with: what stands against changing a host is no trouble then.
+    pub async fn expect(&mut self) {
+        self.learn().await;
+        self.take(plan::expectations(self.lab, &self.facts));
+    }
+
+    async fn learn(&mut self) {
         let request = Request::Facts {
             lab: self.lab.name().clone(),
         };
         let replies = self.ask_ready(|_| Some(vec![request.clone()])).await;
-        let mut facts: BTreeMap<HostName, Facts> = BTreeMap::new();
         for (host, mut replies) in replies {
             match replies.pop() {
                 Some(Reply::Facts(found)) => {
-                    facts.insert(host, *found);
+                    self.facts.insert(host, *found);
                 }
                 other => self.confused(&host, other.as_ref()),
             }
         }
-        for (host, planned) in plan::plan(self.lab, &facts) {
+    }
+
+    fn take(&mut self, plans: BTreeMap<HostName, Result<HostPlan, PlanError>>) {
+        for (host, planned) in plans {
             match planned {
                 Ok(planned) => {
                     self.plans.insert(host, planned);

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::fault::FaultError;
+use crate::ipvs::IpvsError;
+use crate::ipvsadm::RulesError;
 use crate::model::{HostName, LabName};
 use crate::orchestrate::HostError;
 use crate::sandbox::SandboxError;
@@ -83,6 +86,32 @@ pub enum CommandError {
         /// Why.
         source: EvidenceError,
     },
+    /// A fault that cannot be had.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// One exercise at a time.
+    #[error("an exercise is set in lab {lab} already")]
+    ExerciseSet {
+        /// Lab.
+        lab: LabName,
+    },
+    /// There is nothing to hint at.
+    #[error("no exercise is set in lab {lab}")]
+    NoExercise {
+        /// Lab.
+        lab: LabName,
+    },
+    /// Rules that cannot be read.
+    #[error("cannot read the rules of {file}")]
+    Rules {
+        /// File, or what stands for standard input.
+        file: String,
+        /// Which line, and why.
+        source: RulesError,
+    },
+    /// This machine's IPVS does not do it.
+    #[error(transparent)]
+    Ipvs(#[from] IpvsError),
     /// Sandbox commands are about labs in the sandbox.
     #[error("lab {lab} is on machines of its own, not in the sandbox")]
     NotInSandbox {
@@ -123,6 +152,14 @@ impl CommandError {
             Self::Evidence { .. } => Some(
                 "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
             ),
+            Self::Rules { .. } => Some(
+                "rules are lines as `ipvsadm -Sn` prints them, -A and -a; # starts a comment"
+                    .to_owned(),
+            ),
+            Self::Ipvs(IpvsError::NotPermitted) => {
+                Some("run it as root, on the director".to_owned())
+            }
+            Self::Ipvs(_) => None,
             Self::NothingUp => Some("`lvslab up topologies/dr.yaml` brings one up".to_owned()),
             Self::NotUp { .. } => Some("`lvslab up` with its topology brings it up".to_owned()),
             Self::WhichLab { .. } => Some("say which with --lab NAME".to_owned()),
@@ -137,6 +174,11 @@ impl CommandError {
                      or `lvslab down {lab}` first"
                 )
             }),
+            Self::Fault(error) => error.hint(),
+            Self::ExerciseSet { lab } => Some(format!(
+                "`lvslab hint {lab}` helps with it, `lvslab repair {lab}` ends it"
+            )),
+            Self::NoExercise { lab } => Some(format!("`lvslab break {lab} --random` sets one")),
             Self::NotInSandbox { lab } => {
                 Some(format!("`lvslab down {lab}` puts its machines back"))
             }
@@ -149,10 +191,14 @@ impl CommandError {
         match self {
             Self::Topology(_)
             | Self::Evidence { .. }
+            | Self::Rules { .. }
             | Self::WhichLab { .. }
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }
             | Self::ElsewhereUp { .. }
+            | Self::Fault(_)
+            | Self::ExerciseSet { .. }
+            | Self::NoExercise { .. }
             | Self::NotInSandbox { .. } => Status::Usage,
             Self::NothingUp | Self::NotUp { .. } => Status::Unreachable,
             Self::Host(error) => super::trouble::status(&error.cause),
@@ -164,7 +210,7 @@ impl CommandError {
                 | SandboxError::NoSuchSave { .. } => Status::Usage,
                 _ => Status::Internal,
             },
-            Self::Image(_) | Self::Local { .. } => Status::Internal,
+            Self::Image(_) | Self::Local { .. } | Self::Ipvs(_) => Status::Internal,
         }
     }
 }

@@ -84,7 +84,7 @@ impl Verify {
         ctx.situation.set("verifying changes nothing");
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
-        deployment.plan().await;
+        deployment.expect().await;
         Ok(deployment.collect(self.requests).await)
     }
 

@@ -107,7 +107,7 @@ impl Client {
             command: CommandNumber::GET_SERVICE,
             attributes: Vec::new(),
         };
-        self.dump(message, &read_service)
+        self.dump(&message.encode(), &read_service)
     }
 
     /// Destinations of a service, in the kernel's order. Empty, too, when there is no such service.
@@ -115,9 +115,9 @@ impl Client {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
-        self.dump(destination_dump(key), &|payload| {
-            read_destination(payload, key.family())
-        })
+        let mut message = Vec::with_capacity(64);
+        destination_dump(key, &mut message);
+        self.dump(&message, &|payload| read_destination(payload, key.family()))
     }
 
     /// One service with its destinations, `None` when there is none.
@@ -215,14 +215,11 @@ impl Client {
             sent += count;
             Ok(())
         };
-        let mut message = Vec::new();
         for command in commands {
-            message.clear();
-            encode(command, &mut message);
-            if batch.is_full_for(message.len()) {
+            if batch.is_full() {
                 flush(&mut batch)?;
             }
-            batch.push(self.family.get(), 0, &message)?;
+            batch.push(self.family.get(), 0, |bytes| encode(command, bytes))?;
         }
         flush(&mut batch)?;
         Ok(refused)
@@ -262,7 +259,7 @@ impl Client {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn daemons(&self) -> Result<Vec<Daemon>, IpvsError> {
-        self.dump(daemon_dump(), &read_daemon)
+        self.dump(&daemon_dump().encode(), &read_daemon)
     }
 
     fn tell(&self, message: &[u8]) -> Result<(), NetlinkError> {
@@ -294,18 +291,24 @@ impl Client {
         found.unwrap_or(Ok(None))
     }
 
-    fn dump<T>(&self, message: IpvsMessage, read: &Reader<T>) -> Result<Vec<T>, IpvsError> {
-        let message = message.encode();
-        let dump = || {
-            self.socket.dump(self.family.get(), &message, &mut |reply| {
-                Ok(Some(read(reply.payload)))
+    fn dump<T>(&self, message: &[u8], read: &Reader<T>) -> Result<Vec<T>, IpvsError> {
+        let mut failure = None;
+        let mut dump = || {
+            self.socket.dump(self.family.get(), message, &mut |reply| {
+                Ok(match read(reply.payload) {
+                    Ok(item) => item,
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        None
+                    }
+                })
             })
         };
-        let replies = match dump() {
+        let items = match dump() {
             Err(error) if is_not_found(&error) && self.has_new_family()? => dump()?,
             result => result?,
         };
-        replies.into_iter().filter_map(Result::transpose).collect()
+        failure.map_or(Ok(items), Err)
     }
 
     /// Asks for the family's number again; whether it is another one now.

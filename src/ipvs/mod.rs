@@ -21,4 +21,4 @@ pub use model::{
     Forwarding, Granularity, Info, Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport,
     TunnelKind,
 };
-pub use reconcile::{Desired, Others, Removal, reconcile, reconcile_service};
+pub use reconcile::{Desired, Draining, Others, Removal, draining, reconcile, reconcile_service};

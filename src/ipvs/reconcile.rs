@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::command::Command;
 use super::model::{
-    Destination, DestinationKey, DestinationStatus, Service, ServiceKey, ServiceStatus,
+    Destination, DestinationKey, DestinationStatus, Forwarding, Service, ServiceKey, ServiceStatus,
 };
 
 /// A service as it should be.
@@ -39,6 +39,20 @@ pub enum Removal {
 }
 
 /// Commands, in their order, that turn `current` into `desired`. Nothing when it is so already.
+///
+/// ```
+/// use lvslab::ipvs::{Command, Desired, Others, Removal, Service, ServiceKey, Transport, reconcile};
+///
+/// let vip = ServiceKey::Address {
+///     transport: Transport::Tcp,
+///     address: "192.168.4.15".parse()?,
+///     port: 80,
+/// };
+/// let desired = [Desired { service: Service::new(vip, "wrr"), destinations: Vec::new() }];
+/// let commands = reconcile(&[], &desired, Others::Delete, Removal::WhenIdle);
+/// assert_eq!(commands, [Command::CreateService(Service::new(vip, "wrr"))]);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[must_use]
 pub fn reconcile(
     current: &[ServiceStatus],
@@ -111,7 +125,7 @@ fn service_commands(
         let destination = wanted.get(&identity).copied().unwrap_or(destination);
         match found.get(&identity) {
             None => commands.push(Command::AddDestination(key, destination.clone())),
-            Some(old) if *old != destination => {
+            Some(old) if !is_so(old, destination) => {
                 commands.push(Command::EditDestination(key, destination.clone()));
             }
             Some(_) => {}
@@ -124,6 +138,58 @@ fn service_commands(
             .filter_map(|status| remove_destination(key, status, removal)),
     );
     commands
+}
+
+/// A destination whose address is the director's own is [`Forwarding::Local`] whatever method was asked
+/// for (`__ip_vs_update_dest` in `ip_vs_ctl.c`), and asking again would not change it.
+fn is_so(found: &Destination, wanted: &Destination) -> bool {
+    found == wanted
+        || (found.forwarding == Forwarding::Local
+            && *found
+                == Destination {
+                    forwarding: Forwarding::Local,
+                    ..wanted.clone()
+                })
+}
+
+/// A destination that should go and still has connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draining {
+    /// Its service.
+    pub service: ServiceKey,
+    /// The destination.
+    pub destination: DestinationKey,
+    /// Its connections, established or not.
+    pub connections: u64,
+}
+
+/// What [`Removal::WhenIdle`] has to wait for: destinations of `current` that `desired` does not have and
+/// that have connections.
+#[must_use]
+pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) -> Vec<Draining> {
+    let wanted: HashMap<ServiceKey, &[Destination]> = desired
+        .iter()
+        .map(|one| (one.service.key, one.destinations.as_slice()))
+        .collect();
+    let mut found = Vec::new();
+    for status in current {
+        let key = status.service.key;
+        let kept: HashSet<DestinationKey> = match (wanted.get(&key), others) {
+            (Some(destinations), _) => destinations.iter().map(Destination::key).collect(),
+            (None, Others::Delete) => HashSet::new(),
+            (None, Others::Keep) => continue,
+        };
+        let busy = status
+            .destinations
+            .iter()
+            .filter(|status| !is_idle(status) && !kept.contains(&status.destination.key()));
+        found.extend(busy.map(|status| Draining {
+            service: key,
+            destination: status.destination.key(),
+            connections: u64::from(status.active) + u64::from(status.inactive),
+        }));
+    }
+    found
 }
 
 fn is_idle(status: &DestinationStatus) -> bool {
@@ -159,243 +225,4 @@ fn remove_service(status: &ServiceStatus, removal: Removal) -> Vec<Command> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ipvs::model::{Counters, DestinationStatus, Table};
-    use crate::ipvs::test_strategies::{destination, service};
-    use proptest::prelude::*;
-
-    /// What the kernel does with a command, or the reason why it would refuse it.
-    fn run(table: &mut Table, command: &Command) -> Result<(), &'static str> {
-        let at = |table: &Table, key: ServiceKey| {
-            table
-                .iter()
-                .position(|status| status.service.key == key)
-                .ok_or("no such service")
-        };
-        let status = |destination: &Destination| DestinationStatus {
-            destination: destination.clone(),
-            active: 0,
-            inactive: 0,
-            persistent: 0,
-            counters: Counters::default(),
-        };
-        let inside = |service: &ServiceStatus, key: DestinationKey| {
-            service
-                .destinations
-                .iter()
-                .position(|status| status.destination.key() == key)
-        };
-        match command {
-            Command::CreateService(service) => {
-                if at(table, service.key).is_ok() {
-                    return Err("service exists");
-                }
-                table.push(ServiceStatus {
-                    service: service.clone(),
-                    counters: Counters::default(),
-                    destinations: Vec::new(),
-                });
-            }
-            Command::EditService(service) => {
-                let index = at(table, service.key)?;
-                table[index].service = service.clone();
-            }
-            Command::DeleteService(key) => {
-                let index = at(table, *key)?;
-                table.remove(index);
-            }
-            Command::AddDestination(key, destination) => {
-                let index = at(table, *key)?;
-                if inside(&table[index], destination.key()).is_some() {
-                    return Err("destination exists");
-                }
-                table[index].destinations.push(status(destination));
-            }
-            Command::EditDestination(key, destination) => {
-                let index = at(table, *key)?;
-                let inner =
-                    inside(&table[index], destination.key()).ok_or("no such destination")?;
-                table[index].destinations[inner] = status(destination);
-            }
-            Command::DeleteDestination(key, identity) => {
-                let index = at(table, *key)?;
-                let inner = inside(&table[index], *identity).ok_or("no such destination")?;
-                table[index].destinations.remove(inner);
-            }
-            _ => return Err("not for reconcile"),
-        }
-        Ok(())
-    }
-
-    /// Few identities, so that two tables have much in common.
-    fn desired() -> impl Strategy<Value = Vec<Desired>> {
-        let one = (
-            service(),
-            0_u16..4,
-            prop::collection::vec((destination(), 0_u16..4), 0..5),
-        )
-            .prop_map(|(mut service, port, destinations)| {
-                service.key = ServiceKey::Address {
-                    transport: crate::ipvs::Transport::Tcp,
-                    address: [192, 168, 4, 15].into(),
-                    port,
-                };
-                let destinations = destinations
-                    .into_iter()
-                    .map(|(mut destination, port)| {
-                        destination.address = [192, 168, 4, 100].into();
-                        destination.port = port;
-                        destination
-                    })
-                    .collect();
-                Desired {
-                    service,
-                    destinations,
-                }
-            });
-        prop::collection::vec(one, 0..5).prop_map(|mut list| {
-            let mut seen = HashSet::new();
-            list.retain(|one| seen.insert(one.service.key));
-            list
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn the_commands_are_accepted_and_leave_nothing_to_do(
-            before in desired(),
-            after in desired(),
-            others in prop::sample::select(vec![Others::Keep, Others::Delete]),
-        ) {
-            let mut table = Table::new();
-            for command in reconcile(&table.clone(), &before, Others::Delete, Removal::AtOnce) {
-                prop_assert_eq!(run(&mut table, &command), Ok(()));
-            }
-            for command in reconcile(&table.clone(), &after, others, Removal::AtOnce) {
-                prop_assert_eq!(run(&mut table, &command), Ok(()));
-            }
-            prop_assert_eq!(reconcile(&table, &after, others, Removal::AtOnce), []);
-            if others == Others::Delete {
-                prop_assert_eq!(table.len(), after.len());
-            }
-        }
-
-        #[test]
-        fn what_stays_is_not_touched(before in desired(), after in desired()) {
-            let mut table = Table::new();
-            for command in reconcile(&table.clone(), &before, Others::Delete, Removal::AtOnce) {
-                prop_assert_eq!(run(&mut table, &command), Ok(()));
-            }
-            for command in reconcile(&table, &after, Others::Delete, Removal::AtOnce) {
-                prop_assert_ne!(&command, &Command::Flush);
-                if let Command::EditDestination(_, destination) = &command {
-                    // Only ever to something else than it is.
-                    let key = destination.key();
-                    let same = table.iter().any(|status| {
-                        Command::EditDestination(status.service.key, destination.clone()) == command
-                            && status.destinations.iter().any(|old| {
-                                old.destination.key() == key && old.destination == *destination
-                            })
-                    });
-                    prop_assert!(!same);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_service_never_lacks_a_destination_while_they_are_replaced() {
-        let key = ServiceKey::Address {
-            transport: crate::ipvs::Transport::Tcp,
-            address: [192, 168, 4, 15].into(),
-            port: 80,
-        };
-        let web = |last| Destination {
-            address: [192, 168, 4, last].into(),
-            port: 80,
-            forwarding: crate::ipvs::Forwarding::Route,
-            weight: 1,
-            upper_threshold: 0,
-            lower_threshold: 0,
-            tunnel: crate::ipvs::TunnelKind::Ipip,
-            tunnel_flags: 0,
-        };
-        let desired = |last| Desired {
-            service: Service::new(key, "wrr"),
-            destinations: vec![web(last)],
-        };
-        let mut table = Table::new();
-        for command in reconcile(&[], &[desired(100)], Others::Keep, Removal::AtOnce) {
-            run(&mut table, &command).unwrap();
-        }
-        let commands = reconcile(&table, &[desired(200)], Others::Keep, Removal::AtOnce);
-        assert_eq!(
-            commands,
-            [
-                Command::AddDestination(key, web(200)),
-                Command::DeleteDestination(key, web(100).key())
-            ]
-        );
-        assert_eq!(reconcile(&table, &[], Others::Keep, Removal::AtOnce), []);
-        assert_eq!(
-            reconcile(&table, &[], Others::Delete, Removal::AtOnce),
-            [Command::DeleteService(key)]
-        );
-    }
-
-    #[test]
-    fn a_busy_destination_loses_its_weight_first_and_goes_when_it_is_idle() {
-        let key = ServiceKey::Address {
-            transport: crate::ipvs::Transport::Tcp,
-            address: [192, 168, 4, 15].into(),
-            port: 80,
-        };
-        let web = Destination {
-            address: [192, 168, 4, 100].into(),
-            port: 80,
-            forwarding: crate::ipvs::Forwarding::Route,
-            weight: 3,
-            upper_threshold: 0,
-            lower_threshold: 0,
-            tunnel: crate::ipvs::TunnelKind::Ipip,
-            tunnel_flags: 0,
-        };
-        let empty = Desired {
-            service: Service::new(key, "wrr"),
-            destinations: Vec::new(),
-        };
-        let full = Desired {
-            destinations: vec![web.clone()],
-            ..empty.clone()
-        };
-        let mut table = Table::new();
-        for command in reconcile(&[], &[full], Others::Keep, Removal::AtOnce) {
-            run(&mut table, &command).unwrap();
-        }
-        let step = |table: &Table, desired: &[Desired]| {
-            reconcile(table, desired, Others::Delete, Removal::WhenIdle)
-        };
-        table[0].destinations[0].active = 1;
-        let quiet = Command::EditDestination(
-            key,
-            Destination {
-                weight: 0,
-                ..web.clone()
-            },
-        );
-        let (emptied, quieted) = ([empty], [quiet.clone()]);
-        assert_eq!(step(&table, &emptied), quieted);
-        assert_eq!(step(&table, &[]), quieted);
-        run(&mut table, &quiet).unwrap();
-        table[0].destinations[0].inactive = 1;
-        assert_eq!(step(&table, &emptied), []);
-        assert_eq!(step(&table, &[]), []);
-        table[0].destinations[0].inactive = 0;
-        assert_eq!(
-            step(&table, &emptied),
-            [Command::DeleteDestination(key, web.key())]
-        );
-        assert_eq!(step(&table, &[]), [Command::DeleteService(key)]);
-    }
-}
+mod tests;

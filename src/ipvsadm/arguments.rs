@@ -12,13 +12,11 @@ use super::legality::{
     Switch, Switches, TUNNEL_SWITCHES, TunnelName, Verb, check_tunnel, check_verb,
 };
 use super::names::Names;
-use super::number::{ipv4, number_at_start, number_within, whole_number};
+use super::number::{number_within, whole_number};
 use super::options::{Opt, Scanner};
-use super::values::{daemon_role, multicast_group, scheduler_flag_bits, timeout};
+use super::values::{daemon_role, multicast_group, netmask, scheduler_flag_bits, timeout};
 use super::words::{DestinationWords, ServiceWords};
-use crate::ipvs::{
-    Daemon, DaemonRole, Family, Forwarding, Granularity, Service, Timeouts, Transport,
-};
+use crate::ipvs::{Daemon, DaemonRole, Family, Forwarding, Service, Timeouts, Transport};
 
 /// Persistence without a number, seconds.
 const DEFAULT_PERSISTENCE: u32 = 360;
@@ -37,6 +35,13 @@ pub(super) struct Format {
     pub(super) unsorted: bool,
     pub(super) exact: bool,
     pub(super) tunnel_info: bool,
+}
+
+impl Format {
+    /// Whether a list shows nothing of a destination but method, weight and connections.
+    pub(super) fn is_plain(self) -> bool {
+        !(self.stats || self.rate || self.thresholds || self.persistent_conn || self.tunnel_info)
+    }
 }
 
 /// A command line, understood word by word but not yet as a whole.
@@ -198,7 +203,7 @@ impl Entry {
             }
             Opt::Netmask => {
                 self.switches.set(Switch::Netmask)?;
-                self.service.granularity = self.netmask(text, names)?;
+                self.service.granularity = netmask(text, self.service.family, names)?;
             }
             Opt::RealServer => {
                 self.switches.set(Switch::Server)?;
@@ -348,23 +353,6 @@ impl Entry {
             self.service.granularity = None;
         }
         Ok(())
-    }
-
-    fn netmask(&self, text: &str, names: &Names) -> Result<Option<Granularity>, Failure> {
-        if self.service.family == Some(Family::Inet6) {
-            let length = u8::try_from(number_at_start(text))
-                .ok()
-                .filter(|length| *length <= 128)
-                .and_then(NonZeroU8::new)
-                .ok_or_else(|| Failure::usage("illegal ipv6 netmask specified"))?;
-            return Ok(Some(length)
-                .filter(|length| length.get() < 128)
-                .map(Granularity::Prefix));
-        }
-        let mask = ipv4(text)
-            .or_else(|| names.host(text))
-            .ok_or_else(|| Failure::usage("illegal virtual server persistent mask specified"))?;
-        Ok(Granularity::from_mask(mask))
     }
 
     fn forward(&mut self, forwarding: Forwarding) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::column;
 use super::names::Names;
 use super::number::{ipv4, number_within};
 use crate::ipvs::Transport;
@@ -94,9 +95,7 @@ pub(super) fn write(
     out.push(':');
     match service {
         Some(service) => out.push_str(service),
-        None => {
-            let _ = write!(out, "{port}");
-        }
+        None => column::number(out, port.into()),
     }
     cut(out, start, 59);
 }
@@ -112,14 +111,18 @@ pub(super) fn cut(out: &mut String, start: usize, bytes: usize) {
 
 /// inet_ntop(3); for IPv6 it differs from Rust's in showing `::1.2.3.4`.
 pub(super) fn write_address(out: &mut String, address: IpAddr) {
-    let _ = match address {
+    match address {
+        IpAddr::V4(address) => column::ipv4(out, address),
         IpAddr::V6(address) if matches!(address.segments(), [0, 0, 0, 0, 0, 0, high, _] if high != 0) =>
         {
             let [.., a, b, c, d] = address.octets();
-            write!(out, "::{a}.{b}.{c}.{d}")
+            out.push_str("::");
+            column::ipv4(out, [a, b, c, d].into());
         }
-        address => write!(out, "{address}"),
-    };
+        IpAddr::V6(address) => {
+            let _ = write!(out, "{address}");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,26 +3,40 @@
 use std::fmt::Write as _;
 
 use super::arguments::Format;
+use super::column;
 use super::endpoint::{self, Style};
 use super::names::Names;
-use super::order::{sort_destinations, sort_services};
-use super::rules::{write_destination, write_service};
+use super::order;
+use super::written::{write_destination, write_service};
 use crate::ipvs::{
     Counters, Daemon, Destination, DestinationStatus, Family, Forwarding, Granularity, Info,
     Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport, TunnelKind,
 };
 
-/// Sorts services and their destinations, unless the format says otherwise.
-fn sorted(table: Table, format: Format) -> Table {
-    if format.unsorted {
-        return table;
-    }
-    let mut table = sort_services(table, |status| &status.service);
-    for status in &mut table {
-        let destinations = std::mem::take(&mut status.destinations);
-        status.destinations = sort_destinations(destinations, |status| &status.destination);
-    }
-    table
+/// The services in the order in which they are shown.
+fn services(table: &Table, format: Format) -> impl Iterator<Item = &ServiceStatus> {
+    order::services(table, |status| &status.service, format.unsorted)
+        .into_iter()
+        .filter_map(|index| table.get(index))
+}
+
+/// The destinations of a service in the order in which they are shown.
+fn destinations(
+    status: &ServiceStatus,
+    format: Format,
+) -> impl Iterator<Item = &DestinationStatus> {
+    let list = &status.destinations;
+    order::destinations(list, |status| &status.destination, format.unsorted)
+        .into_iter()
+        .filter_map(|index| list.get(index))
+}
+
+/// Bytes of a line of a list or of saved rules, more or less.
+const LINE_BYTES: usize = 84;
+
+fn lines(table: &Table) -> usize {
+    let destinations = table.iter().map(|status| status.destinations.len());
+    table.len() + destinations.sum::<usize>()
 }
 
 fn style(names: &Names, numeric: bool) -> Style<'_> {
@@ -34,38 +48,37 @@ fn style(names: &Names, numeric: bool) -> Style<'_> {
 }
 
 /// The whole table with its heading.
-pub(super) fn everything(info: &Info, table: Table, format: Format, names: &Names) -> String {
+pub(super) fn everything(info: &Info, table: &Table, format: Format, names: &Names) -> String {
     let [major, minor, patch] = info.version;
-    let mut out = String::new();
+    let mut out = String::with_capacity((lines(table) + 3) * LINE_BYTES);
     let _ = writeln!(
         out,
         "IP Virtual Server version {major}.{minor}.{patch} (size={})",
         info.connection_table_size
     );
     write_title(&mut out, format);
-    for status in sorted(table, format) {
-        write_status(&mut out, &status, format, style(names, format.numeric));
+    for status in services(table, format) {
+        write_status(&mut out, status, format, style(names, format.numeric));
     }
     out
 }
 
 /// One service with its heading.
-pub(super) fn one(status: ServiceStatus, format: Format, names: &Names) -> String {
+pub(super) fn one(status: &ServiceStatus, format: Format, names: &Names) -> String {
     let mut out = String::new();
     write_title(&mut out, format);
-    for status in sorted(vec![status], format) {
-        write_status(&mut out, &status, format, style(names, format.numeric));
-    }
+    write_status(&mut out, status, format, style(names, format.numeric));
     out
 }
 
 /// The table as rules.
-pub(super) fn saved(table: Table, numeric: bool, names: &Names) -> String {
-    let mut out = String::new();
+pub(super) fn saved(table: &Table, numeric: bool, names: &Names) -> String {
+    let mut out = String::with_capacity(lines(table) * LINE_BYTES);
     let style = style(names, numeric);
-    for status in sorted(table, Format::default()) {
+    let format = Format::default();
+    for status in services(table, format) {
         write_service(&mut out, &status.service, style);
-        for destination in &status.destinations {
+        for destination in destinations(status, format) {
             write_destination(
                 &mut out,
                 status.service.key,
@@ -168,12 +181,11 @@ fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style:
             address,
             port,
         } => {
-            let protocol = match transport {
-                Transport::Tcp => "TCP",
-                Transport::Udp => "UDP",
-                Transport::Sctp => "SCTP",
-            };
-            let _ = write!(out, "{protocol:<4} ");
+            out.push_str(match transport {
+                Transport::Tcp => "TCP  ",
+                Transport::Udp => "UDP  ",
+                Transport::Sctp => "SCTP ",
+            });
             endpoint::write(out, address, port, Some(transport), style);
             if address.is_ipv4() {
                 endpoint::cut(out, start, 33);
@@ -182,7 +194,7 @@ fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style:
         }
     };
     if format.stats || format.rate {
-        pad(out, start, 33);
+        column::pad(out, start, 33);
         let numbers = if format.stats {
             totals(&status.counters)
         } else {
@@ -195,13 +207,14 @@ fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style:
         write_service_flags(out, service);
     }
     out.push('\n');
-    for destination in &status.destinations {
+    for destination in destinations(status, format) {
         write_destination_status(out, destination, transport, format, style);
     }
 }
 
 fn write_service_flags(out: &mut String, service: &Service) {
-    let _ = write!(out, " {}", service.scheduler);
+    out.push(' ');
+    out.push_str(&service.scheduler);
     if has_scheduler_flags(service) {
         let _ = write!(out, " ({})", scheduler_flags(service));
     }
@@ -221,7 +234,7 @@ fn write_service_flags(out: &mut String, service: &Service) {
     }
 }
 
-fn has_scheduler_flags(service: &Service) -> bool {
+pub(super) fn has_scheduler_flags(service: &Service) -> bool {
     let all = Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
     service.flags & all != 0
 }
@@ -265,46 +278,48 @@ fn write_destination_status(
     if destination.address.is_ipv4() {
         endpoint::cut(out, start, 28);
     }
-    pad(out, start, 28);
-    let (active, inactive) = (status.active, status.inactive);
-    let weight = destination.weight as i32;
-    let _ = if format.stats {
+    column::pad(out, start, 28);
+    if format.stats {
         for number in totals(&status.counters) {
             write_large(out, number, format.exact);
         }
-        writeln!(out)
-    } else if format.rate {
+        out.push('\n');
+        return;
+    }
+    if format.rate {
         let [connections, packets_in, packets_out, bytes_in, bytes_out] = rates(&status.counters);
-        let _ = write!(out, " {connections:>8} {packets_in:>8} {packets_out:>8}");
+        for number in [connections, packets_in, packets_out] {
+            out.push(' ');
+            column::right(out, number, 8);
+        }
         write_large(out, bytes_in, format.exact);
         write_large(out, bytes_out, format.exact);
-        writeln!(out)
-    } else if format.thresholds {
-        writeln!(
-            out,
-            " {:<10} {:<10} {active:<10} {inactive:<10}",
-            destination.upper_threshold, destination.lower_threshold
-        )
+        out.push('\n');
+        return;
+    }
+    out.push(' ');
+    if format.thresholds {
+        column::left(out, destination.upper_threshold.into(), 10);
+        out.push(' ');
+        column::left(out, destination.lower_threshold.into(), 10);
     } else if format.persistent_conn {
-        writeln!(
-            out,
-            " {:<9} {:<11} {active:<10} {inactive:<10}",
-            destination.weight, status.persistent
-        )
-    } else if format.tunnel_info {
-        writeln!(
-            out,
-            " {:<7} {:<13} {weight:<6} {active:<10} {inactive:<10}",
-            forwarding_name(destination.forwarding),
-            tunnel_info(destination)
-        )
+        column::left(out, destination.weight.into(), 9);
+        out.push(' ');
+        column::left(out, status.persistent.into(), 11);
     } else {
-        writeln!(
-            out,
-            " {:<7} {weight:<6} {active:<10} {inactive:<10}",
-            forwarding_name(destination.forwarding)
-        )
-    };
+        column::text(out, forwarding_name(destination.forwarding), 7);
+        out.push(' ');
+        if format.tunnel_info {
+            column::text(out, &tunnel_info(destination), 13);
+            out.push(' ');
+        }
+        column::left(out, destination.weight.into(), 6);
+    }
+    for connections in [status.active, status.inactive] {
+        out.push(' ');
+        column::left(out, connections.into(), 10);
+    }
+    out.push('\n');
 }
 
 const fn forwarding_name(forwarding: Forwarding) -> &'static str {
@@ -359,31 +374,20 @@ fn rates(counters: &Counters) -> [u64; 5] {
 
 /// Nine columns, and thousands, millions and so on from 10^8 up, unless exact numbers are wanted.
 fn write_large(out: &mut String, number: u64, exact: bool) {
-    let _ = if exact {
-        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
-        write!(
-            out,
-            "{number:>width$}",
-            width = if digits <= 8 { 9 } else { digits + 1 }
-        )
-    } else if number < 100_000_000 {
-        write!(out, "{number:>9}")
-    } else if number < 1_000_000_000 {
-        write!(out, "{:>8}K", number / 1_000)
-    } else if number < 100_000_000_000 {
-        write!(out, "{:>8}M", number / 1_000_000)
-    } else if number < 100_000_000_000_000 {
-        write!(out, "{:>8}G", number / 1_000_000_000)
-    } else {
-        write!(out, "{:>8}T", number / 1_000_000_000_000)
+    let (number, unit) = match number {
+        number if exact => {
+            // One blank at least.
+            let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+            return column::right(out, number, if digits <= 8 { 9 } else { digits + 1 });
+        }
+        0..100_000_000 => return column::right(out, number, 9),
+        100_000_000..1_000_000_000 => (number / 1_000, 'K'),
+        1_000_000_000..100_000_000_000 => (number / 1_000_000, 'M'),
+        100_000_000_000..100_000_000_000_000 => (number / 1_000_000_000, 'G'),
+        _ => (number / 1_000_000_000_000, 'T'),
     };
-}
-
-/// Blanks up to `width` bytes from `start`.
-fn pad(out: &mut String, start: usize, width: usize) {
-    while out.len() < start + width {
-        out.push(' ');
-    }
+    column::right(out, number, 8);
+    out.push(unit);
 }
 
 #[cfg(test)]

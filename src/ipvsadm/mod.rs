@@ -2,7 +2,8 @@
 //! messages and exit statuses, over our own client.
 //!
 //! In go argv and, for `-R`, standard input; out come standard output, standard error and an exit
-//! status. [`save_format`] and [`parse_rules`] are its rules for programs.
+//! status. For programs: [`parse_rules`] and [`parse_desired`] read its rules, [`save_format`] and
+//! [`command_line`] write them.
 //!
 //! It differs where ipvsadm surprises people:
 //!
@@ -20,10 +21,12 @@
 
 mod action;
 mod arguments;
+mod column;
 mod connections;
 mod endpoint;
 mod failure;
 mod help;
+mod kernel_text;
 mod legality;
 mod list;
 mod names;
@@ -32,8 +35,10 @@ mod options;
 mod order;
 mod restore;
 mod rules;
+mod saved_line;
 mod values;
 mod words;
+mod written;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -45,9 +50,10 @@ use failure::Failure;
 use legality::Verb;
 use names::Names;
 
-use crate::ipvs::{Client, Command, Forwarding, IpvsError, Service, ServiceKey};
+use crate::ipvs::{Client, Command, Forwarding, IpvsError, Service, ServiceKey, Table};
 
-pub use rules::{RulesError, parse_desired, parse_rules, save_format};
+pub use rules::{RulesError, line_of, parse_desired, parse_rules};
+pub use written::{command_line, save_format};
 
 /// Whether a command line, without the program's name, is one that would be run; nothing is run.
 ///
@@ -129,7 +135,7 @@ fn run(program: &str, words: &[&str], input: &mut dyn Read) -> Result<String, Fa
         Action::List(listing, format) => list(listing, format, &names),
         Action::Save { numeric } => {
             let table = open()?.table().map_err(|error| list_failure(&error))?;
-            Ok(list::saved(table, numeric, &names))
+            Ok(list::saved(&table, numeric, &names))
         }
         Action::Restore { keep_going } => {
             let ipvs = open()?;
@@ -179,11 +185,16 @@ fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failu
     match listing {
         Listing::Everything => {
             let info = ipvs.info().map_err(failed)?;
-            let table = ipvs.table().map_err(failed)?;
-            Ok(list::everything(&info, table, format, names))
+            let table = if format.is_plain() {
+                plain_table(&ipvs)
+            } else {
+                ipvs.table()
+            };
+            let table = table.map_err(failed)?;
+            Ok(list::everything(&info, &table, format, names))
         }
         Listing::Service(key) => match ipvs.service(key).map_err(failed)? {
-            Some(status) => Ok(list::one(status, format, names)),
+            Some(status) => Ok(list::one(&status, format, names)),
             None => Err(Failure {
                 message: "No such service".to_owned(),
                 status: 1,
@@ -208,6 +219,17 @@ fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failu
             ))
         }
     }
+}
+
+/// The table as far as a plain list shows it.
+fn plain_table(ipvs: &Client) -> Result<Table, IpvsError> {
+    let mut table = ipvs.services()?;
+    // Without the file, or while somebody else changes the table, the slower way is as good.
+    let filled = match std::fs::read_to_string(kernel_text::PATH) {
+        Ok(text) => kernel_text::fill(&mut table, &text),
+        Err(_) => false,
+    };
+    if filled { Ok(table) } else { ipvs.table() }
 }
 
 /// The edit with the scheduler that the service has. Without such a service the kernel will say so.

@@ -24,8 +24,8 @@ struct Hosts {
 
 #[derive(Debug, Default)]
 struct Services {
-    by_name: HashMap<(String, String), u16>,
-    by_port: HashMap<(u16, String), String>,
+    by_name: HashMap<String, Vec<(Transport, u16)>>,
+    by_port: HashMap<(u16, Transport), String>,
 }
 
 impl Names {
@@ -53,14 +53,16 @@ impl Names {
 
     /// The port of a service name.
     pub(super) fn port(&self, name: &str, transport: Transport) -> Option<u16> {
-        let key = (name.to_owned(), transport.to_string());
-        self.services().by_name.get(&key).copied()
+        let ports = self.services().by_name.get(name)?;
+        ports
+            .iter()
+            .find_map(|(of, port)| (*of == transport).then_some(*port))
     }
 
     /// The service name of a port.
     pub(super) fn service(&self, port: u16, transport: Transport) -> Option<&str> {
-        let key = (port, transport.to_string());
-        self.services().by_port.get(&key).map(String::as_str)
+        let name = self.services().by_port.get(&(port, transport));
+        name.map(String::as_str)
     }
 
     fn hosts(&self) -> &Hosts {
@@ -70,6 +72,16 @@ impl Names {
     fn services(&self) -> &Services {
         self.services
             .get_or_init(|| Services::parse(&read("/etc/services")))
+    }
+}
+
+/// The protocols of services(5) that IPVS balances.
+fn transport(protocol: &str) -> Option<Transport> {
+    match protocol {
+        "tcp" => Some(Transport::Tcp),
+        "udp" => Some(Transport::Udp),
+        "sctp" => Some(Transport::Sctp),
+        _ => None,
     }
 }
 
@@ -128,18 +140,20 @@ impl Services {
             let Some((port, protocol)) = port.split_once('/') else {
                 continue;
             };
-            let Ok(port) = port.parse::<u16>() else {
+            let (Ok(port), Some(transport)) = (port.parse::<u16>(), transport(protocol)) else {
                 continue;
             };
             services
                 .by_port
-                .entry((port, protocol.to_owned()))
+                .entry((port, transport))
                 .or_insert_with(|| name.to_owned());
             for alias in std::iter::once(name).chain(words) {
+                // Only the first one of a transport is ever looked at.
                 services
                     .by_name
-                    .entry((alias.to_owned(), protocol.to_owned()))
-                    .or_insert(port);
+                    .entry(alias.to_owned())
+                    .or_default()
+                    .push((transport, port));
             }
         }
         services

@@ -76,44 +76,58 @@ fn compare_destinations(one: &Destination, other: &Destination) -> i32 {
     }
 }
 
-/// Sorts by service.
-pub(super) fn sort_services<T>(items: Vec<T>, service: impl Fn(&T) -> &Service) -> Vec<T> {
-    merge_sort(items, &|one, other| {
+/// Indices of the services in their order, or as they are.
+pub(super) fn services<T>(
+    items: &[T],
+    service: impl Fn(&T) -> &Service,
+    unsorted: bool,
+) -> Vec<usize> {
+    order(items, unsorted, |one, other| {
         compare_services(service(one), service(other))
     })
 }
 
-/// Sorts by destination.
-pub(super) fn sort_destinations<T>(
-    items: Vec<T>,
+/// Indices of the destinations in their order, or as they are.
+pub(super) fn destinations<T>(
+    items: &[T],
     destination: impl Fn(&T) -> &Destination,
-) -> Vec<T> {
-    merge_sort(items, &|one, other| {
+    unsorted: bool,
+) -> Vec<usize> {
+    order(items, unsorted, |one, other| {
         compare_destinations(destination(one), destination(other))
     })
 }
 
+fn order<T>(items: &[T], unsorted: bool, compare: impl Fn(&T, &T) -> i32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    if !unsorted {
+        let mut room = order.clone();
+        merge_sort(&mut order, &mut room, &|one, other| {
+            compare(&items[one], &items[other])
+        });
+    }
+    order
+}
+
 /// Halves, the first one the smaller; of equals the left one comes first. The standard library's sorts
 /// may panic on a comparison that is no order.
-fn merge_sort<T>(mut items: Vec<T>, compare: &dyn Fn(&T, &T) -> i32) -> Vec<T> {
-    if items.len() <= 1 {
-        return items;
+fn merge_sort(order: &mut [usize], room: &mut [usize], compare: &impl Fn(usize, usize) -> i32) {
+    let middle = order.len() / 2;
+    if middle == 0 {
+        return;
     }
-    let right = items.split_off(items.len() / 2);
-    let mut left = merge_sort(items, compare).into_iter().peekable();
-    let mut right = merge_sort(right, compare).into_iter().peekable();
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
-        let next = if compare(one, other) <= 0 {
-            left.next()
-        } else {
-            right.next()
-        };
-        merged.extend(next);
+    let (first, second) = order.split_at_mut(middle);
+    merge_sort(first, room, compare);
+    merge_sort(second, room, compare);
+    let (mut one, mut other) = (0, middle);
+    let end = order.len();
+    for slot in room.iter_mut().take(end) {
+        let left = one < middle && (other == end || compare(order[one], order[other]) <= 0);
+        let from = if left { &mut one } else { &mut other };
+        *slot = order[*from];
+        *from += 1;
     }
-    merged.extend(left);
-    merged.extend(right);
-    merged
+    order.copy_from_slice(&room[..end]);
 }
 
 #[cfg(test)]
@@ -134,13 +148,10 @@ mod tests {
                 "rr",
             )
         };
-        let sorted = sort_services(
-            vec![vip("10.0.0.2"), vip("10.0.0.1"), vip("192.168.4.15")],
-            |service| service,
-        );
-        let keys: Vec<_> = sorted
-            .iter()
-            .map(|service| service.key.to_string())
+        let list = ["10.0.0.2", "10.0.0.1", "192.168.4.15"].map(vip);
+        let keys: Vec<_> = services(&list, |service| service, false)
+            .into_iter()
+            .map(|index| list[index].key.to_string())
             .collect();
         assert_eq!(
             keys,
@@ -150,12 +161,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sorting_loses_nothing(services in prop::collection::vec(service(), 0..40)) {
-            let sorted = sort_services(services.clone(), |service| service);
-            prop_assert_eq!(sorted.len(), services.len());
-            for service in &services {
-                prop_assert!(sorted.contains(service));
-            }
+        fn sorting_loses_nothing(list in prop::collection::vec(service(), 0..40)) {
+            let mut sorted = services(&list, |service| service, false);
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, services(&list, |service| service, true));
+        }
+
+        #[test]
+        fn what_has_an_order_comes_in_it(ports in prop::collection::vec(any::<u16>(), 0..70)) {
+            let list: Vec<_> = ports
+                .iter()
+                .map(|port| Service::new(
+                    ServiceKey::Address {
+                        transport: Transport::Tcp,
+                        address: [10, 0, 0, 1].into(),
+                        port: *port,
+                    },
+                    "rr",
+                ))
+                .collect();
+            let mut expected: Vec<usize> = (0..ports.len()).collect();
+            expected.sort_by_key(|index| ports[*index]);
+            prop_assert_eq!(services(&list, |service| service, false), expected);
         }
     }
 }

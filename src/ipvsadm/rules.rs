@@ -1,18 +1,13 @@
-//! Rules in ipvsadm's save format, written and read.
+//! Rules in ipvsadm's save format, read.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fmt::Write as _;
 
 use super::action::{Action, understand};
-use super::endpoint::{self, Style};
 use super::failure::Failure;
-use super::list::scheduler_flags;
 use super::names::Names;
-use crate::ipvs::{
-    Command, Desired, Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport,
-    TunnelKind,
-};
+use super::saved_line;
+use crate::ipvs::{Command, Desired, DestinationKey, ServiceKey};
 
 /// A rule that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,11 +92,45 @@ pub fn parse_desired(text: &str) -> Result<Vec<Desired>, RulesError> {
     Ok(desired)
 }
 
+/// The line, from 1, of rules that describe a table that asks for what a command does to a service or to
+/// one of its destinations; the last one where there are several.
+#[must_use]
+pub fn line_of(text: &str, command: &Command) -> Option<usize> {
+    let wanted = subject(command)?;
+    let rules = parse(text, &Names::default()).ok()?;
+    rules
+        .commands
+        .iter()
+        .zip(rules.lines)
+        .filter(|(rule, _)| subject(rule).as_ref() == Some(&wanted))
+        .map(|(_, line)| line)
+        .next_back()
+}
+
+fn subject(command: &Command) -> Option<(ServiceKey, Option<DestinationKey>)> {
+    match command {
+        Command::CreateService(service) | Command::EditService(service) => {
+            Some((service.key, None))
+        }
+        Command::DeleteService(key) => Some((*key, None)),
+        Command::AddDestination(key, destination) | Command::EditDestination(key, destination) => {
+            Some((*key, Some(destination.key())))
+        }
+        Command::DeleteDestination(key, destination) => Some((*key, Some(*destination))),
+        _ => None,
+    }
+}
+
 pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
     let mut rules = Rules::default();
     let mut words = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_number = index + 1;
+        if let Some(command) = saved_line::command(line) {
+            rules.commands.push(command);
+            rules.lines.push(line_number);
+            continue;
+        }
         words.clear();
         words.extend(
             line.split([' ', '\t', '\r'])
@@ -124,7 +153,8 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
     Ok(rules)
 }
 
-fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
+/// The command of one rule's words.
+pub(super) fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
     match understand("ipvsadm", words, names)? {
         Action::Change(command) => Ok(command),
         Action::EditServiceKeepingScheduler(_) => Err(Failure::usage(
@@ -144,131 +174,13 @@ fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
     }
 }
 
-/// Writes services and destinations as `ipvsadm -Sn` does, in the order given, ended by a line end.
-///
-/// Unlike ipvsadm it keeps thresholds (`-x`, `-y`), so that what is saved is what comes back.
-#[must_use]
-pub fn save_format<'a>(
-    services: impl IntoIterator<Item = (&'a Service, &'a [Destination])>,
-) -> String {
-    let mut out = String::new();
-    for (service, destinations) in services {
-        write_service(&mut out, service, Style::Numeric);
-        for destination in destinations {
-            write_destination(&mut out, service.key, destination, Style::Numeric);
-        }
-    }
-    out
-}
-
-/// `-t 192.168.4.15:80`, `-f 8 -6`
-fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>) {
-    match key {
-        ServiceKey::Fwmark { mark, family } => {
-            let _ = write!(out, "-f {mark}");
-            if family == Family::Inet6 {
-                out.push_str(" -6");
-            }
-        }
-        ServiceKey::Address {
-            transport,
-            address,
-            port,
-        } => {
-            out.push_str(match transport {
-                Transport::Tcp => "-t ",
-                Transport::Udp => "-u ",
-                Transport::Sctp => "--sctp-service ",
-            });
-            endpoint::write(out, address, port, Some(transport), style);
-        }
-    }
-}
-
-/// The `-A` line.
-pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_>) {
-    out.push_str("-A ");
-    write_key(out, service.key, style);
-    let _ = write!(out, " -s {}", service.scheduler);
-    if let Some(seconds) = service.persistence {
-        let _ = write!(out, " -p {seconds}");
-        let _ = match service.granularity {
-            Some(Granularity::Mask(mask)) => write!(out, " -M {mask}"),
-            Some(Granularity::Prefix(length)) => write!(out, " -M {length}"),
-            None => Ok(()),
-        };
-    }
-    if let Some(engine) = &service.engine {
-        let _ = write!(out, " --pe {engine}");
-    }
-    if service.flags & Service::ONE_PACKET != 0 {
-        out.push_str(" -o");
-    }
-    let mut flags = scheduler_flags(service);
-    // sh and mh have no name for the third one, and the general name is good for any scheduler.
-    if service.flags & Service::SCHEDULER_FLAG_3 != 0 && !flags.contains("flag-3") {
-        flags.push_str(if flags.is_empty() {
-            "flag-3"
-        } else {
-            ",flag-3"
-        });
-    }
-    if !flags.is_empty() {
-        let _ = write!(out, " -b {flags}");
-    }
-    out.push('\n');
-}
-
-/// The `-a` line.
-pub(super) fn write_destination(
-    out: &mut String,
-    key: ServiceKey,
-    destination: &Destination,
-    style: Style<'_>,
-) {
-    out.push_str("-a ");
-    write_key(out, key, style);
-    out.push_str(" -r ");
-    let transport = match key {
-        ServiceKey::Address { transport, .. } => Some(transport),
-        ServiceKey::Fwmark { .. } => None,
-    };
-    endpoint::write(out, destination.address, destination.port, transport, style);
-    let method = match destination.forwarding {
-        Forwarding::Masquerade => "-m",
-        Forwarding::Tunnel => "-i",
-        // The kernel finds out by itself that a destination is the director.
-        Forwarding::Local | Forwarding::Route => "-g",
-        Forwarding::Bypass => "(null)",
-    };
-    let _ = write!(out, " {method} -w {}", destination.weight as i32);
-    if destination.upper_threshold != 0 {
-        let _ = write!(out, " -x {}", destination.upper_threshold);
-    }
-    if destination.lower_threshold != 0 {
-        let _ = write!(out, " -y {}", destination.lower_threshold);
-    }
-    if destination.forwarding == Forwarding::Tunnel {
-        let checksum = match destination.tunnel_flags {
-            0 => "--tun-nocsum",
-            flags if flags & 2 != 0 => "--tun-remcsum",
-            _ => "--tun-csum",
-        };
-        let _ = match destination.tunnel {
-            TunnelKind::Ipip => write!(out, " --tun-type ipip"),
-            TunnelKind::Gue { port } => {
-                write!(out, " --tun-type gue --tun-port {port} {checksum}")
-            }
-            TunnelKind::Gre => write!(out, " --tun-type gre {checksum}"),
-        };
-    }
-    out.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ipvs::test_strategies::{destination, service};
+    use crate::ipvs::{Family, Forwarding, Service, TunnelKind};
+    use crate::ipvsadm::endpoint::Style;
+    use crate::ipvsadm::written::{save_format, write_destination, write_service};
     use proptest::prelude::*;
 
     #[test]
@@ -325,6 +237,16 @@ mod tests {
         ] {
             assert_eq!(parse_desired(text).unwrap_err().to_string(), said);
         }
+    }
+
+    #[test]
+    fn the_line_that_asks_for_something_is_found() {
+        let text =
+            "# lab\n-A -t 192.168.4.15:80 -s wrr\n\n-a -t 192.168.4.15:80 -r 192.168.4.100 -g\n";
+        let rules = parse_rules(text).unwrap();
+        assert_eq!(line_of(text, &rules[0]), Some(2));
+        assert_eq!(line_of(text, &rules[1]), Some(4));
+        assert_eq!(line_of(text, &Command::Flush), None);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Values of single options that are more than a number, with ipvsadm's own complaints.
 
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 
 use super::failure::Failure;
-use super::number::number_within;
-use crate::ipvs::{DaemonRole, Service};
+use super::names::Names;
+use super::number::{ipv4, number_at_start, number_within};
+use crate::ipvs::{DaemonRole, Family, Granularity, Service};
 
 /// 31 days, seconds.
 const MAX_TIMEOUT: u32 = 86_400 * 31;
@@ -31,6 +33,28 @@ pub(super) fn multicast_group(text: &str) -> Result<IpAddr, Failure> {
     group
         .filter(IpAddr::is_multicast)
         .ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{text}'")))
+}
+
+/// A mask, or a length where the service is known to be IPv6.
+pub(super) fn netmask(
+    text: &str,
+    family: Option<Family>,
+    names: &Names,
+) -> Result<Option<Granularity>, Failure> {
+    if family == Some(Family::Inet6) {
+        let length = u8::try_from(number_at_start(text))
+            .ok()
+            .filter(|length| *length <= 128)
+            .and_then(NonZeroU8::new)
+            .ok_or_else(|| Failure::usage("illegal ipv6 netmask specified"))?;
+        return Ok(Some(length)
+            .filter(|length| length.get() < 128)
+            .map(Granularity::Prefix));
+    }
+    let mask = ipv4(text)
+        .or_else(|| names.host(text))
+        .ok_or_else(|| Failure::usage("illegal virtual server persistent mask specified"))?;
+    Ok(Granularity::from_mask(mask))
 }
 
 pub(super) fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {

@@ -3,10 +3,10 @@
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST};
 
 use super::error::{KernelError, NetlinkError};
-use super::socket::{Socket, append};
+use super::socket::{Socket, append_with};
 
-/// Room for every message's refusal: an error's skb is accounted with about 1 KiB.
-const REPLY_BYTES: usize = 4 * 1024 * 1024;
+/// Room for every message's refusal: an error's skb is accounted with less than 1 KiB.
+const REPLY_BYTES: usize = Batch::MAX_MESSAGES * 1024;
 
 /// Requests collected for one `sendmsg`.
 ///
@@ -16,26 +16,33 @@ const REPLY_BYTES: usize = 4 * 1024 * 1024;
 pub struct Batch<'a> {
     socket: &'a Socket,
     bytes: Vec<u8>,
+    /// Most bytes that one `sendmsg` takes.
+    room: usize,
     last_at: usize,
     first: u32,
     count: u32,
 }
 
 impl<'a> Batch<'a> {
-    /// Largest number of bytes in one `sendmsg`; the kernel's limit is the socket's send buffer
-    /// (`net.core.wmem_default`, 208 KiB) less 32.
-    pub const MAX_BYTES: usize = 160 * 1024;
+    /// Largest number of bytes in one `sendmsg` that is asked for; the kernel's limit is the socket's
+    /// send buffer less 32 (`netlink_sendmsg`).
+    pub const MAX_BYTES: usize = 2 * 1024 * 1024;
 
     /// Largest number of messages in one `sendmsg`, so that as many refusals fit the receive buffer.
-    pub const MAX_MESSAGES: usize = 2048;
+    pub const MAX_MESSAGES: usize = 16 * 1024;
+
+    /// Largest payload of one message.
+    pub const MAX_PAYLOAD: usize = 8 * 1024;
 
     /// An empty batch.
     #[must_use]
     pub fn new(socket: &'a Socket) -> Self {
         socket.reserve_replies(REPLY_BYTES);
+        let room = socket.reserve_requests(Self::MAX_BYTES + 32) - 32;
         Self {
             socket,
             bytes: Vec::new(),
+            room: room.min(Self::MAX_BYTES),
             last_at: 0,
             first: 0,
             count: 0,
@@ -54,36 +61,39 @@ impl<'a> Batch<'a> {
         self.count == 0
     }
 
-    /// Whether one more request of `payload` bytes would be too much for one `sendmsg`.
+    /// Whether one more request might be too much for one `sendmsg`.
     #[must_use]
-    pub fn is_full_for(&self, payload: usize) -> bool {
-        self.len() >= Self::MAX_MESSAGES
-            || (self.count > 0 && self.bytes.len() + payload + 32 > Self::MAX_BYTES)
+    pub fn is_full(&self) -> bool {
+        self.len() >= Self::MAX_MESSAGES || self.bytes.len() + Self::MAX_PAYLOAD + 32 > self.room
     }
 
-    /// Appends a request; `flags` are added to `NLM_F_REQUEST`.
+    /// Appends a request whose payload `write` appends; `flags` are added to `NLM_F_REQUEST`.
     ///
     /// # Errors
-    /// [`NetlinkError::TooLarge`] for a payload of 4 GiB.
+    /// [`NetlinkError::TooLarge`] for a payload of more than [`Self::MAX_PAYLOAD`] bytes.
     pub fn push(
         &mut self,
         message_type: u16,
         flags: u16,
-        payload: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), NetlinkError> {
         let sequence = self.socket.take_sequences(1);
         if self.count == 0 {
             self.first = sequence;
         }
         self.last_at = self.bytes.len();
-        append(
+        append_with(
             &mut self.bytes,
             message_type,
             NLM_F_REQUEST | flags,
             sequence,
-            payload,
+            write,
         )?;
         self.count += 1;
+        let bytes = self.bytes.len() - self.last_at;
+        if bytes > Self::MAX_PAYLOAD + 32 {
+            return Err(NetlinkError::TooLarge { bytes });
+        }
         Ok(())
     }
 

@@ -85,6 +85,18 @@ impl Socket {
         }
     }
 
+    /// Lets one `sendmsg` be this large, where that is allowed (`CAP_NET_ADMIN` above
+    /// `net.core.wmem_max`). Returns the bytes that it may have now.
+    pub fn reserve_requests(&self, bytes: usize) -> usize {
+        use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+        let fd = self.socket.as_fd();
+        if setsockopt(&fd, sockopt::SndBufForce, &bytes).is_err() {
+            let _ = setsockopt(&fd, sockopt::SndBuf, &bytes);
+        }
+        // `net.core.wmem_default` of every kernel is more than this.
+        getsockopt(&fd, sockopt::SndBuf).unwrap_or(160 * 1024)
+    }
+
     /// Sends one request and waits for its acknowledgement; `each` sees the replies before that.
     ///
     /// `flags` are added to `NLM_F_REQUEST | NLM_F_ACK`.
@@ -336,16 +348,34 @@ pub(super) fn append(
     sequence: u32,
     payload: &[u8],
 ) -> Result<(), NetlinkError> {
-    let length = HEADER_BYTES + payload.len();
-    let length_field =
-        u32::try_from(length).map_err(|_| NetlinkError::TooLarge { bytes: length })?;
-    bytes.extend(length_field.to_ne_bytes());
-    bytes.extend(message_type.to_ne_bytes());
-    bytes.extend(flags.to_ne_bytes());
-    bytes.extend(sequence.to_ne_bytes());
-    bytes.extend([0; 4]);
-    bytes.extend(payload);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    append_with(bytes, message_type, flags, sequence, |bytes| {
+        bytes.extend_from_slice(payload);
+    })
+}
+
+/// [`append`] with the payload that `write` appends.
+pub(super) fn append_with(
+    bytes: &mut Vec<u8>,
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), NetlinkError> {
+    let start = bytes.len();
+    let mut header = [0; HEADER_BYTES];
+    header[4..6].copy_from_slice(&message_type.to_ne_bytes());
+    header[6..8].copy_from_slice(&flags.to_ne_bytes());
+    header[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    bytes.extend_from_slice(&header);
+    write(bytes);
+    let length = bytes.len() - start;
+    let Ok(field) = u32::try_from(length) else {
+        return Err(NetlinkError::TooLarge { bytes: length });
+    };
+    bytes[start..start + 4].copy_from_slice(&field.to_ne_bytes());
+    if !length.is_multiple_of(4) {
+        bytes.resize(start + length.next_multiple_of(4), 0);
+    }
     Ok(())
 }
 

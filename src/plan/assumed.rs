@@ -59,6 +59,7 @@ fn sandbox_host(host: &Host, number: usize) -> Option<Facts> {
         firewalld: false,
         selinux: None,
         network_manager: false,
+        ipvsadm: false,
         curl: true,
         owned: Vec::new(),
     })
@@ -80,6 +81,7 @@ fn machine(host: &Host) -> Option<Facts> {
         firewalld: true,
         selinux: Some(SelinuxMode::Enforcing),
         network_manager: true,
+        ipvsadm: false,
         curl: true,
         owned: Vec::new(),
     })

@@ -13,6 +13,12 @@ use crate::ipvs::{self, Forwarding, ServiceKey, Transport};
 use crate::model::{ForwardingMethod, Lab, Protocol, Role};
 use crate::resource::{IpvsService, Resource};
 
+/// Where what is installed by hand goes before what packages bring.
+const DROP_IN: &str = "/usr/local/sbin/ipvsadm";
+
+/// The link to the agent that last applied on a host.
+const AGENT: &str = "/var/lib/lvslab/agent";
+
 /// The option of ipvsadm(8).
 fn option(method: ForwardingMethod) -> &'static str {
     match method {
@@ -67,6 +73,27 @@ pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
         "The kernel forgets its IPVS table at a reboot; it is read again from this file, in the format of \
          ipvsadm-save.",
     )?;
+    Ok(vec![step])
+}
+
+/// ipvsadm, where the system has none: a name for the agent's own.
+pub(super) fn drop_in(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
+    if subject.host.role != Role::Director || subject.facts.ipvsadm {
+        return Ok(Vec::new());
+    }
+    let mut step = subject.file(
+        Rendered {
+            path: DROP_IN.to_owned(),
+            template: Template::DROP_IN,
+            context: context! { agent => AGENT },
+            mode: 0o755,
+            directory: None,
+        },
+        "The course's commands are typed on the director; where no package brought an ipvsadm, this one does \
+         the same.",
+    )?;
+    // A person has installed the package.
+    step.by_hand.clear();
     Ok(vec![step])
 }
 

@@ -35,6 +35,7 @@ templates! {
     PAGE = "index.html",
     LISTEN = "listen.conf",
     RULES = "ipvsadm.rules",
+    DROP_IN = "ipvsadm",
     BOOT_UNIT = "lvslab-boot.service",
 }
 

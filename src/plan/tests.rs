@@ -110,6 +110,7 @@ fn machine(family: OsFamily, links: &[(&str, &[&str])]) -> Facts {
         firewalld: rhel,
         selinux: rhel.then_some(SelinuxMode::Enforcing),
         network_manager: rhel,
+        ipvsadm: false,
         curl: true,
         owned: Vec::new(),
     }

@@ -82,11 +82,11 @@ fn listed(verdict: &Verdict, statuses: &[Status], open: &str) -> String {
         .checks
         .iter()
         .filter(|check| statuses.contains(&check.status))
-        .map(|check| item(check, open))
+        .map(|check| item(verdict, check, open))
         .collect()
 }
 
-fn item(check: &Check, open: &str) -> String {
+fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
     let (class, word) = match check.status {
         Status::Pass => ("pass", "passed"),
         Status::Fail if check.aspect == Aspect::AfterReboot => {
@@ -94,6 +94,7 @@ fn item(check: &Check, open: &str) -> String {
         }
         Status::Fail => ("fail", "broken"),
         Status::Blocked => ("blocked", "blocked"),
+        Status::Error if verdict.unreachable.contains(&check.host) => ("error", "unreachable"),
         Status::Error => ("error", "not judged"),
     };
     let mut out = format!(
@@ -112,6 +113,13 @@ fn item(check: &Check, open: &str) -> String {
     }
     if !check.fix.is_empty() {
         row("fix", format!("<pre>{}</pre>", text(&check.fix.join("\n"))));
+    }
+    for elsewhere in &check.then {
+        let commands = text(&elsewhere.commands.join("\n"));
+        row(
+            &format!("then on {}", text(elsewhere.host.as_str())),
+            format!("<pre>{commands}</pre>"),
+        );
     }
     if let Some(hint) = &check.hint {
         row("next", text(hint));

@@ -85,6 +85,8 @@ pub struct Facts {
     pub selinux: Option<SelinuxMode>,
     /// NetworkManager runs (it can fight `network` over aliases on RHEL 7).
     pub network_manager: bool,
+    /// There is an ipvsadm, other than the one that lvslab puts where there is none.
+    pub ipvsadm: bool,
     /// `curl` is on the PATH.
     pub curl: bool,
     /// Resources this lab's journal on the host already owns, so that what we made is not taken for the

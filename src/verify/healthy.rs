@@ -10,8 +10,8 @@ use super::probes::{destinations, requests_for, rounds, weights};
 use super::schedule::{Law, law};
 use super::wires::Wires;
 use crate::agent::protocol::{
-    BootSysctl, Collect, ConnectionEntry, Fetch, HostEvidence, LinkEvidence, Listener, Neighbour,
-    Reply, Request, Response, RouteEvidence,
+    BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
+    Listener, Neighbour, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -104,7 +104,10 @@ pub(super) fn mac(lab: &Lab, host: &Host, segment: usize) -> String {
 pub(crate) fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
     let weights = weights(lab);
     let deal: Vec<usize> = match law(lab.service(), &weights) {
-        Law::Cycle(shares) => shares
+        Law::Chance => (0..weights.len())
+            .flat_map(|at| std::iter::repeat_n(at, weights[at].into()))
+            .collect(),
+        Law::Cycle(shares) | Law::Level(shares) => shares
             .iter()
             .enumerate()
             .flat_map(|(at, share)| std::iter::repeat_n(at, *share as usize))
@@ -195,6 +198,7 @@ fn collected(
                     via: back.then(|| lab.dip().addr()),
                     interface: Some(plan.interfaces[&segment].clone()),
                     source: host.on_segment(segment).map(|a| a.address.addr()),
+                    entry: None,
                 }
             })
             .collect(),
@@ -209,6 +213,8 @@ fn collected(
         }),
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
         ipvs_connections: None,
+        firewall: FirewallEvidence::default(),
+        listen_lines: Vec::new(),
     }
 }
 

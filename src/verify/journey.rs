@@ -285,7 +285,8 @@ impl<'e> Watched<'e> {
         })
     }
 
-    /// The first such packet that left `host` from `since` on.
+    /// The first such packet that left `host` from `since` on; frames from before the kernel began to stamp them
+    /// seem to be later than they were, so any other will do where there is none.
     fn leaving(
         &self,
         host: &HostName,
@@ -293,9 +294,11 @@ impl<'e> Watched<'e> {
         belongs: &impl Fn(&Segment) -> bool,
     ) -> Option<Passage> {
         let sights = self.sights.get(host)?;
-        let sight = sights
+        let mut left = sights
             .iter()
-            .find(|sight| sight.outgoing && sight.at >= since && belongs(&sight.segment))?;
+            .filter(|sight| sight.outgoing && belongs(&sight.segment));
+        let first = left.clone().next();
+        let sight = left.find(|sight| sight.at >= since).or(first)?;
         Some(self.passage(sight))
     }
 
@@ -384,11 +387,7 @@ pub(super) fn replies_on(evidence: &Evidence, host: &HostName, port: u16) -> usi
     let Some(record) = evidence.hosts().get(host) else {
         return 0;
     };
-    let captured = record
-        .captured
-        .as_ref()
-        .into_iter()
-        .flat_map(|c| segments(c));
+    let captured = record.captured.as_ref().into_iter().flat_map(segments);
     captured
         .filter(|sight| sight.segment.destination == client)
         .count()

@@ -16,9 +16,11 @@
 mod checks;
 mod describe;
 mod evidence;
+mod firewall;
 mod graph;
 mod ipvs;
 mod journey;
+mod level;
 mod probes;
 mod proof;
 mod schedule;
@@ -40,4 +42,4 @@ pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Si
 pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
 pub use probes::{Round, requests_for, rounds, trace_rounds};
 pub use proof::{Way, promised_reply, promised_request, reply, request};
-pub use verdict::{Aspect, Check, CheckId, Count, Status, Verdict};
+pub use verdict::{Aspect, Check, CheckId, Count, Elsewhere, Status, Verdict};

@@ -211,6 +211,8 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .collect(),
         ipvs: host.role == Role::Director,
         ipvs_connections_of: None,
+        firewall: true,
+        listen_lines: host.role == Role::RealServer,
     }
 }
 
@@ -239,14 +241,22 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    match (lab.mode(), host.role) {
-        (Mode::Dr, Role::RealServer) => vec![
+    if (lab.mode(), host.role) == (Mode::Dr, Role::RealServer) {
+        return vec![
             interface_sysctl(interface, "arp_ignore", "1"),
             interface_sysctl(interface, "arp_announce", "2"),
-        ],
-        (Mode::Nat, Role::Director) => vec![interface_sysctl(interface, "forwarding", "1")],
-        _ => Vec::new(),
+        ];
     }
+    let mut settings = vec![Sysctl {
+        key: "net.ipv4.conf.all.arp_ignore".to_owned(),
+        value: "0".to_owned(),
+    }];
+    let own = plan.interfaces.values();
+    settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
+    if (lab.mode(), host.role) == (Mode::Nat, Role::Director) {
+        settings.push(interface_sysctl(interface, "forwarding", "1"));
+    }
+    settings
 }
 
 /// `net.ipv4.conf.INTERFACE.NAME`; a dot in the interface's name is written `/`, as sysctl(8) does.

@@ -46,7 +46,8 @@ impl Bench {
         self.root.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program in this lab's directories.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lvslab"));
         command
             .args(arguments)

@@ -5,6 +5,11 @@
 //! fails: none is skipped.
 
 mod browser;
+mod faults;
+mod healthy;
+mod ipvs;
+#[path = "../ipvs_guest/mod.rs"]
+mod ipvs_guest;
 mod labs;
 mod machines;
 mod packages;
@@ -20,6 +25,9 @@ use libtest_mimic::{Arguments, Trial};
 use stage::{Check, Stage};
 
 fn main() -> ExitCode {
+    if let Some(ended) = ipvs_guest::asked() {
+        return ended;
+    }
     let mut arguments = Arguments::from_args();
     // The sandbox's emulated processors are the limit, not this process.
     arguments.test_threads.get_or_insert(1);
@@ -35,7 +43,10 @@ fn main() -> ExitCode {
         .iter()
         .chain(machines::TESTS)
         .chain(wire::TESTS)
+        .chain(faults::TESTS)
+        .chain(healthy::TESTS)
         .chain(starting::TESTS)
+        .chain(ipvs::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);
             Trial::test(name, move || test(&stage).map_err(Into::into))

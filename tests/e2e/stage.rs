@@ -48,6 +48,11 @@ impl Stage {
 
     /// Runs `lvslab` with nothing on its standard input.
     pub fn lvslab<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        self.lvslab_with(arguments, Stdio::null())
+    }
+
+    /// Runs `lvslab` with this on its standard input.
+    pub fn lvslab_with<S: AsRef<OsStr>>(&self, arguments: &[S], input: Stdio) -> Ran {
         let line = arguments
             .iter()
             .map(|a| a.as_ref().to_string_lossy().into_owned())
@@ -56,7 +61,7 @@ impl Stage {
         let output = self
             .command()
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .expect("lvslab starts");
         Ran::new(format!("lvslab {line}"), &output)
@@ -147,6 +152,13 @@ impl Deployed<'_> {
         let mut arguments = vec!["exec", "--lab", self.lab, host, "--"];
         arguments.extend(command);
         self.stage.lvslab(&arguments)
+    }
+
+    /// The same with something on its standard input.
+    pub fn exec_with(&self, host: &str, command: &[&str], input: Stdio) -> Ran {
+        let mut arguments = vec!["exec", "--lab", self.lab, host, "--"];
+        arguments.extend(command);
+        self.stage.lvslab_with(&arguments, input)
     }
 
     pub fn up(&self) -> Ran {

@@ -1,19 +1,19 @@
 //! How long the original and ours take, alternating, and the floor: the same messages, encoded before,
 //! in one `sendmsg`.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use lvslab::ipvs::Client;
 use lvslab::ipvs::wire::encode;
+use lvslab::ipvs::{Client, Command};
 use lvslab::ipvsadm::parse_rules;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use crate::network::new_network;
-use crate::report;
-use crate::tools::{ours_process, reference};
+use super::network::new_network;
+use super::report;
+use super::tools::{guest_process, ours_process, reference};
 
 const ROUNDS: usize = 3;
 
@@ -36,7 +36,7 @@ pub fn rules(services: usize, servers: usize) -> String {
 }
 
 /// One process from start to end.
-fn time(mut command: Command, words: &[&str], input: &str) -> Duration {
+fn time(mut command: Process, words: &[&str], input: &[u8]) -> Duration {
     let start = Instant::now();
     let mut child = command
         .args(words)
@@ -47,7 +47,7 @@ fn time(mut command: Command, words: &[&str], input: &str) -> Duration {
     let mut stdin = child.stdin.take().expect("its input");
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            let _ = stdin.write_all(input.as_bytes());
+            let _ = stdin.write_all(input);
         });
         child.wait_with_output().expect("its output")
     });
@@ -60,11 +60,10 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// The messages of `rules`, sent at once and waited for.
-fn floor(rules: &str) -> Duration {
+/// The messages of `rules`, encoded as they are sent.
+fn encoded(rules: &str, family: u16) -> Vec<u8> {
     const NLM_F_REQUEST: u16 = 1;
     const NLM_F_ACK: u16 = 4;
-    let family = Client::open().expect("IPVS").family_id();
     let commands = parse_rules(rules).expect("rules");
     let mut bytes = Vec::new();
     for (index, command) in commands.iter().enumerate() {
@@ -75,31 +74,107 @@ fn floor(rules: &str) -> Duration {
         } else {
             NLM_F_REQUEST
         };
-        bytes.extend((16 + payload.len() as u32).to_ne_bytes());
-        bytes.extend(family.to_ne_bytes());
-        bytes.extend(flags.to_ne_bytes());
-        bytes.extend((index as u32 + 1).to_ne_bytes());
-        bytes.extend([0; 4]);
-        bytes.extend(payload);
+        message(&mut bytes, family, flags, index as u32 + 1, &payload);
     }
+    bytes
+}
+
+fn message(bytes: &mut Vec<u8>, family: u16, flags: u16, sequence: u32, payload: &[u8]) {
+    bytes.extend((16 + payload.len() as u32).to_ne_bytes());
+    bytes.extend(family.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(payload);
+}
+
+fn socket(send_bytes: usize) -> netlink_sys::Socket {
     let mut socket =
         netlink_sys::Socket::new(netlink_sys::protocols::NETLINK_GENERIC).expect("a socket");
     socket.bind_auto().expect("an address");
-    setsockopt(&socket.as_fd(), sockopt::SndBufForce, &(bytes.len() * 2)).expect("a large buffer");
-    let start = Instant::now();
-    socket.send(&bytes, 0).expect("everything at once");
+    setsockopt(&socket.as_fd(), sockopt::SndBufForce, &(send_bytes * 2)).expect("a large buffer");
+    socket
+}
+
+/// Sends everything in one `sendmsg` and waits for its answer.
+fn send(socket: &netlink_sys::Socket, bytes: &[u8]) {
+    socket.send(bytes, 0).expect("everything at once");
     let mut answer = Vec::with_capacity(4096);
     socket.recv(&mut answer, 0).expect("an answer");
-    let elapsed = start.elapsed();
     assert_eq!(answer.get(16..20), Some(&[0; 4][..]), "the acknowledgement");
-    elapsed
+}
+
+/// The floor as a process: what is on standard input goes to the kernel as it is.
+pub fn send_standard_input() {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .expect("messages");
+    send(&socket(bytes.len()), &bytes);
+}
+
+/// The messages of `rules`, sent at once and waited for.
+fn restore_floor(rules: &str) -> Duration {
+    let bytes = encoded(rules, Client::open().expect("IPVS").family_id());
+    let socket = socket(bytes.len());
+    let start = Instant::now();
+    send(&socket, &bytes);
+    start.elapsed()
+}
+
+/// Every dump that a list takes, with nothing decoded.
+fn list_floor() -> Duration {
+    const GET_SERVICE: [u8; 4] = [4, 1, 0, 0];
+    const NLM_F_REQUEST_DUMP: u16 = 0x301;
+    const NLMSG_DONE: [u8; 2] = [3, 0];
+    let client = Client::open().expect("IPVS");
+    let family = client.family_id();
+    let mut requests = vec![GET_SERVICE.to_vec()];
+    for status in client.services().expect("services") {
+        let mut request = Vec::new();
+        // The request of a deletion names the service and nothing else; so does that of a dump.
+        encode(&Command::DeleteService(status.service.key), &mut request);
+        request[0] = 8;
+        requests.push(request);
+    }
+    let socket = socket(4096);
+    let mut answer = Vec::with_capacity(64 * 1024);
+    let start = Instant::now();
+    for (index, request) in requests.iter().enumerate() {
+        let mut bytes = Vec::with_capacity(128);
+        message(
+            &mut bytes,
+            family,
+            NLM_F_REQUEST_DUMP,
+            index as u32 + 1,
+            request,
+        );
+        socket.send(&bytes, 0).expect("a request");
+        loop {
+            answer.clear();
+            socket.recv(&mut answer, 0).expect("an answer");
+            if answer.get(4..6) == Some(&NLMSG_DONE) {
+                break;
+            }
+        }
+    }
+    start.elapsed()
+}
+
+/// The kernel's own text of the same table, read whole.
+fn text_floor() -> Duration {
+    let start = Instant::now();
+    let text = std::fs::read("/proc/thread-self/net/ip_vs").expect("the text");
+    assert!(text.len() > 10_000 * 40, "{} bytes", text.len());
+    start.elapsed()
 }
 
 pub fn run() {
     let rules = rules(1000, 10);
     let mut theirs = [const { Vec::new() }; 4];
     let mut ours = [const { Vec::new() }; 4];
-    let mut floors = Vec::new();
+    let mut floors = [const { Vec::new() }; 4];
     let mut starts = [Vec::new(), Vec::new()];
     let steps: [(&str, &[&str]); 4] = [
         ("restore", &["-R"]),
@@ -110,18 +185,21 @@ pub fn run() {
     new_network();
     for _ in 0..ROUNDS {
         for (step, (_, words)) in steps.iter().enumerate() {
-            theirs[step].push(time(reference(), words, &rules));
+            theirs[step].push(time(reference(), words, rules.as_bytes()));
         }
         for (step, (_, words)) in steps.iter().enumerate() {
-            ours[step].push(time(ours_process(), words, &rules));
+            ours[step].push(time(ours_process(), words, rules.as_bytes()));
         }
-        floors.push(floor(&rules));
-        Client::open()
-            .expect("IPVS")
-            .flush()
-            .expect("an empty table");
-        starts[0].push(time(reference(), &["-v"], ""));
-        starts[1].push(time(ours_process(), &["-v"], ""));
+        floors[0].push(restore_floor(&rules));
+        floors[2].push(list_floor());
+        floors[3].push(text_floor());
+        let client = Client::open().expect("IPVS");
+        client.flush().expect("an empty table");
+        let bytes = encoded(&rules, client.family_id());
+        floors[1].push(time(guest_process("floor"), &[], &bytes));
+        client.flush().expect("an empty table");
+        starts[0].push(time(reference(), &["-v"], b""));
+        starts[1].push(time(ours_process(), &["-v"], b""));
     }
     println!("note 1,000 services x 10 real servers, median of {ROUNDS} rounds, seconds");
     println!("note            original     ours    ratio");
@@ -144,12 +222,19 @@ pub fn run() {
         row(name, one, other);
         medians.push(other);
     }
-    let floor = median(floors);
-    println!(
-        "note floor      {:>17.3}  restore is {:.2} times the floor",
-        floor.as_secs_f64(),
-        medians[0].as_secs_f64() / floor.as_secs_f64()
-    );
+    let floors = floors.map(median);
+    for (name, floor, ours) in [
+        ("restore: messages sent", floors[0], medians[0]),
+        ("restore: process that sends", floors[1], medians[0]),
+        ("list: dumps not decoded", floors[2], medians[1]),
+        ("list: /proc/net/ip_vs read", floors[3], medians[1]),
+    ] {
+        println!(
+            "note floor of {name:<28} {:>7.3}; ours is {:.2} times that",
+            floor.as_secs_f64(),
+            ours.as_secs_f64() / floor.as_secs_f64()
+        );
+    }
     for destinations in [25_000, 50_000, 100_000] {
         println!("note {destinations} destinations: {}", memory(destinations));
     }
@@ -158,8 +243,8 @@ pub fn run() {
 
 /// Peak memory of a process of ours that restores so many destinations.
 fn memory(destinations: usize) -> String {
-    let output = Command::new("/proc/self/exe")
-        .args(["memory", &destinations.to_string()])
+    let output = guest_process("memory")
+        .arg(destinations.to_string())
         .output()
         .expect("this program");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -170,7 +255,7 @@ pub fn measure_memory(destinations: usize) {
     new_network();
     let text = rules(100, destinations / 100);
     let start = Instant::now();
-    let outcome = crate::tools::ours(&["-R".to_owned()], &text);
+    let outcome = super::tools::ours(&["-R".to_owned()], &text);
     let elapsed = start.elapsed();
     let status = std::fs::read_to_string("/proc/self/status").expect("our own status");
     let peak = status

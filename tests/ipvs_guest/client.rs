@@ -8,7 +8,7 @@ use lvslab::ipvs::{
     reconcile,
 };
 
-use crate::check;
+use super::check;
 
 pub fn all() {
     check("a_new_network_has_an_empty_table", empty);
@@ -350,7 +350,7 @@ fn reconcile_live() {
     ] {
         let changes = reconcile(
             &ipvs.table().unwrap(),
-            &[want.clone()],
+            std::slice::from_ref(&want),
             Others::Keep,
             Removal::AtOnce,
         );
@@ -419,7 +419,7 @@ fn daemons() {
         Refusal::NoSuchInterface
     );
     ipvs.start_daemon(&master).unwrap();
-    assert_eq!(ipvs.daemons().unwrap(), [master.clone()]);
+    assert_eq!(ipvs.daemons().unwrap(), std::slice::from_ref(&master));
     assert_eq!(refusal(ipvs.start_daemon(&master)), Refusal::DaemonRuns);
     ipvs.stop_daemon(DaemonRole::Master).unwrap();
     assert_eq!(

@@ -6,16 +6,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lvslab::ipvs::{Service, Table};
 
-use crate::generate::{Random, command};
-use crate::network::Network;
-use crate::report;
-use crate::tools::{Outcome, ours, theirs};
+use super::cases::committed;
+use super::generate::{Random, command};
+use super::network::Network;
+use super::report;
+use super::template::Template;
+use super::tools::{Outcome, ours, reference, theirs};
 
 /// How many differences are shown before it is enough.
 const SHOWN: usize = 12;
 
-/// Runs `sequences` sequences, some of them at the same time.
+/// Every so many sequences the original is started anew for each command, to keep the [`Template`] honest.
+const ORDINARY_STARTS: usize = 40;
+
+/// Runs the committed cases and `sequences` generated sequences, some of them at the same time.
 pub fn run(sequences: usize, seed: u64) {
+    let cases = committed();
+    let jobs = cases.len() + sequences;
     let next = AtomicUsize::new(0);
     let different = AtomicUsize::new(0);
     let commands = AtomicUsize::new(0);
@@ -23,31 +30,41 @@ pub fn run(sequences: usize, seed: u64) {
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                let arena = Arena::new();
+                let mut arena = Arena::new();
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= sequences || different.load(Ordering::Relaxed) >= SHOWN {
+                    let job = next.fetch_add(1, Ordering::Relaxed);
+                    if job >= jobs || different.load(Ordering::Relaxed) >= SHOWN {
                         return;
                     }
-                    let lines = sequence(seed, number);
+                    let (name, lines) = match cases.get(job) {
+                        Some(case) => (format!("case {}", job + 1), case.clone()),
+                        None => {
+                            let number = job - cases.len();
+                            (format!("sequence {number}"), sequence(seed, number))
+                        }
+                    };
                     commands.fetch_add(lines.len(), Ordering::Relaxed);
-                    if let Some(difference) = arena.run(&lines, number % 3 == 0) {
+                    arena.ordinary_starts = job.is_multiple_of(ORDINARY_STARTS);
+                    if let Some(difference) = arena.run(&lines, job.is_multiple_of(3)) {
                         different.fetch_add(1, Ordering::Relaxed);
-                        arena.show(number, lines, difference);
+                        arena.show(&name, lines, difference);
                     }
-                    if number % 250 == 249 {
-                        println!("note {} sequences", number + 1);
+                    if job % 500 == 499 {
+                        println!("note {} sequences", job + 1);
                     }
                 }
             });
         }
     });
     let (done, commands) = (
-        next.load(Ordering::Relaxed).min(sequences),
+        next.load(Ordering::Relaxed).min(jobs),
         commands.load(Ordering::Relaxed),
     );
     report(
-        &format!("{done} sequences, {commands} commands, seed {seed}: the same as the original"),
+        &format!(
+            "{done} sequences ({} committed, seed {seed}), {commands} commands: the same as the original",
+            cases.len()
+        ),
         different.load(Ordering::Relaxed) == 0 && commands > 0,
     );
 }
@@ -67,22 +84,46 @@ struct Difference {
     ours: String,
 }
 
+/// Two networks and the original in each; everything of it belongs to the thread that made it.
 struct Arena {
     theirs: Network,
     ours: Network,
+    original: Template,
+    original_in_ours: Template,
+    ordinary_starts: bool,
 }
 
 impl Arena {
     fn new() -> Self {
+        let networks = [Network::new(), Network::new()];
+        let [original, original_in_ours] = networks.each_ref().map(|network| {
+            network.enter();
+            Template::new(reference())
+        });
+        let [theirs, ours] = networks;
         Self {
-            theirs: Network::new(),
-            ours: Network::new(),
+            theirs,
+            ours,
+            original,
+            original_in_ours,
+            ordinary_starts: false,
         }
     }
 
-    fn theirs(&self, words: &[String], input: &str) -> Outcome {
-        self.theirs.enter();
-        theirs(words, input)
+    fn theirs(&mut self, words: &[String], input: &str) -> Outcome {
+        if self.ordinary_starts {
+            self.theirs.enter();
+            return theirs(words, input);
+        }
+        self.original.run(&with_name(words), input)
+    }
+
+    fn theirs_in_ours(&mut self, words: &[String]) -> Outcome {
+        if self.ordinary_starts {
+            self.ours.enter();
+            return theirs(words, "");
+        }
+        self.original_in_ours.run(&with_name(words), "")
     }
 
     fn ours(&self, words: &[String], input: &str) -> Outcome {
@@ -92,16 +133,14 @@ impl Arena {
 
     /// Runs a sequence from empty tables; the first difference, if any. Restoring takes four more
     /// processes of the original.
-    fn run(&self, lines: &[Line], restores: bool) -> Option<Difference> {
+    fn run(&mut self, lines: &[Line], restores: bool) -> Option<Difference> {
         self.theirs.clear();
         self.ours.clear();
         for line in lines {
             let expected = self.theirs(line, "");
             let found = self.ours(line, "");
             // It crashes on some words; what it does to the table first it does not say.
-            if expected.status.is_none() {
-                return None;
-            }
+            expected.status?;
             if let Some(difference) = outcomes(line, &expected, &found) {
                 return Some(difference);
             }
@@ -117,16 +156,15 @@ impl Arena {
 
     /// The original's list of our table is our list of it. Unsorted, because the kernel's own order differs
     /// from one network namespace to the next and can only be compared within one.
-    fn read_each_other(&self) -> Option<Difference> {
+    fn read_each_other(&mut self) -> Option<Difference> {
         let words = ["-Ln".to_owned(), "--nosort".to_owned()];
-        self.ours.enter();
-        let expected = theirs(&words, "");
-        let found = ours(&words, "");
+        let expected = self.theirs_in_ours(&words);
+        let found = self.ours(&words, "");
         outcomes(&["-Ln --nosort of our table".to_owned()], &expected, &found)
     }
 
     /// What one saves the other restores.
-    fn restore_each_other(&self) -> Option<Difference> {
+    fn restore_each_other(&mut self) -> Option<Difference> {
         let save = ["-Sn".to_owned()];
         let restore = ["-R".to_owned()];
         let saved = self.theirs(&save, "").stdout;
@@ -168,7 +206,7 @@ impl Arena {
     }
 
     /// Shows a difference with the fewest lines that still make it.
-    fn show(&self, number: usize, mut lines: Vec<Line>, mut difference: Difference) {
+    fn show(&mut self, name: &str, mut lines: Vec<Line>, mut difference: Difference) {
         let mut index = lines.len();
         while index > 0 {
             index -= 1;
@@ -179,7 +217,7 @@ impl Arena {
                 difference = found;
             }
         }
-        let mut text = format!("note sequence {number} differs: {}\n", difference.what);
+        let mut text = format!("note {name} differs: {}\n", difference.what);
         for line in &lines {
             text.push_str(&format!("note   ipvsadm {}\n", line.join(" ")));
         }
@@ -190,6 +228,12 @@ impl Arena {
         }
         print!("{text}");
     }
+}
+
+fn with_name(words: &[String]) -> Vec<&str> {
+    std::iter::once("ipvsadm")
+        .chain(words.iter().map(String::as_str))
+        .collect()
 }
 
 fn outcomes(line: &[String], expected: &Outcome, found: &Outcome) -> Option<Difference> {

@@ -55,6 +55,13 @@ pub fn reference() -> Command {
     command
 }
 
+/// This program again, for something of this module.
+pub fn guest_process(what: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([super::FACE, what]);
+    command
+}
+
 /// A process of ours.
 pub fn ours_process() -> Command {
     let mut command = Command::new("/proc/self/exe");

@@ -13,9 +13,9 @@ use lvslab::ipvs::{
     Transport, TunnelKind,
 };
 
-use crate::check;
-use crate::network::add_to_loopback;
-use crate::tools::{ours, theirs};
+use super::check;
+use super::network::add_to_loopback;
+use super::tools::{ours, theirs};
 
 pub fn all() {
     check(

@@ -1,6 +1,8 @@
-//! The two commands that come by the hundred thousand, written straight into a buffer.
+//! The messages that come by the hundred thousand, written straight into a buffer.
 //!
 //! The bytes are those of [`super::request`]; a property test holds them together.
+
+use std::net::IpAddr;
 
 use super::destination::{
     IPVS_DEST_ATTR_ADDR, IPVS_DEST_ATTR_ADDR_FAMILY, IPVS_DEST_ATTR_FWD_METHOD,
@@ -16,7 +18,7 @@ use super::service::{
     IPVS_SVC_ATTR_SCHED_NAME, IPVS_SVC_ATTR_TIMEOUT,
 };
 use crate::ipvs::command::Command;
-use crate::ipvs::model::{Destination, Family, Service, ServiceKey};
+use crate::ipvs::model::{Destination, Family, Service, ServiceKey, Transport, TunnelKind};
 
 /// Appends the command's message, if it is one of the two; whether it was.
 pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
@@ -26,6 +28,18 @@ pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
             nest(out, IPVS_CMD_ATTR_SERVICE, |out| {
                 whole_service(out, service)
             });
+            true
+        }
+        Command::AddDestination(
+            ServiceKey::Address {
+                transport,
+                address,
+                port,
+            },
+            destination,
+        ) if destination.tunnel == TunnelKind::Ipip && destination.tunnel_flags == 0 => {
+            let service = (*transport, *address, *port);
+            out.extend_from_slice(&plain_destination(service, destination));
             true
         }
         Command::AddDestination(key, destination) => {
@@ -38,6 +52,66 @@ pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Appends what asks for a service's destinations.
+pub(in crate::ipvs) fn destination_dump(key: ServiceKey, out: &mut Vec<u8>) {
+    header(out, CommandNumber::GET_DEST);
+    nest(out, IPVS_CMD_ATTR_SERVICE, |out| identity(out, key));
+}
+
+/// `NEW_DEST` with everything but its values, for what nearly every destination is: not tunnelled or by
+/// IP in IP, and its service known by an address.
+const PLAIN: [u8; 124] = {
+    let mut message = [0; 124];
+    message[0] = CommandNumber::NEW_DEST.0;
+    message[1] = IPVS_GENL_VERSION;
+    let attributes = [
+        (4, 48, IPVS_CMD_ATTR_SERVICE),
+        (8, 6, IPVS_SVC_ATTR_AF),
+        (16, 6, IPVS_SVC_ATTR_PROTOCOL),
+        (24, 20, IPVS_SVC_ATTR_ADDR),
+        (44, 6, IPVS_SVC_ATTR_PORT),
+        (52, 72, IPVS_CMD_ATTR_DEST),
+        (56, 6, IPVS_DEST_ATTR_ADDR_FAMILY),
+        (64, 20, IPVS_DEST_ATTR_ADDR),
+        (84, 6, IPVS_DEST_ATTR_PORT),
+        (92, 8, IPVS_DEST_ATTR_FWD_METHOD),
+        (100, 8, IPVS_DEST_ATTR_WEIGHT),
+        (108, 8, IPVS_DEST_ATTR_U_THRESH),
+        (116, 8, IPVS_DEST_ATTR_L_THRESH),
+    ];
+    let mut index = 0;
+    while index < attributes.len() {
+        let (at, length, kind): (usize, u16, u16) = attributes[index];
+        let (length, kind) = (length.to_ne_bytes(), kind.to_ne_bytes());
+        message[at] = length[0];
+        message[at + 1] = length[1];
+        message[at + 2] = kind[0];
+        message[at + 3] = kind[1];
+        index += 1;
+    }
+    message
+};
+
+fn plain_destination(
+    (transport, vip, port): (Transport, IpAddr, u16),
+    destination: &Destination,
+) -> [u8; 124] {
+    let mut message = PLAIN;
+    let family = |address| address_family(Family::of(address)).to_ne_bytes();
+    message[12..14].copy_from_slice(&family(vip));
+    message[20..22].copy_from_slice(&protocol(transport).to_ne_bytes());
+    message[28..44].copy_from_slice(&union_bytes(vip));
+    message[48..50].copy_from_slice(&port.to_be_bytes());
+    message[60..62].copy_from_slice(&family(destination.address));
+    message[68..84].copy_from_slice(&union_bytes(destination.address));
+    message[88..90].copy_from_slice(&destination.port.to_be_bytes());
+    message[96..100].copy_from_slice(&method(destination.forwarding).to_ne_bytes());
+    message[104..108].copy_from_slice(&destination.weight.to_ne_bytes());
+    message[112..116].copy_from_slice(&destination.upper_threshold.to_ne_bytes());
+    message[120..124].copy_from_slice(&destination.lower_threshold.to_ne_bytes());
+    message
 }
 
 fn header(out: &mut Vec<u8>, command: CommandNumber) {

@@ -18,12 +18,15 @@ mod value;
 
 pub use daemon::DaemonAttr;
 pub use destination::DestinationAttr;
+pub(super) use direct::destination_dump;
 pub use info::InfoAttr;
 pub use message::{CommandAttr, CommandNumber, IpvsMessage};
 pub(super) use reply::{read_daemon, read_destination, read_info, read_service, read_timeouts};
+#[cfg(test)]
+use request::destination_get;
 pub use request::encode;
 #[cfg(test)]
 use request::request;
-pub(super) use request::{daemon_dump, destination_dump, service_get};
+pub(super) use request::{daemon_dump, service_get};
 pub use service::{ServiceAttr, ServiceFlags};
 pub use stats::{Counter, StatsAttr};

@@ -6,19 +6,29 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
-use netlink_packet_core::Parseable;
-use netlink_packet_generic::GenlHeader;
+use netlink_packet_core::DecodeError;
 use netlink_packet_generic::constants::GENL_HDRLEN;
 
 use super::daemon::DaemonAttr;
-use super::destination::{DestinationAttr, IPVS_DEST_ATTR_STATS, IPVS_DEST_ATTR_STATS64};
+use super::destination::{
+    IPVS_DEST_ATTR_ACTIVE_CONNS, IPVS_DEST_ATTR_ADDR, IPVS_DEST_ATTR_ADDR_FAMILY,
+    IPVS_DEST_ATTR_FWD_METHOD, IPVS_DEST_ATTR_INACT_CONNS, IPVS_DEST_ATTR_L_THRESH,
+    IPVS_DEST_ATTR_PERSIST_CONNS, IPVS_DEST_ATTR_PORT, IPVS_DEST_ATTR_STATS,
+    IPVS_DEST_ATTR_STATS64, IPVS_DEST_ATTR_TUN_FLAGS, IPVS_DEST_ATTR_TUN_PORT,
+    IPVS_DEST_ATTR_TUN_TYPE, IPVS_DEST_ATTR_U_THRESH, IPVS_DEST_ATTR_WEIGHT,
+};
 use super::info::InfoAttr;
 use super::message::{
     CommandAttr, CommandNumber, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE, IpvsMessage,
 };
-use super::service::{IPVS_SVC_ATTR_STATS, IPVS_SVC_ATTR_STATS64, ServiceAttr, ServiceFlags};
-use super::stats::{Counter, StatsAttr};
-use super::value::each;
+use super::service::{
+    IPVS_SVC_ATTR_ADDR, IPVS_SVC_ATTR_AF, IPVS_SVC_ATTR_FLAGS, IPVS_SVC_ATTR_FWMARK,
+    IPVS_SVC_ATTR_NETMASK, IPVS_SVC_ATTR_PE_NAME, IPVS_SVC_ATTR_PORT, IPVS_SVC_ATTR_PROTOCOL,
+    IPVS_SVC_ATTR_SCHED_NAME, IPVS_SVC_ATTR_STATS, IPVS_SVC_ATTR_STATS64, IPVS_SVC_ATTR_TIMEOUT,
+    ServiceFlags,
+};
+use super::stats::statistic;
+use super::value::{bytes, each, text, u8_value, u16_host, u16_network, u32_host};
 use crate::ipvs::error::IpvsError;
 use crate::ipvs::model::{
     Counters, Daemon, DaemonRole, Destination, DestinationStatus, Family, Forwarding, Granularity,
@@ -35,12 +45,15 @@ fn nest<'a>(
     command: CommandNumber,
     (kind, name): (u16, &'static str),
 ) -> Result<Option<&'a [u8]>, IpvsError> {
-    if GenlHeader::parse(payload)?.cmd != command.0 {
+    let Some((header, attributes)) = payload.split_at_checked(GENL_HDRLEN) else {
+        return Err(DecodeError::from("a message is shorter than its header").into());
+    };
+    if header[0] != command.0 {
         return Ok(None);
     }
-    for attribute in each(payload.get(GENL_HDRLEN..).unwrap_or_default()) {
-        let (attribute, value) = attribute?;
-        if attribute.kind() == kind {
+    for attribute in each(attributes) {
+        let (found, value) = attribute?;
+        if found == kind {
             return Ok(Some(value));
         }
     }
@@ -60,23 +73,28 @@ pub(in crate::ipvs) fn read_service(payload: &[u8]) -> Result<Option<ServiceStat
     let (mut flags, mut timeout) = (0, 0);
     let (mut stats, mut stats64) = (None, None);
     for attribute in each(attributes) {
-        let (attribute, value) = attribute?;
-        match attribute.kind() {
+        let (kind, value) = attribute?;
+        match kind {
             IPVS_SVC_ATTR_STATS => stats = Some(value),
             IPVS_SVC_ATTR_STATS64 => stats64 = Some(value),
-            _ => match ServiceAttr::parse(&attribute)? {
-                ServiceAttr::Family(value) => family = Some(value),
-                ServiceAttr::Protocol(value) => protocol = Some(value),
-                ServiceAttr::Address(value) => address = Some(value),
-                ServiceAttr::Port(value) => port = Some(value),
-                ServiceAttr::Fwmark(value) => mark = NonZeroU32::new(value),
-                ServiceAttr::Scheduler(value) => scheduler = Some(value),
-                ServiceAttr::Flags(value) => flags = value.flags,
-                ServiceAttr::Timeout(value) => timeout = value,
-                ServiceAttr::Netmask(value) => netmask = Some(value),
-                ServiceAttr::Engine(value) => engine = Some(value).filter(|name| !name.is_empty()),
-                ServiceAttr::Stats(_) | ServiceAttr::Stats64(_) | ServiceAttr::Other(_) => {}
-            },
+            IPVS_SVC_ATTR_AF => family = Some(u16_host(value, "IPVS_SVC_ATTR_AF")?),
+            IPVS_SVC_ATTR_PROTOCOL => {
+                protocol = Some(u16_host(value, "IPVS_SVC_ATTR_PROTOCOL")?);
+            }
+            IPVS_SVC_ATTR_ADDR => address = Some(bytes(value, "IPVS_SVC_ATTR_ADDR")?),
+            IPVS_SVC_ATTR_PORT => port = Some(u16_network(value, "IPVS_SVC_ATTR_PORT")?),
+            IPVS_SVC_ATTR_FWMARK => {
+                mark = NonZeroU32::new(u32_host(value, "IPVS_SVC_ATTR_FWMARK")?);
+            }
+            IPVS_SVC_ATTR_SCHED_NAME => scheduler = Some(text(value)),
+            IPVS_SVC_ATTR_FLAGS => {
+                let [a, b, c, d, ..] = bytes::<8>(value, "IPVS_SVC_ATTR_FLAGS")?;
+                flags = u32::from_ne_bytes([a, b, c, d]);
+            }
+            IPVS_SVC_ATTR_TIMEOUT => timeout = u32_host(value, "IPVS_SVC_ATTR_TIMEOUT")?,
+            IPVS_SVC_ATTR_NETMASK => netmask = Some(bytes(value, "IPVS_SVC_ATTR_NETMASK")?),
+            IPVS_SVC_ATTR_PE_NAME => engine = Some(text(value)).filter(|name| !name.is_empty()),
+            _ => {}
         }
     }
     let Some(family) = family_of(family.ok_or_else(|| missing("IPVS_SVC_ATTR_AF"))?) else {
@@ -129,28 +147,40 @@ pub(in crate::ipvs) fn read_destination(
     let (mut tunnel_type, mut tunnel_port, mut tunnel_flags) = (0, 0, 0);
     let (mut stats, mut stats64) = (None, None);
     for attribute in each(attributes) {
-        let (attribute, value) = attribute?;
-        match attribute.kind() {
+        let (kind, value) = attribute?;
+        match kind {
             IPVS_DEST_ATTR_STATS => stats = Some(value),
             IPVS_DEST_ATTR_STATS64 => stats64 = Some(value),
-            _ => match DestinationAttr::parse(&attribute)? {
-                DestinationAttr::AddressFamily(value) => family = Some(value),
-                DestinationAttr::Address(value) => address = Some(value),
-                DestinationAttr::Port(value) => port = Some(value),
-                DestinationAttr::ForwardingMethod(value) => method = value,
-                DestinationAttr::Weight(value) => weight = value,
-                DestinationAttr::UpperThreshold(value) => upper_threshold = value,
-                DestinationAttr::LowerThreshold(value) => lower_threshold = value,
-                DestinationAttr::ActiveConnections(value) => active = value,
-                DestinationAttr::InactiveConnections(value) => inactive = value,
-                DestinationAttr::PersistentConnections(value) => persistent = value,
-                DestinationAttr::TunnelType(value) => tunnel_type = value,
-                DestinationAttr::TunnelPort(value) => tunnel_port = value,
-                DestinationAttr::TunnelFlags(value) => tunnel_flags = value,
-                DestinationAttr::Stats(_)
-                | DestinationAttr::Stats64(_)
-                | DestinationAttr::Other(_) => {}
-            },
+            IPVS_DEST_ATTR_ADDR_FAMILY => {
+                family = Some(u16_host(value, "IPVS_DEST_ATTR_ADDR_FAMILY")?);
+            }
+            IPVS_DEST_ATTR_ADDR => address = Some(bytes(value, "IPVS_DEST_ATTR_ADDR")?),
+            IPVS_DEST_ATTR_PORT => port = Some(u16_network(value, "IPVS_DEST_ATTR_PORT")?),
+            IPVS_DEST_ATTR_FWD_METHOD => method = u32_host(value, "IPVS_DEST_ATTR_FWD_METHOD")?,
+            IPVS_DEST_ATTR_WEIGHT => weight = u32_host(value, "IPVS_DEST_ATTR_WEIGHT")?,
+            IPVS_DEST_ATTR_U_THRESH => {
+                upper_threshold = u32_host(value, "IPVS_DEST_ATTR_U_THRESH")?;
+            }
+            IPVS_DEST_ATTR_L_THRESH => {
+                lower_threshold = u32_host(value, "IPVS_DEST_ATTR_L_THRESH")?;
+            }
+            IPVS_DEST_ATTR_ACTIVE_CONNS => {
+                active = u32_host(value, "IPVS_DEST_ATTR_ACTIVE_CONNS")?;
+            }
+            IPVS_DEST_ATTR_INACT_CONNS => {
+                inactive = u32_host(value, "IPVS_DEST_ATTR_INACT_CONNS")?;
+            }
+            IPVS_DEST_ATTR_PERSIST_CONNS => {
+                persistent = u32_host(value, "IPVS_DEST_ATTR_PERSIST_CONNS")?;
+            }
+            IPVS_DEST_ATTR_TUN_TYPE => tunnel_type = u8_value(value, "IPVS_DEST_ATTR_TUN_TYPE")?,
+            IPVS_DEST_ATTR_TUN_PORT => {
+                tunnel_port = u16_network(value, "IPVS_DEST_ATTR_TUN_PORT")?;
+            }
+            IPVS_DEST_ATTR_TUN_FLAGS => {
+                tunnel_flags = u16_host(value, "IPVS_DEST_ATTR_TUN_FLAGS")?;
+            }
+            _ => {}
         }
     }
     // Absent before Linux 3.18.
@@ -266,28 +296,25 @@ pub(in crate::ipvs) fn read_info(payload: &[u8]) -> Result<Option<Info>, IpvsErr
     }))
 }
 
+/// Widths differ from one statistic to the next and from one kernel to the next.
 fn counters(stats: Option<&[u8]>) -> Result<Counters, IpvsError> {
     let mut counters = Counters::default();
     for attribute in each(stats.unwrap_or_default()) {
-        let attribute = StatsAttr::parse(&attribute?.0)?;
-        let (counter, value) = match attribute {
-            StatsAttr::Narrow(counter, value) => (counter, u64::from(value)),
-            StatsAttr::Wide(counter, value) => (counter, value),
-            StatsAttr::Other(_) => continue,
+        let (kind, value) = attribute?;
+        let field = match kind {
+            1 => &mut counters.connections,
+            2 => &mut counters.packets_in,
+            3 => &mut counters.packets_out,
+            4 => &mut counters.bytes_in,
+            5 => &mut counters.bytes_out,
+            6 => &mut counters.connections_per_second,
+            7 => &mut counters.packets_in_per_second,
+            8 => &mut counters.packets_out_per_second,
+            9 => &mut counters.bytes_in_per_second,
+            10 => &mut counters.bytes_out_per_second,
+            _ => continue,
         };
-        let field = match counter {
-            Counter::Connections => &mut counters.connections,
-            Counter::PacketsIn => &mut counters.packets_in,
-            Counter::PacketsOut => &mut counters.packets_out,
-            Counter::BytesIn => &mut counters.bytes_in,
-            Counter::BytesOut => &mut counters.bytes_out,
-            Counter::ConnectionsPerSecond => &mut counters.connections_per_second,
-            Counter::PacketsInPerSecond => &mut counters.packets_in_per_second,
-            Counter::PacketsOutPerSecond => &mut counters.packets_out_per_second,
-            Counter::BytesInPerSecond => &mut counters.bytes_in_per_second,
-            Counter::BytesOutPerSecond => &mut counters.bytes_out_per_second,
-        };
-        *field = value;
+        *field = statistic(value)?;
     }
     Ok(counters)
 }

@@ -94,8 +94,9 @@ pub(in crate::ipvs) fn service_get(key: ServiceKey) -> IpvsMessage {
     }
 }
 
-/// Asks for a service's destinations.
-pub(in crate::ipvs) fn destination_dump(key: ServiceKey) -> IpvsMessage {
+/// The message of [`destination_dump`](super::destination_dump).
+#[cfg(test)]
+pub(super) fn destination_get(key: ServiceKey) -> IpvsMessage {
     IpvsMessage {
         command: CommandNumber::GET_DEST,
         attributes: vec![CommandAttr::Service(service_identity(key))],

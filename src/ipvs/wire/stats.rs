@@ -93,10 +93,25 @@ impl<'a> Parseable<NlaBuffer<&'a [u8]>> for StatsAttr {
         } else if let Ok(wide) = value.try_into() {
             Ok(Self::Wide(counter, u64::from_ne_bytes(wide)))
         } else {
-            Err(DecodeError::from(format!(
-                "a statistic has {} bytes and not 4 or 8",
-                value.len()
-            )))
+            Err(width(value))
         }
     }
+}
+
+/// A statistic of either width, host order.
+pub(super) fn statistic(value: &[u8]) -> Result<u64, DecodeError> {
+    if let Ok(wide) = value.try_into() {
+        Ok(u64::from_ne_bytes(wide))
+    } else if let Ok(narrow) = value.try_into() {
+        Ok(u32::from_ne_bytes(narrow).into())
+    } else {
+        Err(width(value))
+    }
+}
+
+fn width(value: &[u8]) -> DecodeError {
+    DecodeError::from(format!(
+        "a statistic has {} bytes and not 4 or 8",
+        value.len()
+    ))
 }

@@ -287,6 +287,20 @@ proptest! {
         let command = Command::AddDestination(key, destination.clone());
         let bytes = encoded(&command);
         prop_assert_eq!(&bytes, &request(&command).encode());
+        let mut asked = Vec::new();
+        destination_dump(key, &mut asked);
+        prop_assert_eq!(asked, destination_get(key).encode());
+        let read = read_destination(&bytes, key.family()).unwrap().unwrap();
+        prop_assert_eq!(read.destination, destination);
+    }
+
+    #[test]
+    fn a_destination_as_most_are_comes_back_as_it_went_in(key in service_key(), mut destination in destination()) {
+        destination.tunnel = TunnelKind::Ipip;
+        destination.tunnel_flags = 0;
+        let command = Command::AddDestination(key, destination.clone());
+        let bytes = encoded(&command);
+        prop_assert_eq!(&bytes, &request(&command).encode());
         let read = read_destination(&bytes, key.family()).unwrap().unwrap();
         prop_assert_eq!(read.destination, destination);
     }

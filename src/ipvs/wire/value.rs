@@ -1,6 +1,8 @@
 //! Reading attribute values of fixed width.
 
-use netlink_packet_core::{DecodeError, NLA_HEADER_SIZE, NlaBuffer, NlasIterator, Parseable};
+use netlink_packet_core::{
+    DecodeError, NLA_HEADER_SIZE, NLA_TYPE_MASK, NlaBuffer, NlasIterator, Parseable,
+};
 
 /// Exactly `N` bytes, or an error that names the attribute.
 pub(super) fn bytes<const N: usize>(value: &[u8], name: &str) -> Result<[u8; N], DecodeError> {
@@ -53,17 +55,49 @@ where
         .collect()
 }
 
-/// Attributes of a list one after the other, each as its kind, its whole and its value.
-pub(super) fn each(
-    list: &[u8],
-) -> impl Iterator<Item = Result<(NlaBuffer<&[u8]>, &[u8]), DecodeError>> {
-    NlasIterator::new(list).map(|attribute| {
-        let attribute = attribute?;
-        let length = usize::from(attribute.length());
-        let value = attribute
-            .into_inner()
-            .get(NLA_HEADER_SIZE..length)
+/// Attributes of a list one after the other, each as its kind and its value.
+///
+/// A list cut off inside an attribute ends with an error. The same as `NlasIterator`, in a few
+/// instructions per attribute: lists of 100,000 destinations have seven million of them.
+pub(super) fn each(list: &[u8]) -> Attributes<'_> {
+    Attributes { rest: list }
+}
+
+/// See [`each`].
+pub(super) struct Attributes<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<(u16, &'a [u8]), DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some(&[low, high, kind_low, kind_high]) = self.rest.first_chunk::<NLA_HEADER_SIZE>()
+        else {
+            return self.cut_off();
+        };
+        let length = usize::from(u16::from_ne_bytes([low, high]));
+        let Some(value) = self.rest.get(NLA_HEADER_SIZE..length) else {
+            return self.cut_off();
+        };
+        self.rest = self
+            .rest
+            .get(length.next_multiple_of(4)..)
             .unwrap_or_default();
-        Ok((attribute, value))
-    })
+        let kind = u16::from_ne_bytes([kind_low, kind_high]) & NLA_TYPE_MASK;
+        Some(Ok((kind, value)))
+    }
+}
+
+impl<'a> Attributes<'a> {
+    #[cold]
+    fn cut_off(&mut self) -> Option<Result<(u16, &'a [u8]), DecodeError>> {
+        let error = format!("an attribute is cut off after {} bytes", self.rest.len());
+        self.rest = &[];
+        Some(Err(DecodeError::from(error)))
+    }
 }

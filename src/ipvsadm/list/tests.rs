@@ -65,7 +65,7 @@ const INFO: Info = Info {
 fn shown(format: Format) -> String {
     let names = Names::from_texts("10.0.0.1 vip.example\n", "https 443/tcp\n");
     // Blanks at line ends are part of the format.
-    everything(&INFO, table(RULES), format, &names).replace(" \n", "·\n")
+    everything(&INFO, &table(RULES), format, &names).replace(" \n", "·\n")
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn tunnels() {
 #[test]
 fn the_saved_table_restores_to_itself() {
     let names = Names::from_texts("", "");
-    let first = saved(table(RULES), true, &names);
-    assert_eq!(saved(table(&first), true, &names), first);
+    let first = saved(&table(RULES), true, &names);
+    assert_eq!(saved(&table(&first), true, &names), first);
     insta::assert_snapshot!(first);
 }
 
@@ -153,7 +153,7 @@ fn one_service_has_no_version_line() {
         ..Format::default()
     };
     assert_eq!(
-        one(status, format, &names),
+        one(&status, format, &names),
         "Prot LocalAddress:Port Scheduler Flags\n\
         \x20 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n\
          TCP  10.0.0.1:80 rr\n\

@@ -113,6 +113,25 @@ fn saved_rules_are_what_ipvsadm_saves() {
 }
 
 #[test]
+fn a_director_without_ipvsadm_gets_a_name_for_the_agents() {
+    const PATH: &str = "/usr/local/sbin/ipvsadm";
+    let lab = lab(DR);
+    let mut facts = assumed(&lab, "director");
+    let plan = planned_ok(&lab, "director", facts.clone());
+    let program = file(&plan, PATH).expect("the program");
+    assert_eq!(program.mode, 0o755);
+    insta::assert_snapshot!(program.content, @r#"
+    #!/bin/sh
+    # This system has no ipvsadm of its own; lvslab's agent is one under that name.
+    exec /var/lib/lvslab/agent ipvsadm "$@"
+    "#);
+    facts.ipvsadm = true;
+    assert!(file(&planned_ok(&lab, "director", facts), PATH).is_none());
+    let web1 = planned_ok(&lab, "web1", assumed(&lab, "web1"));
+    assert!(file(&web1, PATH).is_none());
+}
+
+#[test]
 fn another_port_is_listened_on() {
     let text = DR.replace("port: 80", "port: 8080");
     insta::assert_snapshot!(content(&text, "web1", "/etc/apache2/conf-enabled/lvslab.conf"), @r#"
@@ -160,10 +179,10 @@ fn files_other_than_the_rules_can_be_read_by_everybody() {
         let lab = lab(text);
         for (_, plan) in plan(&lab, &assumed_facts(&lab)) {
             for file in files(&plan.expect("a plan")) {
-                let wanted = if file.path.ends_with("ipvsadm.rules") {
-                    0o600
-                } else {
-                    0o644
+                let wanted = match file.path.as_str() {
+                    path if path.ends_with("ipvsadm.rules") => 0o600,
+                    path if path.starts_with("/usr/local/sbin/") => 0o755,
+                    _ => 0o644,
                 };
                 assert_eq!(file.mode, wanted, "{}", file.path);
                 assert!(file.content.ends_with('\n') && !file.content.contains('\r'));

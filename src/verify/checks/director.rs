@@ -155,7 +155,7 @@ fn translates_for_others(view: View<'_>, found: &HostEvidence) -> bool {
         .any(|status| status.destination.forwarding == Forwarding::Masquerade)
 }
 
-fn is_ours(view: View<'_>, status: &crate::ipvs::ServiceStatus) -> bool {
+pub(super) fn is_ours(view: View<'_>, status: &crate::ipvs::ServiceStatus) -> bool {
     use crate::ipvs::{ServiceKey, Transport};
     let lab = view.lab();
     status.service.key

@@ -1,19 +1,24 @@
-//! Checks that need a kernel with IPVS and root: they run inside the sandbox, never on this machine.
+//! Checks that need a kernel with IPVS and root. They run inside the sandbox, never on this machine: the
+//! end-to-end tests and the benchmark upload themselves there and call themselves again.
 //!
-//! - `ipvs_guest client`: the client, each check in a network namespace of its own.
-//! - `ipvs_guest compare [SEQUENCES [SEED]]`: our ipvsadm against the distribution's.
-//! - `ipvs_guest traffic`: connection lists and running downloads.
-//! - `ipvs_guest bench`: speed and memory, next to the distribution's and to the floor.
+//! - `PROGRAM ipvs-guest client`: the client, each check in a network namespace of its own.
+//! - `PROGRAM ipvs-guest differences`: where our ipvsadm differs from the distribution's, each on purpose.
+//! - `PROGRAM ipvs-guest traffic`: connection lists and running downloads.
+//! - `PROGRAM ipvs-guest compare [SEQUENCES [SEED]]`: our ipvsadm against the distribution's.
+//! - `PROGRAM ipvs-guest bench`: speed and memory, next to the distribution's and to the floor.
 //! - Called as `ipvsadm` it is our ipvsadm.
 //!
-//! Every line of standard output starts with `ok`, `FAILED` or `note`; the last one is `ipvs_guest: N
-//! passed` or `ipvs_guest: N failed`, and the exit status says the same.
+//! Every line of standard output starts with `ok`, `FAILED` or `note`; the last one is `ipvs-guest: N
+//! passed` or `ipvs-guest: N failed`, and the exit status says the same.
 
 mod bench;
+mod cases;
 mod client;
 mod compare;
+mod differences;
 mod generate;
 mod network;
+mod template;
 mod tools;
 mod traffic;
 
@@ -23,10 +28,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use network::new_network;
 
+/// First argument of a program that is to be this.
+pub const FACE: &str = "ipvs-guest";
+
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-fn main() -> ExitCode {
+/// Runs what this process was called for, if that is something of this module.
+pub fn asked() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
     let called = arguments.first().map(String::as_str).unwrap_or_default();
     if Path::new(called)
@@ -36,23 +45,34 @@ fn main() -> ExitCode {
         std::process::exit(lvslab::ipvsadm::main(std::env::args_os()));
     }
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    (words.first() == Some(&FACE)).then(|| run(&words[1..]))
+}
+
+fn run(words: &[&str]) -> ExitCode {
     let number = |index: usize, otherwise: u64| match words.get(index) {
         Some(word) => word.parse().ok(),
         None => Some(otherwise),
     };
     match (words.first().copied(), number(1, 400), number(2, 1)) {
         (Some("client"), _, _) => client::all(),
+        (Some("differences"), _, _) => differences::all(),
+        (Some("traffic"), _, _) => traffic::all(),
         (Some("compare"), Some(sequences), Some(seed)) => {
             compare::run(usize::try_from(sequences).unwrap_or(usize::MAX), seed);
         }
-        (Some("traffic"), _, _) => traffic::all(),
         (Some("bench"), _, _) => bench::run(),
         (Some("memory"), Some(destinations), _) => {
             bench::measure_memory(usize::try_from(destinations).unwrap_or(usize::MAX));
             return ExitCode::SUCCESS;
         }
+        (Some("floor"), _, _) => {
+            bench::send_standard_input();
+            return ExitCode::SUCCESS;
+        }
         _ => {
-            eprintln!("usage: ipvs_guest client | traffic | compare [SEQUENCES [SEED]] | bench");
+            eprintln!(
+                "usage: {FACE} client | differences | traffic | compare [SEQUENCES [SEED]] | bench"
+            );
             return ExitCode::from(2);
         }
     }
@@ -62,10 +82,10 @@ fn main() -> ExitCode {
     );
     // Nothing checked is no success.
     if failed > 0 || passed == 0 {
-        println!("ipvs_guest: {failed} failed");
+        println!("{FACE}: {failed} failed");
         return ExitCode::FAILURE;
     }
-    println!("ipvs_guest: {passed} passed");
+    println!("{FACE}: {passed} passed");
     ExitCode::SUCCESS
 }
 

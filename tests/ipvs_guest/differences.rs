@@ -1,0 +1,231 @@
+//! Where our ipvsadm differs from the distribution's: the original's defect and what ours does instead, one
+//! check per line of the table in the README.
+
+use lvslab::ipvs::{Client, Forwarding, Table};
+
+use super::check;
+use super::tools::{Outcome, ours, theirs};
+
+pub fn all() {
+    check("saving_keeps_thresholds", saved_thresholds);
+    check("saving_keeps_the_third_scheduler_flag", saved_flag);
+    check("marks_from_2_to_the_31_are_shown_and_saved", large_marks);
+    check("editing_a_service_keeps_its_scheduler", kept_scheduler);
+    check("editing_a_server_keeps_its_method", kept_method);
+    check(
+        "restoring_rules_with_a_mistake_changes_nothing",
+        restore_with_a_mistake,
+    );
+    check("restoring_skips_comments", restore_with_comments);
+    check(
+        "restoring_what_the_kernel_refuses_changes_nothing",
+        refused_restore,
+    );
+    check(
+        "a_refused_restore_of_edits_and_deletions_changes_nothing",
+        refused_edits,
+    );
+    check("restoring_can_keep_going", keep_going);
+    check("help_and_version_need_no_ipvs", help_and_version);
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Ours, which must succeed; its output.
+fn run(line: &str) -> String {
+    let outcome = ours(&words(line), "");
+    assert_eq!(
+        (outcome.status, outcome.stderr.as_str()),
+        (Some(0), ""),
+        "{line}"
+    );
+    outcome.stdout
+}
+
+fn original(line: &str) -> Outcome {
+    theirs(&words(line), "")
+}
+
+fn restore(rules: &str) -> Outcome {
+    ours(&words("-R"), rules)
+}
+
+fn table() -> Table {
+    Client::open().unwrap().table().unwrap()
+}
+
+fn saved_thresholds() {
+    run("-A -t 10.0.0.1:80 -s wrr");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -x 2000 -y 1500");
+    let saved = run("-Sn");
+    assert!(saved.ends_with(" -m -w 1 -x 2000 -y 1500\n"), "{saved}");
+    assert!(!original("-Sn").stdout.contains("-x"), "the original does");
+    let before = table();
+    run("-C");
+    assert_eq!(restore(&saved).status, Some(0));
+    assert_eq!(table(), before);
+}
+
+fn saved_flag() {
+    run("-A -t 10.0.0.1:80 -s mh -b flag-3");
+    let saved = run("-Sn");
+    assert_eq!(saved, "-A -t 10.0.0.1:80 -s mh -b flag-3\n");
+    assert_ne!(original("-Sn").stdout, saved);
+    let before = table();
+    run("-C");
+    assert_eq!(restore(&saved).status, Some(0));
+    assert_eq!(table(), before);
+}
+
+fn large_marks() {
+    run("-A -f 2147483648 -s rr");
+    run("-A -f 4294967295 -6 -s rr");
+    assert_eq!(
+        run("-Sn"),
+        "-A -f 2147483648 -s rr\n-A -f 4294967295 -6 -s rr\n"
+    );
+    let listed = run("-Ln");
+    assert!(listed.contains("\nFWM  2147483648 rr\n"), "{listed}");
+    assert!(listed.contains("\nFWM  4294967295 IPv6 rr\n"), "{listed}");
+    assert!(!original("-Sn").stdout.contains("2147483648"));
+    run("-D -f 2147483648");
+    run("-D -f 4294967295 -6");
+    assert_eq!(table(), []);
+}
+
+fn kept_scheduler() {
+    run("-A -t 10.0.0.1:80 -s sh -b sh-port");
+    run("-E -t 10.0.0.1:80 -p 300");
+    let service = table()[0].service.clone();
+    assert_eq!(service.scheduler, "sh");
+    assert_eq!(service.persistence.map(u32::from), Some(300));
+    assert_eq!(original("-E -t 10.0.0.1:80 -p 300").status, Some(0));
+    assert_eq!(table()[0].service.scheduler, "wlc", "the original's");
+    // Without such a service there is nothing to keep, and the message is the same.
+    let line = "-E -t 10.0.0.9:80";
+    assert_eq!(ours(&words(line), ""), original(line));
+}
+
+fn kept_method() {
+    run("-A -t 10.0.0.1:80 -s wrr");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.2 -i --tun-type gue --tun-port 6080 --tun-csum");
+    let before = table();
+    run("-e -t 10.0.0.1:80 -r 10.1.0.1:8080 -w 5");
+    run("-e -t 10.0.0.1:80 -r 10.1.0.2 -w 6");
+    let mut expected = before;
+    for status in &mut expected[0].destinations {
+        status.destination.weight = match status.destination.forwarding {
+            Forwarding::Masquerade => 5,
+            _ => 6,
+        };
+    }
+    assert_eq!(table(), expected);
+    // The original asks for direct routing, for which the port is the service's: another server.
+    let outcome = original("-e -t 10.0.0.1:80 -r 10.1.0.1:8080 -w 5");
+    assert_eq!(outcome.stderr, "No such destination\n");
+    let line = "-e -t 10.0.0.1:80 -r 10.1.0.9 -w 5";
+    assert_eq!(ours(&words(line), ""), original(line));
+}
+
+const MISTAKE: &str =
+    "-A -t 10.0.0.1:80 -s wrr\n-a -t 10.0.0.1:80 -r 10.1.0.1 -g\n-A -t nonsense -s wrr\n";
+
+fn restore_with_a_mistake() {
+    run("-A -f 1 -s rr");
+    let before = table();
+    let outcome = restore(MISTAKE);
+    assert_eq!(
+        outcome.stderr,
+        "line 3: illegal virtual server address[:port] specified\n"
+    );
+    assert_eq!(outcome.status, Some(2));
+    assert_eq!(table(), before);
+    let outcome = theirs(&words("-R"), MISTAKE);
+    assert_eq!(outcome.status, Some(2));
+    assert_eq!(table().len(), 2, "the original's half");
+}
+
+fn restore_with_comments() {
+    let rules = "# the web service\n\n-A -t 10.0.0.1:80 -s wrr # weighted\n";
+    assert_eq!(restore(rules).status, Some(0));
+    assert_eq!(table().len(), 1);
+    run("-C");
+    assert_ne!(theirs(&words("-R"), rules).status, Some(0));
+}
+
+const REFUSED: &str = "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 1
+-A -t 10.0.0.2:80 -s nosuch
+-a -t 10.0.0.3:80 -r 10.1.0.1:80 -g -w 1
+-A -t 10.0.0.4:80 -s rr
+";
+
+fn refused_restore() {
+    run("-A -f 1 -s rr");
+    run("-a -f 1 -r 10.1.0.9 -g");
+    let before = table();
+    let outcome = restore(REFUSED);
+    assert_eq!(
+        outcome.stderr,
+        "line 3: Destination already exists\n\
+         line 4: Scheduler or persistence engine not found\n\
+         line 5: Service not defined\n\
+         nothing was restored\n"
+    );
+    assert_eq!(outcome.status, Some(255));
+    assert_eq!(table(), before);
+}
+
+fn refused_edits() {
+    run("-A -t 10.0.0.1:80 -s wrr");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3 -x 20");
+    run("-A -t 10.0.0.2:80 -s sh -p 60");
+    let before = table();
+    let outcome = restore(
+        "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 9\n\
+         -E -t 10.0.0.1:80 -s rr\n\
+         -D -t 10.0.0.2:80\n\
+         -A -t 10.0.0.5:80 -s rr\n\
+         -D -t 10.0.0.6:80\n",
+    );
+    assert_eq!(
+        outcome.stderr,
+        "line 5: No such service\nnothing was restored\n"
+    );
+    let mut now = table();
+    now.sort_by_key(|status| status.service.key);
+    let mut before = before;
+    before.sort_by_key(|status| status.service.key);
+    assert_eq!(now, before);
+}
+
+fn keep_going() {
+    let outcome = ours(&words("-R --keep-going"), REFUSED);
+    assert_eq!(outcome.status, Some(255));
+    assert!(!outcome.stderr.contains("nothing was restored"));
+    let kept = table();
+    run("-C");
+    theirs(&words("-R"), REFUSED);
+    let keys = |table: Table| {
+        let mut keys: Vec<_> = table
+            .iter()
+            .map(|s| (s.service.key, s.destinations.len()))
+            .collect();
+        keys.sort_unstable();
+        keys
+    };
+    assert_eq!(keys(kept), keys(table()), "what the original leaves");
+}
+
+fn help_and_version() {
+    for line in ["-h", "-v"] {
+        let outcome = ours(&words(line), "");
+        assert_eq!(outcome.status, Some(0));
+        assert_eq!(outcome.stdout, original(line).stdout);
+    }
+}
