@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `-S` | drops `-x` and `-y` | keeps them |
 //! | `-S` of the third flag of `sh` or `mh` | drops it, or writes `-b` with nothing | keeps it |
-//! | `-S`, `-L` of a mark from 2^31 up | prints `-1` | prints the mark |
+//! | `-S`, `-L` of a mark from 2^31 up | prints a negative number | prints the mark |
 //! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler and its flags |
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
 //! | `-R` with a comment or a mistake | stops there, leaving half of it | skips comments; all or nothing, naming lines |

@@ -28,7 +28,7 @@ pub const TESTS: &[Test] = &[
 
 const PROGRAM: &str = "/var/tmp/ipvs-guest";
 const SEED: &str = "20231";
-const SEQUENCES: &str = "3000";
+const SEQUENCES: &str = "2000";
 
 /// Puts this program onto the director.
 fn upload(lab: &Deployed<'_>) -> Check {
