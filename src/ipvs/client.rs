@@ -146,6 +146,8 @@ impl Client {
         encode(command, &mut message);
         match self.tell(&message) {
             Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
+            // A daemon that is stopped before it ran ends with EINTR (`kthread_stop`): it is stopped.
+            Err(NetlinkError::NoAnswer) if matches!(command, Command::StopDaemon(_)) => Ok(()),
             result => Ok(result?),
         }
     }

@@ -234,9 +234,12 @@ fn write_service_flags(out: &mut String, service: &Service) {
     }
 }
 
+/// The flags of a service that mean something to its scheduler.
+pub(super) const SCHEDULER_FLAGS: u32 =
+    Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
+
 pub(super) fn has_scheduler_flags(service: &Service) -> bool {
-    let all = Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
-    service.flags & all != 0
+    service.flags & SCHEDULER_FLAGS != 0
 }
 
 /// `sh-fallback,sh-port`: the flags that the scheduler knows, by its names for them.

@@ -11,8 +11,8 @@
 //! |---|---|---|
 //! | `-S` | drops `-x` and `-y` | keeps them |
 //! | `-S` of the third flag of `sh` or `mh` | drops it, or writes `-b` with nothing | keeps it |
-//! | `-S`, `-L` of a mark from 2^31 up | prints `-1` | prints the mark |
-//! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler |
+//! | `-S`, `-L` of a mark from 2^31 up | prints a negative number | prints the mark |
+//! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler and its flags |
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
 //! | `-R` with a comment or a mistake | stops there, leaving half of it | skips comments; all or nothing, naming lines |
 //! | `-R` with a rule that the kernel refuses | goes on | undoes the rest; goes on with `--keep-going` |
@@ -239,6 +239,10 @@ fn keeping_scheduler(ipvs: &Client, mut service: Service) -> Result<Command, Fai
         .map_err(|error| Failure::command(&error))?;
     if let Some(live) = live {
         service.scheduler = live.service.scheduler;
+        // They are the scheduler's own.
+        if service.flags & list::SCHEDULER_FLAGS == 0 {
+            service.flags |= live.service.flags & list::SCHEDULER_FLAGS;
+        }
     }
     Ok(Command::EditService(service))
 }

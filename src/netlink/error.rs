@@ -106,6 +106,11 @@ pub enum NetlinkError {
     /// The socket itself failed.
     #[error("cannot talk to the kernel over netlink")]
     Socket(#[source] io::Error),
+    /// There is no reply, and none will come. The kernel works a request off before `sendmsg` returns, and
+    /// one that a signal or an early end of a kernel thread interrupts (`EINTR`) it does not acknowledge
+    /// (`netlink_rcv_skb`).
+    #[error("the kernel did not answer over netlink")]
+    NoAnswer,
     /// A reply that does not follow the protocol.
     #[error("the kernel's netlink reply cannot be read")]
     Decode(#[source] DecodeError),

@@ -9,6 +9,8 @@ use netlink_packet_core::{
     NLMSG_OVERRUN,
 };
 
+use nix::poll::{PollFd, PollFlags, poll};
+
 use super::error::{KernelError, NetlinkError};
 
 /// `sizeof(struct nlmsghdr)`.
@@ -17,6 +19,9 @@ pub(super) const HEADER_BYTES: usize = 16;
 /// The kernel fills at most 32 KiB per dump skb (`netlink_dump`, `SKB_WITH_OVERHEAD(32768)`); one
 /// message may be twice that.
 const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// How long a reply may be late, milliseconds.
+const PATIENCE_MS: u16 = 2000;
 
 /// How often a dump that was overtaken by a change is tried again.
 const DUMP_ATTEMPTS: u32 = 8;
@@ -273,14 +278,32 @@ impl Socket {
         Ok(refused)
     }
 
+    /// Whether something arrives after all. Replies are there when `sendmsg` returns, so this is for
+    /// kernels that one day do it otherwise.
+    fn has_more(&self) -> Result<bool, NetlinkError> {
+        let mut polled = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut polled, PATIENCE_MS) {
+            Ok(ready) => Ok(ready > 0),
+            Err(nix::errno::Errno::EINTR) => Ok(true),
+            Err(error) => Err(NetlinkError::Socket(error.into())),
+        }
+    }
+
     /// Reads datagrams and hands their messages to `each` until that ends the exchange or fails.
     fn receive(&self, each: &mut Receiver<'_>) -> Result<(), NetlinkError> {
         let mut buffer = self.buffer.borrow_mut();
         loop {
             buffer.clear();
-            let (length, sender) = match self.socket.recv_from(&mut *buffer, libc::MSG_TRUNC) {
+            let flags = libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+            let (length, sender) = match self.socket.recv_from(&mut *buffer, flags) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.has_more()? {
+                        continue;
+                    }
+                    return Err(NetlinkError::NoAnswer);
+                }
                 Err(error) => return Err(NetlinkError::Socket(error)),
             };
             if length > buffer.len() {

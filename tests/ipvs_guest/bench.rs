@@ -235,6 +235,20 @@ pub fn run() {
             ours.as_secs_f64() / floor.as_secs_f64()
         );
     }
+    let start = Instant::now();
+    let commands = parse_rules(&rules).expect("rules");
+    let read = start.elapsed();
+    let start = Instant::now();
+    let mut bytes = Vec::new();
+    for command in &commands {
+        encode(command, &mut bytes);
+    }
+    println!(
+        "note of our restore: rules read in {:.3}, {} KiB of messages written in {:.3}",
+        read.as_secs_f64(),
+        bytes.len() / 1024,
+        start.elapsed().as_secs_f64()
+    );
     for destinations in [25_000, 50_000, 100_000] {
         println!("note {destinations} destinations: {}", memory(destinations));
     }

@@ -1,7 +1,7 @@
 //! Where our ipvsadm differs from the distribution's: the original's defect and what ours does instead, one
 //! check per line of the table in the README.
 
-use lvslab::ipvs::{Client, Forwarding, Table};
+use lvslab::ipvs::{Client, Forwarding, Service, Table};
 
 use super::check;
 use super::tools::{Outcome, ours, theirs};
@@ -89,7 +89,7 @@ fn large_marks() {
     let listed = run("-Ln");
     assert!(listed.contains("\nFWM  2147483648 rr\n"), "{listed}");
     assert!(listed.contains("\nFWM  4294967295 IPv6 rr\n"), "{listed}");
-    assert!(!original("-Sn").stdout.contains("2147483648"));
+    assert!(original("-Sn").stdout.contains("-A -f -2147483648 "));
     run("-D -f 2147483648");
     run("-D -f 4294967295 -6");
     assert_eq!(table(), []);
@@ -100,6 +100,7 @@ fn kept_scheduler() {
     run("-E -t 10.0.0.1:80 -p 300");
     let service = table()[0].service.clone();
     assert_eq!(service.scheduler, "sh");
+    assert_eq!(service.flags, Service::SCHEDULER_FLAG_2);
     assert_eq!(service.persistence.map(u32::from), Some(300));
     assert_eq!(original("-E -t 10.0.0.1:80 -p 300").status, Some(0));
     assert_eq!(table()[0].service.scheduler, "wlc", "the original's");

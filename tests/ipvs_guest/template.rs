@@ -10,8 +10,12 @@ use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::tools::Outcome;
 
@@ -36,6 +40,7 @@ pub struct Template {
     input: File,
     output: File,
     errors: File,
+    watchdog: Watchdog,
 }
 
 impl Template {
@@ -95,6 +100,7 @@ impl Template {
             input,
             output,
             errors,
+            watchdog: Watchdog::new(),
         }
     }
 
@@ -111,6 +117,7 @@ impl Template {
             file.rewind().expect("its start");
         }
         let child = self.fork();
+        let _watched = self.watchdog.watch(child);
         poke(child, self.entry, self.code);
         let (stack, top) = self.stack(arguments);
         let memory = File::options()
@@ -190,6 +197,45 @@ impl Drop for Template {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Ends a run that takes too long: the original waits for ever for what the kernel does not answer.
+struct Watchdog(Arc<Mutex<Option<(i32, Instant)>>>);
+
+/// Until this is dropped the run is watched.
+struct Watched<'a>(&'a Watchdog);
+
+impl Watchdog {
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    fn new() -> Self {
+        let watched = Arc::new(Mutex::new(None::<(i32, Instant)>));
+        let weak = Arc::downgrade(&watched);
+        std::thread::spawn(move || {
+            while let Some(watched) = weak.upgrade() {
+                // The run is reaped by whoever watches it, so the number is still its own.
+                if let Some((pid, end)) = *watched.lock().expect("no panic under it")
+                    && Instant::now() > end
+                {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+                drop(watched);
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        });
+        Self(watched)
+    }
+
+    fn watch(&self, pid: i32) -> Watched<'_> {
+        *self.0.lock().expect("no panic under it") = Some((pid, Instant::now() + Self::LIMIT));
+        Watched(self)
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        *self.0.0.lock().expect("no panic under it") = None;
     }
 }
 
