@@ -33,8 +33,7 @@ enum Verb {
     /// Make the table what a file of saved rules says, with the fewest changes
     ///
     /// What stays is not touched and keeps its connections. A real server that the file no longer has gets
-    /// weight 0 as long as it has connections; the run that finds it without any removes it. Nothing is
-    /// flushed.
+    /// weight 0; once it has no connections this run or a later one removes it. Nothing is flushed.
     Apply(Apply),
     /// Show the table as rules (`ipvsadm -Sn`)
     Show(Show),
@@ -132,6 +131,10 @@ impl Apply {
         let ipvs = Client::open()?;
         let end = Instant::now() + Duration::from_secs(self.wait.unwrap_or(0));
         let mut outcome = self.step(&ipvs, &desired)?;
+        if outcome.refused.is_empty() && !outcome.draining.is_empty() && !self.dry_run {
+            // What has no connections now that it gets no new ones can go.
+            outcome.then(self.step(&ipvs, &desired)?);
+        }
         while outcome.refused.is_empty() && !outcome.draining.is_empty() && Instant::now() < end {
             ctx.situation
                 .set("real servers that go have weight 0 and still have connections");
@@ -314,12 +317,13 @@ impl Outcome {
         }
         for one in &self.draining {
             let connections = match one.connections {
-                1 => "1 connection".to_owned(),
-                many => format!("{many} connections"),
+                0 => "and may get its last connections",
+                1 => "and still has 1 connection",
+                many => &format!("and still has {many} connections"),
             };
             let _ = writeln!(
                 out,
-                "{} of {} goes and still has {connections}",
+                "{} of {} goes {connections}",
                 one.destination, one.service
             );
         }
