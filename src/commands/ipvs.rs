@@ -433,14 +433,56 @@ mod tests {
         let busy = outcome(&table(BEFORE, 12), AFTER);
         let mut shown = busy.text(true);
         shown.push_str(&busy.complaint(AFTER, None));
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @"
+        5 changes to make
+          ipvsadm -D -t 192.168.4.15:443
+          ipvsadm -E -t 192.168.4.15:80 -s wlc -p 300                 -s wrr → -s wlc -p 300
+          ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 5   -w 1 → -w 5
+          ipvsadm -a -t 192.168.4.15:80 -r 192.168.4.201:80 -g -w 1
+          ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 0   -w 1 → -w 0
+        192.168.4.200:80 of tcp 192.168.4.15:80 goes and still has 12 connections
+        hint:  run it again later, or with --wait SECONDS
+        ");
     }
 
     #[test]
     fn programs_get_the_same_as_a_document() {
         let idle = outcome(&table(BEFORE, 0), AFTER);
         let document = serde_json::to_string_pretty(&idle.document(AFTER, false)).unwrap();
-        insta::assert_snapshot!(document, @"");
+        insta::assert_snapshot!(document, @r#"
+        {
+          "schema": "lvslab.ipvs-apply/1",
+          "dry_run": false,
+          "changes": [
+            {
+              "command": "ipvsadm -D -t 192.168.4.15:443"
+            },
+            {
+              "command": "ipvsadm -E -t 192.168.4.15:80 -s wlc -p 300",
+              "before": "ipvsadm -E -t 192.168.4.15:80 -s wrr"
+            },
+            {
+              "command": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 5",
+              "before": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1"
+            },
+            {
+              "command": "ipvsadm -a -t 192.168.4.15:80 -r 192.168.4.201:80 -g -w 1"
+            },
+            {
+              "command": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 0",
+              "before": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 1"
+            }
+          ],
+          "draining": [
+            {
+              "connections": 0,
+              "destination": "192.168.4.200:80",
+              "service": "tcp 192.168.4.15:80"
+            }
+          ],
+          "refused": []
+        }
+        "#);
     }
 
     #[test]
