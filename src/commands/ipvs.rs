@@ -33,8 +33,7 @@ enum Verb {
     /// Make the table what a file of saved rules says, with the fewest changes
     ///
     /// What stays is not touched and keeps its connections. A real server that the file no longer has gets
-    /// weight 0 as long as it has connections; the run that finds it without any removes it. Nothing is
-    /// flushed.
+    /// weight 0; once it has no connections this run or a later one removes it. Nothing is flushed.
     Apply(Apply),
     /// Show the table as rules (`ipvsadm -Sn`)
     Show(Show),
@@ -132,6 +131,10 @@ impl Apply {
         let ipvs = Client::open()?;
         let end = Instant::now() + Duration::from_secs(self.wait.unwrap_or(0));
         let mut outcome = self.step(&ipvs, &desired)?;
+        if outcome.refused.is_empty() && !outcome.draining.is_empty() && !self.dry_run {
+            // What has no connections now that it gets no new ones can go.
+            outcome.then(self.step(&ipvs, &desired)?);
+        }
         while outcome.refused.is_empty() && !outcome.draining.is_empty() && Instant::now() < end {
             ctx.situation
                 .set("real servers that go have weight 0 and still have connections");
@@ -314,12 +317,13 @@ impl Outcome {
         }
         for one in &self.draining {
             let connections = match one.connections {
-                1 => "1 connection".to_owned(),
-                many => format!("{many} connections"),
+                0 => "and may get its last connections",
+                1 => "and still has 1 connection",
+                many => &format!("and still has {many} connections"),
             };
             let _ = writeln!(
                 out,
-                "{} of {} goes and still has {connections}",
+                "{} of {} goes {connections}",
                 one.destination, one.service
             );
         }
@@ -429,14 +433,56 @@ mod tests {
         let busy = outcome(&table(BEFORE, 12), AFTER);
         let mut shown = busy.text(true);
         shown.push_str(&busy.complaint(AFTER, None));
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @"
+        5 changes to make
+          ipvsadm -D -t 192.168.4.15:443
+          ipvsadm -E -t 192.168.4.15:80 -s wlc -p 300                 -s wrr → -s wlc -p 300
+          ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 5   -w 1 → -w 5
+          ipvsadm -a -t 192.168.4.15:80 -r 192.168.4.201:80 -g -w 1
+          ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 0   -w 1 → -w 0
+        192.168.4.200:80 of tcp 192.168.4.15:80 goes and still has 12 connections
+        hint:  run it again later, or with --wait SECONDS
+        ");
     }
 
     #[test]
     fn programs_get_the_same_as_a_document() {
         let idle = outcome(&table(BEFORE, 0), AFTER);
         let document = serde_json::to_string_pretty(&idle.document(AFTER, false)).unwrap();
-        insta::assert_snapshot!(document, @"");
+        insta::assert_snapshot!(document, @r#"
+        {
+          "schema": "lvslab.ipvs-apply/1",
+          "dry_run": false,
+          "changes": [
+            {
+              "command": "ipvsadm -D -t 192.168.4.15:443"
+            },
+            {
+              "command": "ipvsadm -E -t 192.168.4.15:80 -s wlc -p 300",
+              "before": "ipvsadm -E -t 192.168.4.15:80 -s wrr"
+            },
+            {
+              "command": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 5",
+              "before": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1"
+            },
+            {
+              "command": "ipvsadm -a -t 192.168.4.15:80 -r 192.168.4.201:80 -g -w 1"
+            },
+            {
+              "command": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 0",
+              "before": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 1"
+            }
+          ],
+          "draining": [
+            {
+              "connections": 0,
+              "destination": "192.168.4.200:80",
+              "service": "tcp 192.168.4.15:80"
+            }
+          ],
+          "refused": []
+        }
+        "#);
     }
 
     #[test]

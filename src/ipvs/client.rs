@@ -170,7 +170,8 @@ impl Client {
     }
 
     /// Makes the table so, with the fewest changes, and returns the commands that it took. What stays is
-    /// not touched and keeps its connections.
+    /// not touched and keeps its connections. With [`Removal::WhenIdle`], what has no connections once it
+    /// gets no new ones goes in this call; the rest in a later one.
     ///
     /// # Errors
     /// The first command that was refused; the others are done.
@@ -192,9 +193,20 @@ impl Client {
         if deletes {
             commands = changes()?;
         }
-        match self.batch(&commands)?.into_iter().next() {
+        self.all(&commands)?;
+        if removal == Removal::WhenIdle && !commands.is_empty() {
+            let removals = changes()?;
+            self.all(&removals)?;
+            commands.extend(removals);
+        }
+        Ok(commands)
+    }
+
+    /// A batch whose first refusal is an error.
+    fn all(&self, commands: &[Command]) -> Result<(), IpvsError> {
+        match self.batch(commands)?.into_iter().next() {
             Some(refused) => Err(refused.into()),
-            None => Ok(commands),
+            None => Ok(()),
         }
     }
 

@@ -34,7 +34,8 @@ pub enum Removal {
     /// At once. The kernel then drops the packets of their connections.
     AtOnce,
     /// They get weight 0 and no new connections; once they have none they go. Until then reconciling
-    /// again finds nothing to do, or that they can go.
+    /// again finds nothing to do, or that they can go. One that has no connections gets weight 0 first,
+    /// too: it may get one between the look at the table and its end.
     WhenIdle,
 }
 
@@ -152,7 +153,7 @@ fn is_so(found: &Destination, wanted: &Destination) -> bool {
                 })
 }
 
-/// A destination that should go and still has connections.
+/// A destination that should go and cannot yet: it has connections, or may still get some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draining {
     /// Its service.
@@ -164,7 +165,7 @@ pub struct Draining {
 }
 
 /// What [`Removal::WhenIdle`] has to wait for: destinations of `current` that `desired` does not have and
-/// that have connections.
+/// that have connections or a weight.
 #[must_use]
 pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) -> Vec<Draining> {
     let wanted: HashMap<ServiceKey, &[Destination]> = desired
@@ -182,7 +183,7 @@ pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) 
         let busy = status
             .destinations
             .iter()
-            .filter(|status| !is_idle(status) && !kept.contains(&status.destination.key()));
+            .filter(|status| !can_go(status) && !kept.contains(&status.destination.key()));
         found.extend(busy.map(|status| Draining {
             service: key,
             destination: status.destination.key(),
@@ -192,8 +193,9 @@ pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) 
     found
 }
 
-fn is_idle(status: &DestinationStatus) -> bool {
-    status.active == 0 && status.inactive == 0
+/// Whether it has no connections and gets none.
+fn can_go(status: &DestinationStatus) -> bool {
+    status.active == 0 && status.inactive == 0 && status.destination.weight == 0
 }
 
 /// The next step of removing a destination, `None` while there is nothing to do but wait.
@@ -202,7 +204,7 @@ fn remove_destination(
     status: &DestinationStatus,
     removal: Removal,
 ) -> Option<Command> {
-    if removal == Removal::AtOnce || is_idle(status) {
+    if removal == Removal::AtOnce || can_go(status) {
         return Some(Command::DeleteDestination(key, status.destination.key()));
     }
     (status.destination.weight != 0).then(|| {
@@ -214,7 +216,7 @@ fn remove_destination(
 
 fn remove_service(status: &ServiceStatus, removal: Removal) -> Vec<Command> {
     let key = status.service.key;
-    if removal == Removal::AtOnce || status.destinations.iter().all(is_idle) {
+    if removal == Removal::AtOnce || status.destinations.iter().all(can_go) {
         return vec![Command::DeleteService(key)];
     }
     status

@@ -22,6 +22,7 @@ pub fn all() {
         "connections_are_listed_like_the_original_does",
         connection_lists,
     );
+    check("requests_get_answers_while_members_come_and_go", requests);
     check(
         "200_downloads_survive_changes_of_weights_and_members",
         downloads,
@@ -190,17 +191,30 @@ fn downloads() {
         move || serve(&listener, &stop)
     });
     let running = AtomicUsize::new(DOWNLOADS);
+    let started = AtomicUsize::new(0);
     let broken = AtomicUsize::new(0);
     let mut kinds = [0_usize; 4];
     std::thread::scope(|scope| {
         for _ in 0..DOWNLOADS {
             scope.spawn(|| {
-                if download().is_none_or(|bytes| bytes != CHUNKS * CHUNK.len()) {
+                if download(&started).is_none_or(|bytes| bytes != CHUNKS * CHUNK.len()) {
                     broken.fetch_add(1, Ordering::Relaxed);
                 }
                 running.fetch_sub(1, Ordering::Relaxed);
             });
         }
+        // Changes begin once all of them run.
+        for _ in 0..6000 {
+            if started.load(Ordering::Relaxed) == DOWNLOADS {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(
+            started.load(Ordering::Relaxed),
+            DOWNLOADS,
+            "running downloads"
+        );
         let least = Service::new(vip(80), "wlc");
         let rounds: [(&Service, Vec<Destination>); 4] = [
             (&service, vec![web(1, 5), web(2, 1), web(4, 2)]),
@@ -239,13 +253,107 @@ fn downloads() {
     assert!(kinds[0] > 0 && kinds[1] > 0 && kinds[3] > 0);
 }
 
-/// Bytes of one download through the VIP.
-fn download() -> Option<usize> {
+/// Fresh connections, one after the other, while real servers come and go and weights change. The
+/// scheduler stays: for the moment of its replacement a service has none, and the kernel refuses.
+fn requests() {
+    addresses();
+    let ipvs = Client::open().unwrap();
+    let service = Service::new(vip(80), "wrr");
+    let listener = TcpListener::bind("0.0.0.0:8080").unwrap();
+    let stop = AtomicBool::new(false);
+    let web = |last: u8, weight| {
+        real_server(
+            &format!("10.9.1.{last}"),
+            8080,
+            Forwarding::Masquerade,
+            weight,
+        )
+    };
+    let apply = |destinations: Vec<Destination>| {
+        let desired = [Desired {
+            service: service.clone(),
+            destinations,
+        }];
+        ipvs.apply(&desired, Others::Delete, Removal::WhenIdle)
+            .unwrap()
+    };
+    apply(vec![web(1, 1), web(2, 1)]);
+    let (mut added, mut removed) = (0, 0);
+    let failed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = stream.unwrap().write_all(b"page");
+            }
+        });
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut failed = 0;
+                    for _ in 0..REQUESTS {
+                        failed += usize::from(request().as_deref() != Some(b"page"));
+                    }
+                    failed
+                })
+            })
+            .collect();
+        let rounds = [
+            vec![web(1, 5), web(3, 2)],
+            vec![web(2, 7), web(3, 1)],
+            vec![web(1, 1), web(2, 1), web(4, 9)],
+        ];
+        for destinations in rounds.iter().cycle() {
+            if clients
+                .iter()
+                .all(std::thread::ScopedJoinHandle::is_finished)
+            {
+                break;
+            }
+            for command in apply(destinations.clone()) {
+                match command {
+                    Command::AddDestination(..) => added += 1,
+                    Command::DeleteDestination(..) => removed += 1,
+                    _ => {}
+                }
+            }
+        }
+        let failed: usize = clients.into_iter().map(|one| one.join().unwrap()).sum();
+        stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect("10.9.1.1:8080");
+        failed
+    });
+    println!(
+        "note while {} requests ran: {added} members added, {removed} removed; {failed} failed",
+        4 * REQUESTS
+    );
+    assert_eq!(failed, 0);
+    assert!(added > 0);
+}
+
+const REQUESTS: usize = 100;
+
+fn request() -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect((VIP, 80)).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .ok()?;
     let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Bytes of one download through the VIP; `started` counts its first one.
+fn download(started: &AtomicUsize) -> Option<usize> {
+    let mut stream = TcpStream::connect((VIP, 80)).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .ok()?;
+    let mut bytes = vec![0];
+    let first = stream.read_exact(&mut bytes);
+    started.fetch_add(1, Ordering::Relaxed);
+    first.ok()?;
     stream.read_to_end(&mut bytes).ok()?;
     Some(bytes.len())
 }
