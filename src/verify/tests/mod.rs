@@ -249,9 +249,7 @@ fn one_persistent_client_stays_with_one_real_server() {
     evidence.fetched_mut().as_mut().unwrap()[5].body = "192.168.4.110".to_owned();
     assert_eq!(
         causes(&check(&evidence)),
-        [
-            "client/distribution: all 100 from one real server → web1 99, web2 1, the service being persistent for 300 s"
-        ]
+        ["client/distribution: all 100 from one real server → web1 99, web2 1"]
     );
 }
 
