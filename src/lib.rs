@@ -10,11 +10,13 @@
 pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod fault;
 pub mod ipvs;
 pub mod ipvsadm;
 pub mod model;
 pub mod netlink;
 pub mod orchestrate;
+pub mod packet;
 pub mod plan;
 pub mod report;
 pub mod resource;

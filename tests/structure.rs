@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("netlink", &[]),
+    ("packet", &[]),
     ("sys", &["model"]),
     ("ipvs", &["netlink"]),
     ("ipvsadm", &["ipvs"]),
@@ -16,20 +17,29 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plan", &["model", "ipvs", "ipvsadm", "resource"]),
     (
         "agent",
-        &["model", "ipvs", "ipvsadm", "netlink", "resource", "sys"],
+        &[
+            "model", "ipvs", "ipvsadm", "netlink", "packet", "resource", "sys",
+        ],
     ),
     ("sandbox", &["agent", "model", "netlink", "sys"]),
     ("orchestrate", &["agent", "model", "resource", "sys"]),
-    ("verify", &["agent", "ipvs", "model", "plan", "resource"]),
+    (
+        "verify",
+        &["agent", "ipvs", "model", "packet", "plan", "resource"],
+    ),
+    ("fault", &["model", "plan", "resource", "verify"]),
     (
         "report",
-        &["agent", "ipvs", "model", "plan", "resource", "verify"],
+        &[
+            "agent", "ipvs", "model", "packet", "plan", "resource", "verify",
+        ],
     ),
     (
         "commands",
         &[
             "agent",
             "cli",
+            "fault",
             "ipvs",
             "ipvsadm",
             "model",

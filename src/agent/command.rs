@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -78,13 +79,22 @@ pub(super) fn command(program: &str) -> Command {
     command
 }
 
+/// What is to become of a program that is still running.
+enum Next {
+    /// It goes on and is waited for.
+    Wait,
+    /// It goes on by itself.
+    Leave,
+    /// It is killed.
+    Kill,
+}
+
 /// Runs it to its end, or kills it and everything it started when a limit is reached.
 ///
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
-    let output = run_until(command, input, limits, || false)?;
-    Ok(output.expect("only `enough` ends it without output"))
+    run_watched(command, input, limits, |_| false)
 }
 
 /// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
@@ -97,6 +107,39 @@ pub(super) fn run_until(
     input: &[u8],
     limits: Limits,
     enough: impl Fn() -> bool,
+) -> io::Result<Option<Output>> {
+    supervise(command, input, limits, |_| {
+        Ok(if enough() { Next::Leave } else { Next::Wait })
+    })
+}
+
+/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn run_watched(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    enough: impl Fn(&[u8]) -> bool,
+) -> io::Result<Output> {
+    let mut said = Vec::new();
+    let output = supervise(command, input, limits, |stderr| {
+        let more = listen(stderr, &mut said)?;
+        Ok(if more && enough(&said) {
+            Next::Kill
+        } else {
+            Next::Wait
+        })
+    })?;
+    Ok(output.expect("it is never left to itself"))
+}
+
+fn supervise(
+    command: &mut Command,
+    input: &[u8],
+    limits: Limits,
+    mut next: impl FnMut(&File) -> io::Result<Next>,
 ) -> io::Result<Option<Output>> {
     let (stdin, mut stdout, mut stderr) = (memory()?, memory()?, memory()?);
     io::Write::write_all(&mut &stdin, input)?;
@@ -115,15 +158,21 @@ pub(super) fn run_until(
         }
         let full = stdout.metadata()?.len() > limits.output_bytes
             || stderr.metadata()?.len() > limits.output_bytes;
-        if full || Instant::now() >= deadline {
-            if let Ok(id) = i32::try_from(child.id()) {
-                let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        let next = if full || Instant::now() >= deadline {
+            Next::Kill
+        } else {
+            next(&stderr)?
+        };
+        match next {
+            Next::Wait => {}
+            Next::Leave => return Ok(None),
+            Next::Kill => {
+                if let Ok(id) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+                }
+                child.wait()?;
+                break None;
             }
-            child.wait()?;
-            break None;
-        }
-        if enough() {
-            return Ok(None);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
@@ -187,7 +236,7 @@ pub(super) fn describe(command: &Command) -> String {
 }
 
 /// The last lines that say something, standard error's where there are any.
-fn last_words(output: &Output) -> String {
+pub(super) fn last_words(output: &Output) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<&str> = text
@@ -201,6 +250,16 @@ fn last_words(output: &Output) -> String {
         words if words.is_empty() => text(&output.stdout),
         words => words,
     }
+}
+
+/// Takes what has been written since; whether there was anything. The writer's place in the file is not moved.
+fn listen(file: &File, said: &mut Vec<u8>) -> io::Result<bool> {
+    let before = said.len();
+    let written = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    said.resize(written.max(before), 0);
+    let count = file.read_at(&mut said[before..], before as u64)?;
+    said.truncate(before + count);
+    Ok(count > 0)
 }
 
 fn memory() -> io::Result<File> {

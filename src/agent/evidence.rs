@@ -5,17 +5,20 @@ use std::net::Ipv4Addr;
 
 use super::error::{because, host};
 use super::facts::mac;
+use super::firewall;
 use super::ipvs_traffic;
 use super::kind::{Local, ipvs};
+use super::listen_lines;
 use super::machine::Machine;
 use super::protocol::{
-    AgentError, BootSysctl, Collect, ConnectionEntry, HostEvidence, LinkEvidence, Listener,
-    Neighbour, RouteEvidence,
+    AgentError, BootSysctl, Collect, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence,
+    Listener, Neighbour, RouteEvidence,
 };
 use super::root::Root;
 use super::sockets;
 use super::sysctl_files;
 use crate::ipvs::Counters;
+use crate::netlink::route::most_specific;
 
 /// Looks at everything that is asked for. Nothing is changed.
 pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvidence, AgentError> {
@@ -48,6 +51,7 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
             })
         })
         .collect();
+    let table = network.socket().routes().map_err(asked)?;
     let routes = request
         .routes_to
         .iter()
@@ -58,6 +62,8 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
                 via: answer.as_ref().and_then(|a| a.via),
                 interface: answer.as_ref().and_then(|a| names.get(&a.index).cloned()),
                 source: answer.as_ref().and_then(|a| a.source),
+                entry: most_specific(&table, to)
+                    .map(|entry| entry.words(|index| names.get(&index).map(|name| name.as_str()))),
             })
         })
         .collect::<Result<_, _>>()
@@ -89,6 +95,16 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
         ipvs_connections: request
             .ipvs_connections_of
             .and_then(|client| connections(&root, client)),
+        firewall: if request.firewall {
+            firewall::rules(&root)
+        } else {
+            FirewallEvidence::default()
+        },
+        listen_lines: if request.listen_lines {
+            listen_lines::find(&root)
+        } else {
+            Vec::new()
+        },
     })
 }
 

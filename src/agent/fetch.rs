@@ -1,12 +1,13 @@
-//! Real requests with the system's `curl`: one process for all of them, a fresh connection for each.
+//! Real requests with the system's `curl`: one process for all of them, a fresh connection for each. The first
+//! few can come from ports that are known beforehand, for those who capture them.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::command::{self, Limits, cannot_run, run};
-use super::curl_output::{parse, write_out};
+use super::command::{self, Limits, cannot_run, run_watched};
+use super::curl_output::{Answer, parse, write_out};
 use super::error::{because, host};
-use super::protocol::{AgentError, Fetch, Response};
+use super::protocol::{AgentError, Fetch, Ports, Response};
 
 /// More would be a load test, which this is not.
 const MOST_REQUESTS: u32 = 100_000;
@@ -14,10 +15,16 @@ const MOST_REQUESTS: u32 = 100_000;
 /// Larger answers are no page of a lab; curl ends the transfer.
 const LARGEST_ANSWER_BYTES: u32 = 1 << 20;
 
+/// `CURLE_OPERATION_TIMEDOUT`, curl(1).
+const TIMED_OUT: i32 = 28;
+
+/// `CURLE_INTERFACE_FAILED`: no local port of those asked for could be had.
+const NO_LOCAL_PORT: i32 = 45;
+
 /// What all answers together may take.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
-/// The answers in order; fewer than requests when the total time ran out.
+/// The answers in order; fewer than requests when the total time ran out, or enough of them timed out.
 pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
     if request.requests == 0 {
         return Ok(Vec::new());
@@ -36,43 +43,141 @@ pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
             hint: Some("install it: `apt-get install curl`, or `yum install curl`".to_owned()),
         });
     }
-    let mark = random_mark()?;
-    let mut curl = curl(request, &mark);
-    let urls = format!("url = \"{}\"\n", request.url).repeat(request.requests as usize);
-    let limits = Limits {
-        time: Duration::from_secs(request.total_seconds.into()),
-        output_bytes: OUTPUT_BYTES,
+    let mut session = Session {
+        request,
+        mark: random_mark()?,
+        end: Instant::now() + Duration::from_secs(request.total_seconds.into()),
+        answers: Vec::new(),
+        timeouts: 0,
     };
-    let output =
-        run(&mut curl, urls.as_bytes(), limits).map_err(|error| cannot_run("curl", &error))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let answers = parse(&output.stdout, &stderr, &mark);
-    if answers.is_empty() && output.status.is_some() {
-        // It did not come as far as a first request.
-        return Err(host("curl failed", stderr.trim()));
-    }
-    for (number, answer) in answers.iter().enumerate() {
-        // 0 with an answer: an earlier connection was used again, which IPVS does not balance.
-        if answer.response.curl_exit == 0 && answer.connections != 1 {
-            return Err(AgentError::Host {
-                cause: format!(
-                    "request {} did not get a connection of its own ({} were made for it)",
-                    number + 1,
-                    answer.connections
-                ),
-                hint: Some(
-                    "the server keeps connections open although `Connection: close` was sent"
-                        .to_owned(),
-                ),
-            });
+    session.marked()?;
+    session.rest()?;
+    session.answers_on_fresh_connections()
+}
+
+/// One request for requests being served.
+struct Session<'a> {
+    request: &'a Fetch,
+    mark: String,
+    end: Instant,
+    answers: Vec<Answer>,
+    timeouts: u32,
+}
+
+impl Session<'_> {
+    /// The first requests, one process each: an old curl cannot change its options between two addresses.
+    fn marked(&mut self) -> Result<(), AgentError> {
+        let Some(ports) = self.request.ports else {
+            return Ok(());
+        };
+        let marked = self.request.marked.min(self.request.requests);
+        // Each has a part of the ports to itself, so that one that is taken does not matter.
+        let share = (ports.last.saturating_sub(ports.first).saturating_add(1))
+            .checked_div(u16::try_from(marked).unwrap_or(u16::MAX))
+            .unwrap_or(0)
+            .max(1);
+        let mut first = ports.first;
+        for _ in 0..marked {
+            if self.is_enough() || first > ports.last {
+                break;
+            }
+            let last = first.saturating_add(share - 1).min(ports.last);
+            self.send(1, Some(Ports { first, last }))?;
+            // All its ports are taken: it was not sent, and goes with the others.
+            self.answers
+                .pop_if(|answer| answer.response.curl_exit == NO_LOCAL_PORT);
+            first = last.saturating_add(1);
         }
+        Ok(())
     }
-    Ok(answers.into_iter().map(|answer| answer.response).collect())
+
+    /// All others, by one process.
+    fn rest(&mut self) -> Result<(), AgentError> {
+        let sent = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
+        let left = self.request.requests.saturating_sub(sent);
+        if left == 0 || self.is_enough() {
+            return Ok(());
+        }
+        self.send(left, None)
+    }
+
+    /// Whether nothing more is to be learned, or there is no time to learn it.
+    fn is_enough(&self) -> bool {
+        let most = self.request.most_timeouts;
+        (most > 0 && self.timeouts >= most) || Instant::now() >= self.end
+    }
+
+    fn send(&mut self, requests: u32, ports: Option<Ports>) -> Result<(), AgentError> {
+        let mut curl = curl(self.request, &self.mark, self.timeouts > 0);
+        if let Some(Ports { first, last }) = ports {
+            curl.args(["--local-port", &format!("{first}-{last}")]);
+        }
+        let urls = format!("url = \"{}\"\n", self.request.url).repeat(requests as usize);
+        let limits = Limits {
+            time: self.end.saturating_duration_since(Instant::now()),
+            output_bytes: OUTPUT_BYTES,
+        };
+        let most = match self.request.most_timeouts {
+            0 => usize::MAX,
+            most => most.saturating_sub(self.timeouts) as usize,
+        };
+        let output = run_watched(&mut curl, urls.as_bytes(), limits, |stderr| {
+            timeouts(stderr) >= most
+        })
+        .map_err(|error| cannot_run("curl", &error))?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let answers = parse(&output.stdout, &stderr, &self.mark);
+        if answers.is_empty() && output.status.is_some() {
+            // It did not come as far as a first request.
+            return Err(host("curl failed", stderr.trim()));
+        }
+        let late = answers
+            .iter()
+            .filter(|answer| answer.response.curl_exit == TIMED_OUT)
+            .count();
+        self.timeouts += u32::try_from(late).unwrap_or(u32::MAX);
+        self.answers.extend(answers);
+        Ok(())
+    }
+
+    fn answers_on_fresh_connections(self) -> Result<Vec<Response>, AgentError> {
+        for (number, answer) in self.answers.iter().enumerate() {
+            // 0 with an answer: an earlier connection was used again, which IPVS does not balance.
+            if answer.response.curl_exit == 0 && answer.connections != 1 {
+                return Err(AgentError::Host {
+                    cause: format!(
+                        "request {} did not get a connection of its own ({} were made for it)",
+                        number + 1,
+                        answer.connections
+                    ),
+                    hint: Some(
+                        "the server keeps connections open although `Connection: close` was sent"
+                            .to_owned(),
+                    ),
+                });
+            }
+        }
+        let answers = self.answers.into_iter();
+        Ok(answers.map(|answer| answer.response).collect())
+    }
+}
+
+/// Requests that have timed out so far, by what curl says of each on standard error.
+fn timeouts(stderr: &[u8]) -> usize {
+    let complaint = b"curl: (28)";
+    stderr
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(complaint))
+        .count()
 }
 
 /// Nobody's configuration or proxy, HTTP/1.1, and a connection that both sides close after each answer.
-fn curl(request: &Fetch, mark: &str) -> Command {
-    let seconds = request.timeout_seconds.max(1).to_string();
+///
+/// After a request that got no answer in its time the others get half of it: whether there is one more that
+/// hangs shows as well, only sooner.
+fn curl(request: &Fetch, mark: &str, hasty: bool) -> Command {
+    let seconds = request.timeout_seconds / if hasty { 2 } else { 1 };
+    let seconds = seconds.max(1).to_string();
     let mut curl = command::command("curl");
     curl.args([
         "--disable",
@@ -154,6 +259,9 @@ mod tests {
             requests,
             timeout_seconds: 20,
             total_seconds: 60,
+            marked: 0,
+            ports: None,
+            most_timeouts: 0,
         }
     }
 
@@ -225,6 +333,53 @@ mod tests {
         server.join().unwrap();
         let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
         assert_eq!(bodies, ["first"]);
+    }
+
+    #[test]
+    fn marked_requests_come_first_and_from_their_ports() {
+        let (url, server) = server(5, |number, stream| {
+            page(stream, &number.to_string());
+            true
+        });
+        // Somebody else has the first of them.
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let first = taken.local_addr().unwrap().port().min(65_000);
+        let ports = Ports {
+            first,
+            last: first + 7,
+        };
+        let marked = Fetch {
+            marked: 2,
+            ports: Some(ports),
+            ..request(&url, 5)
+        };
+        let responses = fetch(&marked).unwrap();
+        server.join().unwrap();
+        let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+        assert_eq!(bodies, ["0", "1", "2", "3", "4"]);
+        assert!(responses[..2].iter().all(|r| ports.contains(r.local_port)));
+        assert_ne!(responses[0].local_port, responses[1].local_port);
+    }
+
+    #[test]
+    fn after_enough_timeouts_the_rest_is_not_sent() {
+        // It goes on listening, so that nothing but a timeout can end a request.
+        let (url, _listening) = server(1000, |number, stream| {
+            if number == 0 {
+                page(stream, "first");
+            }
+            number == 0
+        });
+        let hasty = Fetch {
+            timeout_seconds: 2,
+            most_timeouts: 2,
+            ..request(&url, 1000)
+        };
+        let responses = fetch(&hasty).unwrap();
+        let exits: Vec<_> = responses.iter().map(|r| r.curl_exit).collect();
+        assert_eq!(exits[..3], [0, TIMED_OUT, TIMED_OUT]);
+        // One more may have been begun before curl was ended.
+        assert!(exits.len() <= 4, "{exits:?}");
     }
 
     #[test]

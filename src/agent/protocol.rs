@@ -3,6 +3,7 @@
 //! The agent opens with [`Reply::Hello`]. Each [`Request`] is answered by any number of
 //! [`Reply::Progress`] and then exactly one other reply. End of input ends the agent.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
@@ -46,11 +47,18 @@ pub enum Request {
     Collect(Collect),
     /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
     Fetch(Fetch),
+    /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
+    Script(Script),
     /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
     Announce {
         /// The address.
         address: Ipv4Addr,
     },
+    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
+    /// [`Reply::CaptureStarted`].
+    CaptureStart(CaptureStart),
+    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
+    CaptureStop(CaptureStop),
 }
 
 /// See [`Request::Apply`].
@@ -78,6 +86,12 @@ pub struct Collect {
     /// Client whose entries of the IPVS connection table are wanted.
     #[serde(default)]
     pub ipvs_connections_of: Option<Ipv4Addr>,
+    /// Whether to read the packet filter's rules.
+    #[serde(default)]
+    pub firewall: bool,
+    /// Whether to read where the web server is configured to listen.
+    #[serde(default)]
+    pub listen_lines: bool,
 }
 
 /// See [`Request::Fetch`].
@@ -91,6 +105,85 @@ pub struct Fetch {
     pub timeout_seconds: u32,
     /// Longest time for all of them, seconds.
     pub total_seconds: u32,
+    /// The first so many requests come from ports of [`Self::ports`], so that captures can tell their frames
+    /// from those of the others.
+    #[serde(default)]
+    pub marked: u32,
+    /// Local ports of the marked requests.
+    #[serde(default)]
+    pub ports: Option<Ports>,
+    /// Requests that may time out; the rest is not sent then. 0 for any number.
+    ///
+    /// One more timeout tells nothing new and costs as long as hundreds of answers.
+    #[serde(default)]
+    pub most_timeouts: u32,
+}
+
+/// A run of TCP ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// The first.
+    pub first: u16,
+    /// The last, included.
+    pub last: u16,
+}
+
+impl Ports {
+    /// Whether `port` is one of them.
+    #[must_use]
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
+/// See [`Request::CaptureStart`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaptureStart {
+    /// Where to listen: Ethernet interfaces, or `lo`.
+    pub interfaces: Vec<InterfaceName>,
+    /// Whose TCP connections are kept.
+    pub client: Ipv4Addr,
+    /// Which of them, by the client's port.
+    pub ports: Ports,
+    /// ARP packets about these addresses are kept.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Frames that arrive later than so many seconds after the start are not kept.
+    pub seconds: u32,
+    /// Most frames that are kept.
+    pub most_frames: u32,
+}
+
+/// See [`Request::CaptureStop`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CaptureStop {
+    /// Who has an address? Asked at the end, so that what is being captured goes on undisturbed.
+    pub arp: Option<ArpProbe>,
+}
+
+/// ARP requests of our own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArpProbe {
+    /// Where to ask; one of the capture's interfaces, or the answers are not kept.
+    pub interface: InterfaceName,
+    /// Who asks.
+    pub sender: Ipv4Addr,
+    /// Address that is asked for.
+    pub target: Ipv4Addr,
+    /// Requests, spread over the window.
+    pub requests: u32,
+    /// How long to wait for answers from the first request on, milliseconds.
+    pub window_milliseconds: u32,
+}
+
+/// See [`Request::Script`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Who runs it, for the lock and its messages: `user@host pid`.
+    pub run: String,
+    /// Lines for sh(1), which stops at the first that fails.
+    pub lines: Vec<String>,
+    /// Longest time, seconds.
+    pub seconds: u32,
 }
 
 /// From the agent.
@@ -133,11 +226,22 @@ pub enum Reply {
         /// In order of the requests; shorter when the total time ran out.
         responses: Vec<Response>,
     },
+    /// Answer to [`Request::Script`].
+    Ran {
+        /// Exit code; `None` when it was ended by a signal or because the time was up.
+        code: Option<i32>,
+        /// The end of what it wrote on standard error, without the line end.
+        complaint: String,
+    },
     /// Answer to [`Request::Announce`].
     Announced {
         /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
         interfaces: u32,
     },
+    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
+    CaptureStarted,
+    /// Answer to [`Request::CaptureStop`].
+    Captured(Box<Captured>),
     /// The request as a whole could not be served.
     Failed(AgentError),
 }
@@ -219,6 +323,34 @@ pub struct Response {
     pub seconds: f64,
 }
 
+/// What was captured on one host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Captured {
+    /// By time.
+    pub frames: Vec<CapturedFrame>,
+    /// Interfaces that could not be listened to, with the reason.
+    pub failures: BTreeMap<InterfaceName, String>,
+    /// Frames that passed the filter and are not in [`Self::frames`] for lack of room.
+    pub missed: u64,
+    /// Why the ARP requests could not be sent, where they could not.
+    pub arp_failure: Option<String>,
+}
+
+/// One frame on one interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapturedFrame {
+    /// Nanoseconds since 1970 UTC by the host's clock.
+    pub at: u64,
+    /// Where.
+    pub interface: InterfaceName,
+    /// Whether it left the host there.
+    pub outgoing: bool,
+    /// Octets it had.
+    pub length: u32,
+    /// Its first octets from the Ethernet header on, base64 (RFC 4648).
+    pub data: String,
+}
+
 /// What one host knows of itself beyond the plan's resources.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostEvidence {
@@ -247,6 +379,32 @@ pub struct HostEvidence {
     /// and readable; persistence templates (client port 0) left out.
     #[serde(default)]
     pub ipvs_connections: Option<Vec<ConnectionEntry>>,
+    /// The packet filter's rules, with [`Collect::firewall`].
+    #[serde(default)]
+    pub firewall: FirewallEvidence,
+    /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
+    #[serde(default)]
+    pub listen_lines: Vec<ListenLine>,
+}
+
+/// What filters packets on a host, as its own tools print it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FirewallEvidence {
+    /// `nft -j list ruleset` (libnftables-json(5)), where nf_tables has any table.
+    pub nft: Option<String>,
+    /// `iptables-save`, where the older ip_tables has any.
+    pub iptables: Option<String>,
+    /// Why rules that are there could not be read, a lower-case fragment.
+    pub unread: Option<String>,
+}
+
+/// A `Listen` line of Apache's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenLine {
+    /// Absolute path of the file.
+    pub file: String,
+    /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
+    pub line: String,
 }
 
 /// One TCP connection the director has handed on.
@@ -295,6 +453,10 @@ pub struct RouteEvidence {
     pub interface: Option<InterfaceName>,
     /// Source address the kernel would use.
     pub source: Option<Ipv4Addr>,
+    /// The main table's most specific route for it, as `ip route del` takes it:
+    /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
+    #[serde(default)]
+    pub entry: Option<String>,
 }
 
 /// A listening TCP socket.

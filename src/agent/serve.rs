@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use super::announce::announce;
 use super::apply::apply;
+use super::capture::{self, Capture};
 use super::error::{because, host};
 use super::evidence::collect;
 use super::facts::gather;
@@ -14,6 +15,7 @@ use super::machine::Machine;
 use super::protocol::{AgentError, Reply, Request, VERSION};
 use super::revert::{Revert, revert};
 use super::root::Root;
+use super::script::script;
 use super::ssh_connection::SshConnection;
 
 /// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
@@ -29,6 +31,7 @@ pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
         machine,
         is_root: nix::unistd::geteuid().is_root(),
         output,
+        capture: None,
     };
     session.run(input)
 }
@@ -38,6 +41,8 @@ pub(super) struct Session<W> {
     pub(super) machine: Local,
     pub(super) is_root: bool,
     pub(super) output: W,
+    /// The one that is running.
+    pub(super) capture: Option<Capture>,
 }
 
 impl<W: Write> Session<W> {
@@ -80,7 +85,10 @@ impl<W: Write> Session<W> {
         }
         let root = self.machine.root().clone();
         let Self {
-            machine, output, ..
+            machine,
+            output,
+            capture,
+            ..
         } = self;
         let mut progress = |resource: &_| {
             let resource = Clone::clone(resource);
@@ -108,6 +116,7 @@ impl<W: Write> Session<W> {
             Request::Fetch(request) => Ok(Reply::Fetched {
                 responses: fetch(&request)?,
             }),
+            Request::Script(request) => script(&root, &request),
             // A courtesy to the neighbours: what comes of it is seen by verification.
             Request::Announce { address } => Ok(Reply::Announced {
                 interfaces: announce(machine, address).unwrap_or_else(|error| {
@@ -115,6 +124,14 @@ impl<W: Write> Session<W> {
                     0
                 }),
             }),
+            Request::CaptureStart(request) => {
+                *capture = Some(capture::start(machine, &request)?);
+                Ok(Reply::CaptureStarted)
+            }
+            Request::CaptureStop(request) => match capture.take() {
+                Some(running) => Ok(Reply::Captured(Box::new(running.stop(machine, &request)))),
+                None => Err(because("no capture was started").into()),
+            },
         }
     }
 }
@@ -146,6 +163,7 @@ mod tests {
             machine: Local::new(Root::at(directory.path()), None),
             is_root,
             output: Vec::new(),
+            capture: None,
         };
         let end = session.run(input);
         let mut replies = Vec::new();
@@ -248,6 +266,7 @@ mod tests {
             machine: Local::new(Root::at(std::path::Path::new("/nonexistent")), None),
             is_root: true,
             output: Closed,
+            capture: None,
         };
         let error = session.run(&[][..]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);

@@ -48,6 +48,7 @@ impl Host {
             machine: Local::new(self.root.clone(), None),
             is_root: true,
             output: Vec::new(),
+            capture: None,
         };
         session.run(input.as_slice()).unwrap();
         let mut written = session.output.as_slice();
@@ -291,6 +292,7 @@ fn evidence_is_what_the_plan_made() {
                 routes_to: vec!["192.168.4.10".parse().unwrap(), "10.9.9.9".parse().unwrap()],
                 ipvs: false,
                 ipvs_connections_of: None,
+                ..Collect::default()
             });
             let Reply::Evidence(evidence) = host.ask(&request) else {
                 panic!("no evidence");

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, down, exec, explain, ipvs, man, plan, sandbox, ssh, up, verify,
+    breaking, completions, down, exec, explain, hint, ipvs, man, plan, repair, sandbox, ssh, trace,
+    up, verify,
 };
 
 use super::exit;
@@ -26,8 +27,12 @@ pub enum Verb {
     Up(up::Up),
     Plan(plan::Plan),
     Verify(verify::Verify),
+    Trace(trace::Trace),
     Down(down::Down),
     Explain(explain::Explain),
+    Break(breaking::Break),
+    Hint(hint::Hint),
+    Repair(repair::Repair),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Sandbox(sandbox::Sandbox),
@@ -57,7 +62,11 @@ impl Verb {
             Self::Up(verb) => verb.json,
             Self::Plan(verb) => verb.json,
             Self::Verify(verb) => verb.json,
+            Self::Trace(verb) => verb.json,
             Self::Down(verb) => verb.json,
+            Self::Break(verb) => verb.json,
+            Self::Hint(verb) => verb.json,
+            Self::Repair(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
             Self::Ipvs(verb) => verb.json(),
             _ => false,

@@ -92,6 +92,8 @@ mod tests {
                 sandbox: false,
             },
             CommandError::NotInSandbox { lab: lab() },
+            CommandError::ExerciseSet { lab: lab() },
+            CommandError::NoExercise { lab: lab() },
         ];
         let pages: Vec<String> = errors.iter().map(shown).collect();
         insta::assert_snapshot!(pages.join("\n\n"));

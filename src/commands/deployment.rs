@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::agent::protocol::{Reply, Request};
 use crate::model::{HostName, Lab, LabName};
 use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
-use crate::plan::{self, HostPlan};
+use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
-use crate::verify::{self, Evidence};
+use crate::verify::{self, Evidence, Round};
 
 use super::{CommandError, Context, Trouble, labs};
 
@@ -18,6 +18,8 @@ pub struct Deployment<'a> {
     ctx: &'a Context,
     lab: &'a Lab,
     fleet: Fleet,
+    /// What each host is.
+    pub facts: BTreeMap<HostName, Facts>,
     /// What each host should be.
     pub plans: BTreeMap<HostName, HostPlan>,
     /// What went wrong so far, in order.
@@ -70,27 +72,41 @@ impl<'a> Deployment<'a> {
             ctx,
             lab,
             fleet,
+            facts: BTreeMap::new(),
             plans: BTreeMap::new(),
             troubles,
         })
     }
 
-    /// Asks every host that is reached what it is, and plans what it should be.
+    /// Asks every host that is reached what it is, and plans what it should be made.
     pub async fn plan(&mut self) {
+        self.learn().await;
+        self.take(plan::plan(self.lab, &self.facts));
+    }
+
+    /// [`Self::plan`] to compare hosts with: what stands against changing a host is no trouble then.
+    pub async fn expect(&mut self) {
+        self.learn().await;
+        self.take(plan::expectations(self.lab, &self.facts));
+    }
+
+    async fn learn(&mut self) {
         let request = Request::Facts {
             lab: self.lab.name().clone(),
         };
         let replies = self.ask_ready(|_| Some(vec![request.clone()])).await;
-        let mut facts: BTreeMap<HostName, Facts> = BTreeMap::new();
         for (host, mut replies) in replies {
             match replies.pop() {
                 Some(Reply::Facts(found)) => {
-                    facts.insert(host, *found);
+                    self.facts.insert(host, *found);
                 }
                 other => self.confused(&host, other.as_ref()),
             }
         }
-        for (host, planned) in plan::plan(self.lab, &facts) {
+    }
+
+    fn take(&mut self, plans: BTreeMap<HostName, Result<HostPlan, PlanError>>) {
+        for (host, planned) in plans {
             match planned {
                 Ok(planned) => {
                     self.plans.insert(host, planned);
@@ -154,10 +170,23 @@ impl<'a> Deployment<'a> {
     /// Collects evidence from every host that has a plan. Hosts with trouble are part of it as hosts without
     /// evidence.
     pub async fn collect(&mut self, requests: u32) -> Evidence {
+        let requests = verify::requests_for(self.lab, requests);
+        self.gather(requests, verify::rounds).await
+    }
+
+    /// Captures one request on every host that has a plan.
+    pub async fn trace(&mut self) -> Evidence {
+        self.gather(1, verify::trace_rounds).await
+    }
+
+    async fn gather(
+        &mut self,
+        requests: u32,
+        rounds: impl FnOnce(&Evidence) -> Vec<Round>,
+    ) -> Evidence {
         let taken = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let requests = verify::requests_for(self.lab, requests);
         let mut evidence = Evidence::new(self.lab, requests, taken);
         for planned in self.plans.values() {
             evidence.planned(planned.clone());
@@ -165,32 +194,36 @@ impl<'a> Deployment<'a> {
         for trouble in &self.troubles {
             evidence.absent(&trouble.host, trouble.absence());
         }
-        for round in verify::rounds(&evidence) {
-            let asked: BTreeMap<_, _> = round
-                .requests
-                .into_iter()
-                .filter(|(host, _)| !self.in_trouble(host))
-                .collect();
-            let results = self.fleet.ask(asked.clone(), &self.ctx.progress).await;
-            for (host, result) in results {
-                let requests = asked.get(&host).map(Vec::as_slice).unwrap_or_default();
-                match result {
-                    Ok(replies) => {
-                        for (request, reply) in requests.iter().zip(replies) {
-                            evidence.absorb(&host, request, Ok(reply));
-                        }
+        for round in rounds(&evidence) {
+            self.ask_round(round, &mut evidence).await;
+        }
+        evidence
+    }
+
+    async fn ask_round(&mut self, round: Round, evidence: &mut Evidence) {
+        let asked: BTreeMap<_, _> = round
+            .requests
+            .into_iter()
+            .filter(|(host, _)| !self.in_trouble(host))
+            .collect();
+        let results = self.fleet.ask(asked.clone(), &self.ctx.progress).await;
+        for (host, result) in results {
+            let requests = asked.get(&host).map(Vec::as_slice).unwrap_or_default();
+            match result {
+                Ok(replies) => {
+                    for (request, reply) in requests.iter().zip(replies) {
+                        evidence.absorb(&host, request, Ok(reply));
                     }
-                    Err(error) => {
-                        self.note(&error);
-                        let absence = Trouble::from(&error).absence();
-                        for request in requests {
-                            evidence.absorb(&host, request, Err(absence.clone()));
-                        }
+                }
+                Err(error) => {
+                    self.note(&error);
+                    let absence = Trouble::from(&error).absence();
+                    for request in requests {
+                        evidence.absorb(&host, request, Err(absence.clone()));
                     }
                 }
             }
         }
-        evidence
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{HostName, Lab, LabName};
 
 use super::deployment::{Deployment, Login, address_machines, disconnect, run_id};
 use super::labs::{self, Selection};
-use super::{Answer, CommandError, Context, Status, Trouble, sandbox, trouble};
+use super::{Answer, CommandError, Context, Status, Trouble, exercise, sandbox, trouble};
 
 /// Put every host back as it was found, and stop the sandbox the lab ran in
 ///
@@ -19,7 +19,8 @@ use super::{Answer, CommandError, Context, Status, Trouble, sandbox, trouble};
 pub struct Down {
     #[command(flatten)]
     selection: Selection,
-    /// Remove the packages that lvslab installed, too
+    /// Remove the packages that lvslab installed, too; once a lab is down it is not known any more which
+    /// they were
     #[arg(long)]
     purge: bool,
     /// Only forget the lab here, without contacting its hosts: for machines that no longer exist
@@ -73,6 +74,9 @@ impl Down {
     async fn put_back(&self, ctx: &Context, lab: &Lab) -> Result<Hosts, CommandError> {
         address_machines(ctx, lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, lab).await?;
+        if let Some(set) = exercise::active(&ctx.dirs, lab.name())? {
+            exercise::take_back(&mut deployment, lab, &set).await;
+        }
         let request = Request::Revert {
             lab: lab.name().clone(),
             run: run_id(),

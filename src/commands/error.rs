@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::fault::FaultError;
 use crate::ipvs::IpvsError;
 use crate::ipvsadm::RulesError;
 use crate::model::{HostName, LabName};
@@ -85,6 +86,21 @@ pub enum CommandError {
         /// Why.
         source: EvidenceError,
     },
+    /// A fault that cannot be had.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// One exercise at a time.
+    #[error("an exercise is set in lab {lab} already")]
+    ExerciseSet {
+        /// Lab.
+        lab: LabName,
+    },
+    /// There is nothing to hint at.
+    #[error("no exercise is set in lab {lab}")]
+    NoExercise {
+        /// Lab.
+        lab: LabName,
+    },
     /// Rules that cannot be read.
     #[error("cannot read the rules of {file}")]
     Rules {
@@ -158,6 +174,11 @@ impl CommandError {
                      or `lvslab down {lab}` first"
                 )
             }),
+            Self::Fault(error) => error.hint(),
+            Self::ExerciseSet { lab } => Some(format!(
+                "`lvslab hint {lab}` helps with it, `lvslab repair {lab}` ends it"
+            )),
+            Self::NoExercise { lab } => Some(format!("`lvslab break {lab} --random` sets one")),
             Self::NotInSandbox { lab } => {
                 Some(format!("`lvslab down {lab}` puts its machines back"))
             }
@@ -175,6 +196,9 @@ impl CommandError {
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }
             | Self::ElsewhereUp { .. }
+            | Self::Fault(_)
+            | Self::ExerciseSet { .. }
+            | Self::NoExercise { .. }
             | Self::NotInSandbox { .. } => Status::Usage,
             Self::NothingUp | Self::NotUp { .. } => Status::Unreachable,
             Self::Host(error) => super::trouble::status(&error.cause),

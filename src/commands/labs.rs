@@ -11,7 +11,7 @@ use crate::sys::atomic;
 use crate::sys::dirs::{Dirs, create_private};
 use crate::topology;
 
-use super::CommandError;
+use super::{CommandError, exercise};
 
 const LAB_FILE: &str = "lab.json";
 
@@ -98,6 +98,7 @@ pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
 /// When something cannot be removed.
 pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
     let directory = dirs.lab(name);
+    exercise::forget_all(dirs, name)?;
     for file in [LAB_FILE, "ssh_config"] {
         let path = directory.join(file);
         if path.exists() {

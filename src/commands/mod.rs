@@ -3,20 +3,25 @@
 //! In: options and a [`Context`]. Out: an [`Answer`], or a [`CommandError`] when there is none. Nothing here
 //! prints or ends the process; that is [`crate::cli`]'s.
 
+pub mod breaking;
 pub mod completions;
 pub mod down;
 pub mod exec;
 pub mod explain;
+pub mod hint;
 pub mod ipvs;
 pub mod man;
 pub mod plan;
+pub mod repair;
 pub mod sandbox;
 pub mod ssh;
+pub mod trace;
 pub mod up;
 pub mod verify;
 
 mod deployment;
 mod error;
+mod exercise;
 mod labs;
 mod trouble;
 

@@ -13,7 +13,7 @@ use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
 
 use super::deployment::{blocking, disconnect};
 use super::labs::{self, Selection, WhichLab};
-use super::{Answer, CommandError, Context};
+use super::{Answer, CommandError, Context, exercise};
 
 /// Prepare, start and look after the sandbox
 #[derive(Debug, clap::Args)]
@@ -218,6 +218,7 @@ impl Save {
         ctx.progress.doing("sandbox", "saving");
         let saved = lab.clone();
         blocking(move || sandbox::save(&dirs, &saved, &name)).await??;
+        exercise::keep(&ctx.dirs, &lab, &self.name)?;
         Ok(Answer::done(format!(
             "lab {lab} is kept as {0}: lvslab sandbox restore {0} --lab {lab}\n",
             self.name
@@ -245,6 +246,7 @@ impl Restore {
             sandbox::restore(&request, progress.as_ref())
         };
         let started = blocking(restore).await??;
+        exercise::recall(&ctx.dirs, &lab, &self.name)?;
         Ok(Answer::done(format!(
             "lab {lab} is as it was kept, after {:.1} s\n",
             started.elapsed.as_secs_f64()

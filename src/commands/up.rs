@@ -13,7 +13,7 @@ use crate::verify::{Verdict, check};
 use super::deployment::{Deployment, Login, address_machines, run_id};
 use super::labs::{self, Selection};
 use super::sandbox::{self, Starting};
-use super::{Answer, CommandError, Context, Status, Trouble, trouble};
+use super::{Answer, CommandError, Context, Status, Trouble, exercise, trouble};
 
 /// Bring a lab up and prove that it works
 ///
@@ -57,6 +57,11 @@ impl Up {
 
         let words = self.selection.words();
         let mut deployment = Deployment::connect(ctx, &lab).await?;
+        if let Some(set) = exercise::active(&ctx.dirs, lab.name())?
+            && exercise::take_back(&mut deployment, &lab, &set).await
+        {
+            exercise::forget(&ctx.dirs, lab.name())?;
+        }
         deployment.plan().await;
         ctx.situation.set(format!(
             "some hosts may be changed and others not: `lvslab up {words}` completes the lab, \

@@ -84,7 +84,7 @@ impl Verify {
         ctx.situation.set("verifying changes nothing");
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
-        deployment.plan().await;
+        deployment.expect().await;
         Ok(deployment.collect(self.requests).await)
     }
 
@@ -104,7 +104,11 @@ impl Verify {
     }
 }
 
-fn kept(file: &Path) -> Result<Evidence, CommandError> {
+/// Evidence from a file.
+///
+/// # Errors
+/// When it cannot be read or is no evidence.
+pub(super) fn kept(file: &Path) -> Result<Evidence, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(CommandError::io(format!("read {}", file.display())))?;
     Evidence::from_json(&text).map_err(|source| CommandError::Evidence {

@@ -104,7 +104,7 @@ pub fn line_of(text: &str, command: &Command) -> Option<usize> {
         .zip(rules.lines)
         .filter(|(rule, _)| subject(rule).as_ref() == Some(&wanted))
         .map(|(_, line)| line)
-        .last()
+        .next_back()
 }
 
 fn subject(command: &Command) -> Option<(ServiceKey, Option<DestinationKey>)> {

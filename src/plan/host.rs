@@ -7,7 +7,8 @@ use minijinja::value::Value;
 use super::render::{Template, Templates};
 use super::system::System;
 use super::{
-    HostPlan, PlanError, Step, address, boot, director, interfaces, kernel, protection, shell, web,
+    HostPlan, PlanError, Purpose, Step, address, boot, director, interfaces, kernel, protection,
+    shell, web,
 };
 use crate::model::{Attachment, Host, InterfaceName, Lab};
 use crate::resource::{Facts, File, Resource};
@@ -17,7 +18,7 @@ pub(super) fn plan(
     lab: &Lab,
     host: &Host,
     facts: &Facts,
-    templates: &Templates,
+    (templates, purpose): (&Templates, Purpose),
 ) -> Result<HostPlan, PlanError> {
     let interfaces = interfaces::choose(host, facts)?;
     let subject = Subject {
@@ -25,6 +26,7 @@ pub(super) fn plan(
         host,
         facts,
         system: System::of(facts),
+        purpose,
         templates,
         interfaces: &interfaces,
     };
@@ -61,6 +63,7 @@ pub(super) struct Subject<'a> {
     pub host: &'a Host,
     pub facts: &'a Facts,
     pub system: System,
+    pub purpose: Purpose,
     templates: &'a Templates,
     interfaces: &'a BTreeMap<usize, InterfaceName>,
 }

@@ -63,13 +63,40 @@ pub fn plan(
     lab: &Lab,
     facts: &BTreeMap<HostName, Facts>,
 ) -> BTreeMap<HostName, Result<HostPlan, PlanError>> {
+    plans(lab, facts, Purpose::Change)
+}
+
+/// [`plan`] to compare hosts with, not to change them: what would only be wrong to change, such as a real
+/// server's address in the clients' network, is no reason to have none.
+#[must_use]
+pub fn expectations(
+    lab: &Lab,
+    facts: &BTreeMap<HostName, Facts>,
+) -> BTreeMap<HostName, Result<HostPlan, PlanError>> {
+    plans(lab, facts, Purpose::Judge)
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Hosts are made what it says.
+    Change,
+    /// Hosts are compared with it.
+    Judge,
+}
+
+fn plans(
+    lab: &Lab,
+    facts: &BTreeMap<HostName, Facts>,
+    purpose: Purpose,
+) -> BTreeMap<HostName, Result<HostPlan, PlanError>> {
     let templates = Templates::new();
     lab.hosts()
         .iter()
         .filter_map(|host| {
             let facts = facts.get(&host.name)?;
             let planned = match &templates {
-                Ok(templates) => host::plan(lab, host, facts, templates),
+                Ok(templates) => host::plan(lab, host, facts, (templates, purpose)),
                 Err(error) => Err(error.clone().into_plan_error(&host.name)),
             };
             Some((host.name.clone(), planned))

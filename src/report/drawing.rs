@@ -1,17 +1,16 @@
-//! The lab as an SVG: hosts on their segments, and the way the requests took as the evidence has it.
-//!
-//! Requests go to whoever the client's neighbour table names for the VIP and on by the director's
-//! connections; answers come through the director where it counted outgoing packets, else straight.
+//! The lab as an SVG: hosts on their segments, and the ways on which requests and replies were seen.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use super::layout::width as columns;
 use super::markup::text;
-use crate::agent::protocol::HostEvidence;
 use crate::model::{Host, HostName, Lab, Role};
-use crate::verify::{Evidence, Status, Verdict};
+use crate::verify::{Evidence, Leg, Status, Verdict, journeys};
 
+/// Narrowest box, and what one character of the type it is written in takes.
 const BOX_WIDTH: usize = 230;
+const CHARACTER: usize = 8;
 const LINE: usize = 17;
 const GAP: usize = 26;
 /// Room between two columns of boxes, for the segment and the arrows.
@@ -24,9 +23,14 @@ struct Place<'a> {
     lines: Vec<String>,
     x: usize,
     y: usize,
+    width: usize,
 }
 
 impl Place<'_> {
+    fn right(&self) -> usize {
+        self.x + self.width
+    }
+
     fn height(&self) -> usize {
         LINE * (self.lines.len() + 1) + 18
     }
@@ -40,12 +44,14 @@ impl Place<'_> {
 pub(super) fn svg(verdict: &Verdict, evidence: &Evidence) -> String {
     let lab = evidence.lab();
     let places = arrange(lab, evidence);
-    let width = places.iter().map(|p| p.x + BOX_WIDTH).max().unwrap_or(0) + 10;
+    let width = places.iter().map(Place::right).max().unwrap_or(0) + 10;
     let height = places.iter().map(|p| p.y + p.height()).max().unwrap_or(0) + GAP;
     let mut out = format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"the lab and the way of its packets\">\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-         orient=\"auto-start-reverse\"><path d=\"M0 0 8 4 0 8z\"/></marker></defs>\n"
+         orient=\"auto-start-reverse\"><path d=\"M0 0 8 4 0 8z\"/></marker>\
+         <marker id=\"cross\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\">\
+         <path class=\"cross\" d=\"M1 1 7 7M7 1 1 7\"/></marker></defs>\n"
     );
     segments(&mut out, lab, &places, height);
     for place in &places {
@@ -58,9 +64,23 @@ pub(super) fn svg(verdict: &Verdict, evidence: &Evidence) -> String {
 /// Columns from left to right: client, director, real servers; on one segment the client above the director.
 fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
     let one_segment = lab.segments() == 1;
+    let texts: Vec<_> = lab
+        .hosts()
+        .iter()
+        .map(|host| lines(host, evidence))
+        .collect();
+    let widest = lab
+        .hosts()
+        .iter()
+        .map(|host| columns(host.name.as_str()) + 4)
+        .chain(texts.iter().flatten().map(|line| columns(line)))
+        .max()
+        .unwrap_or(0);
+    let width = BOX_WIDTH.max(widest * CHARACTER + 24);
+    let left_edge = |column: usize| 10 + column * (width + LANE);
     let mut next = [TOP; 3];
     let mut places: Vec<Place<'a>> = Vec::new();
-    for host in lab.hosts() {
+    for (host, lines) in lab.hosts().iter().zip(texts) {
         let column = match host.role {
             Role::Client => 0,
             Role::Director => usize::from(!one_segment),
@@ -68,9 +88,10 @@ fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
         };
         let place = Place {
             host,
-            lines: lines(host, evidence),
+            lines,
             x: left_edge(column),
             y: next[column],
+            width,
         };
         let gap = if one_segment && host.role == Role::Client {
             3 * GAP
@@ -90,10 +111,6 @@ fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
         }
     }
     places
-}
-
-fn left_edge(column: usize) -> usize {
-    10 + column * (BOX_WIDTH + LANE)
 }
 
 /// Addresses by interface with its MAC, as the host reported them; else those of the topology.
@@ -131,8 +148,9 @@ fn lines(host: &Host, evidence: &Evidence) -> Vec<String> {
 }
 
 fn segments(out: &mut String, lab: &Lab, places: &[Place<'_>], height: usize) {
+    let width = places.first().map_or(BOX_WIDTH, |place| place.width);
     for segment in 0..lab.segments() {
-        let x = left_edge(segment) + BOX_WIDTH + LANE / 2;
+        let x = 10 + segment * (width + LANE) + width + LANE / 2;
         let network = lab
             .hosts()
             .iter()
@@ -150,11 +168,7 @@ fn segments(out: &mut String, lab: &Lab, places: &[Place<'_>], height: usize) {
             if place.host.on_segment(segment).is_none() {
                 continue;
             }
-            let edge = if place.x < x {
-                place.x + BOX_WIDTH
-            } else {
-                place.x
-            };
+            let edge = if place.x < x { place.right() } else { place.x };
             let y = place.middle();
             let _ = writeln!(
                 out,
@@ -183,8 +197,9 @@ fn host(out: &mut String, place: &Place<'_>, verdict: &Verdict) {
     let (x, y) = (place.x, place.y);
     let _ = writeln!(
         out,
-        "<g class=\"host {state}\"><rect x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{}\" rx=\"6\"/>\
+        "<g class=\"host {state}\"><rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"6\"/>\
          <text class=\"name\" x=\"{}\" y=\"{}\">{}</text>",
+        place.width,
         place.height(),
         x + 12,
         y + 20,
@@ -202,56 +217,46 @@ fn host(out: &mut String, place: &Place<'_>, verdict: &Verdict) {
     *out += "</g>\n";
 }
 
+/// One arrow per pair of hosts that a captured frame went between.
 fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &Evidence) {
     let lab = evidence.lab();
     let place = |name: &HostName| places.iter().find(|place| place.host.name == *name);
-    let (Some(client), Some(director)) = (place(&lab.client().name), place(&lab.director().name))
-    else {
-        return;
-    };
     let total: u32 = verdict.distribution.values().sum();
-    let answerer = vip_owner(evidence);
-    let through_director = answerer == Some(&director.host.name);
-    if through_director && total > 0 {
-        arrow(
-            out,
-            "request",
-            (client, director),
-            &format!("{total} requests"),
-        );
-    }
-    let translated = packets_out(evidence).is_some_and(|packets| packets > 0);
-    for server in lab.real_servers() {
-        let count = verdict.distribution.get(&server.host).copied().unwrap_or(0);
-        let Some(server) = place(&server.host).filter(|_| count > 0) else {
-            continue;
-        };
-        if through_director {
-            arrow(out, "request", (director, server), &count.to_string());
-        } else if answerer == Some(&server.host.name) {
-            arrow(
-                out,
-                "request",
-                (client, server),
-                &format!("{count}, past the director"),
-            );
-        }
-        if translated {
-            arrow(out, "reply", (server, director), "");
-        } else {
-            arrow(out, "reply", (server, client), "answers");
+    let mut drawn = Vec::new();
+    for journey in journeys(evidence) {
+        for (class, leg) in [("request", &journey.request), ("reply", &journey.reply)] {
+            for (from, to) in hops(leg) {
+                let (Some(start), Some(end)) = (place(&from), place(&to)) else {
+                    continue;
+                };
+                let label = match (class, verdict.distribution.get(&to)) {
+                    ("request", Some(count)) => count.to_string(),
+                    ("request", None) if from == lab.client().name => format!("{total} answered"),
+                    ("reply", _) if to == lab.client().name => "replies".to_owned(),
+                    _ => String::new(),
+                };
+                if !drawn.contains(&(class, from.clone(), to.clone())) {
+                    arrow(out, class, (start, end), &label);
+                    drawn.push((class, from, to));
+                }
+            }
         }
     }
-    if translated {
-        arrow(out, "reply", (director, client), "answers");
-    }
+}
+
+/// From whom to whom the packet went, as far as it arrived.
+fn hops(leg: &Leg) -> Vec<(HostName, HostName)> {
+    let stops = leg.stops.iter().zip(leg.stops.iter().skip(1));
+    stops
+        .map(|(from, to)| (from.host.clone(), to.host.clone()))
+        .collect()
 }
 
 /// An arrow between two boxes, its label where it ends; answers beside requests.
 fn arrow(out: &mut String, class: &str, (from, to): (&Place<'_>, &Place<'_>), label: &str) {
     let shift = if class == "reply" { 9 } else { 0 };
     let ((x1, y1), (x2, y2), label_at) = if from.x == to.x {
-        let x = from.x + BOX_WIDTH / 2 + 3 * shift;
+        let x = from.x + from.width / 2 + 3 * shift;
         let (y1, y2) = if from.y < to.y {
             (from.y + from.height(), to.y)
         } else {
@@ -264,9 +269,9 @@ fn arrow(out: &mut String, class: &str, (from, to): (&Place<'_>, &Place<'_>), la
         )
     } else {
         let (x1, x2, label_x, anchor) = if from.x < to.x {
-            (from.x + BOX_WIDTH, to.x, to.x - 14, "end")
+            (from.right(), to.x, to.x - 14, "end")
         } else {
-            (from.x, to.x + BOX_WIDTH, to.x + BOX_WIDTH + 14, "start")
+            (from.x, to.right(), to.right() + 14, "start")
         };
         let (y1, y2) = (from.middle() + shift, to.middle() + shift);
         let label_y = if shift == 0 {
@@ -288,36 +293,4 @@ fn arrow(out: &mut String, class: &str, (from, to): (&Place<'_>, &Place<'_>), la
             text(label)
         );
     }
-}
-
-/// The host whose MAC the client had for the VIP after its requests.
-fn vip_owner(evidence: &Evidence) -> Option<&HostName> {
-    let lab = evidence.lab();
-    let client = after(evidence, &lab.client().name)?;
-    let entry = client
-        .neighbours
-        .iter()
-        .find(|entry| entry.address == lab.vip())?;
-    let mac = entry.mac.as_deref()?;
-    let owner = evidence.hosts().iter().find(|(_, record)| {
-        record
-            .before
-            .as_ref()
-            .is_ok_and(|seen| seen.found.links.iter().any(|link| link.mac == mac))
-    });
-    owner.map(|(name, _)| name)
-}
-
-/// Packets the director passed on from real servers to clients meanwhile.
-fn packets_out(evidence: &Evidence) -> Option<u64> {
-    let director = &evidence.lab().director().name;
-    let before = evidence.hosts().get(director)?.before.as_ref().ok()?;
-    let after = after(evidence, director)?;
-    let (before, after) = (before.found.ipvs_totals?, after.ipvs_totals?);
-    Some(after.packets_out.saturating_sub(before.packets_out))
-}
-
-fn after<'e>(evidence: &'e Evidence, host: &HostName) -> Option<&'e HostEvidence> {
-    let record = evidence.hosts().get(host)?;
-    record.after.as_ref().ok().map(|sighting| &sighting.found)
 }

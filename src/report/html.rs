@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::markup::{attribute, text};
-use super::{drawing, headline, text as words};
+use super::{drawing, headline, ladder, text as words};
 use crate::verify::{Aspect, Check, Evidence, Status, Verdict};
 
 const CSS: &str = include_str!("page.css");
@@ -31,6 +31,10 @@ pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
         utc(evidence.taken())
     );
     section(&mut out, "Lab", &drawing::svg(verdict, evidence));
+    let ladders = ladder::ladders(evidence);
+    if !ladders.is_empty() {
+        section(&mut out, "Path of the packets", &ladders);
+    }
     section(&mut out, "Distribution", &distribution(verdict));
     let causes = listed(verdict, &[Status::Fail, Status::Error], "open");
     if !causes.is_empty() {
@@ -78,11 +82,11 @@ fn listed(verdict: &Verdict, statuses: &[Status], open: &str) -> String {
         .checks
         .iter()
         .filter(|check| statuses.contains(&check.status))
-        .map(|check| item(check, open))
+        .map(|check| item(verdict, check, open))
         .collect()
 }
 
-fn item(check: &Check, open: &str) -> String {
+fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
     let (class, word) = match check.status {
         Status::Pass => ("pass", "passed"),
         Status::Fail if check.aspect == Aspect::AfterReboot => {
@@ -90,6 +94,7 @@ fn item(check: &Check, open: &str) -> String {
         }
         Status::Fail => ("fail", "broken"),
         Status::Blocked => ("blocked", "blocked"),
+        Status::Error if verdict.unreachable.contains(&check.host) => ("error", "unreachable"),
         Status::Error => ("error", "not judged"),
     };
     let mut out = format!(
@@ -108,6 +113,13 @@ fn item(check: &Check, open: &str) -> String {
     }
     if !check.fix.is_empty() {
         row("fix", format!("<pre>{}</pre>", text(&check.fix.join("\n"))));
+    }
+    for elsewhere in &check.then {
+        let commands = text(&elsewhere.commands.join("\n"));
+        row(
+            &format!("then on {}", text(elsewhere.host.as_str())),
+            format!("<pre>{commands}</pre>"),
+        );
     }
     if let Some(hint) = &check.hint {
         row("next", text(hint));

@@ -55,7 +55,8 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
             return;
         }
         Status::Fail => "failure",
-        Status::Error => "error",
+        Status::Error if verdict.unreachable.contains(&check.host) => "error type=\"unreachable\"",
+        Status::Error => "error type=\"not judged\"",
         Status::Blocked => {
             let causes: Vec<_> = check.blocked_by.iter().map(ToString::to_string).collect();
             let message = format!("blocked by {}", causes.join(", "));
@@ -70,9 +71,10 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
     let message = format!("{}: {}", check.summary, check.observed);
     let _ = writeln!(
         out,
-        "><{element} message=\"{}\">{}</{element}></testcase>",
+        "><{element} message=\"{}\">{}</{}></testcase>",
         attribute(&message),
-        text(&details(check))
+        text(&details(check)),
+        element.split(' ').next().unwrap_or(element)
     );
 }
 
@@ -83,6 +85,10 @@ fn details(check: &Check) -> String {
     ];
     lines.extend(check.why.iter().map(|why| format!("why: {why}")));
     lines.extend(check.fix.iter().map(|fix| format!("fix: {fix}")));
+    for elsewhere in &check.then {
+        let commands = elsewhere.commands.iter();
+        lines.extend(commands.map(|command| format!("then on {}: {command}", elsewhere.host)));
+    }
     lines.extend(check.hint.iter().map(|hint| format!("next: {hint}")));
     lines.join("\n")
 }

@@ -2,6 +2,7 @@
 //!
 //! Colour comes from a [`Style`] alone, and whatever came from another machine passes [`clean`] first.
 
+pub mod capture;
 pub mod clean;
 pub mod diff;
 mod drawing;
@@ -9,11 +10,13 @@ pub mod explain;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod ladder;
 mod layout;
 mod markup;
 pub mod plan;
 mod style;
 pub mod text;
+pub mod trace;
 pub mod up;
 
 pub use style::{Ink, Style};

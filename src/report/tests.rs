@@ -91,7 +91,7 @@ fn a_proven_lab_is_one_line() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
-        @"✓ 79 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+        @"✓ 93 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
     );
 }
 
@@ -237,9 +237,68 @@ fn junit_has_failures_errors_and_skipped_apart() {
     insta::assert_snapshot!(shown.join("\n"));
     let text = super::junit::junit(&[&unreachable()]);
     assert!(
-        text.contains("failures=\"0\" errors=\"25\" skipped=\"0\""),
+        text.contains("failures=\"0\" errors=\"27\" skipped=\"3\""),
         "{text}"
     );
+}
+
+/// A verdict in which checks came out in every way there is.
+fn every_way() -> (Verdict, Evidence) {
+    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1, 1, 1]);
+    let mut evidence = evidence(&lab);
+    let web1 = evidence.record_mut("web1").before.as_mut().unwrap();
+    web1.found.links[0].carrier = false;
+    web1.found.routes[0].via = None;
+    let web3 = evidence.record_mut("web3").before.as_mut().unwrap();
+    web3.found.observed.truncate(3);
+    evidence.absent(
+        &name("web2"),
+        Absence {
+            kind: AbsenceKind::Unreachable,
+            cause: "cannot connect: connection refused at 10.20.0.12:22".to_owned(),
+            hint: None,
+        },
+    );
+    for response in evidence.fetched_mut().as_mut().unwrap() {
+        if response.body == "192.168.2.100" {
+            response.status = 0;
+            response.curl_exit = 28;
+        }
+    }
+    (check(&evidence), evidence)
+}
+
+#[test]
+fn unreachable_error_failed_and_blocked_stay_apart_in_every_output() {
+    let (verdict, evidence) = every_way();
+    let text = super::verdict(&verdict, Style::plain());
+    for tag in ["broken\n", "unreachable", "not judged", "blocked by"] {
+        assert!(text.contains(tag), "{tag}: {text}");
+    }
+    let junit = super::junit::junit(&[&verdict]);
+    for element in [
+        "<failure message=",
+        "<error type=\"unreachable\" message=",
+        "<error type=\"not judged\" message=",
+        "<skipped message=\"blocked by ",
+        "</error></testcase>",
+    ] {
+        assert!(junit.contains(element), "{element}: {junit}");
+    }
+    let page = super::html::page(&verdict, &evidence);
+    for word in ["broken", "unreachable", "not judged", "blocked"] {
+        let shown = format!("<span>{word}</span>");
+        assert!(page.contains(&shown), "{shown}");
+    }
+    let document = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(document["unreachable"], serde_json::json!(["web2"]));
+    for status in ["pass", "fail", "blocked", "error"] {
+        let checks = document["checks"].as_array().unwrap();
+        assert!(
+            checks.iter().any(|check| check["status"] == status),
+            "{status}"
+        );
+    }
 }
 
 #[test]
@@ -261,8 +320,10 @@ fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
     }
     for shown in [
         "Verified: ",
-        "100 requests",
+        "100 answered",
         "75 (75 %)",
+        "<tspan class=\"new\">52:54:00:00:00:02</tspan>",
+        "client → director → web1; its reply: web1 → client",
         "52:54:00:00:00:01",
         "192.168.4.15/32",
     ] {

@@ -97,7 +97,12 @@ impl<'a> Page<'a> {
         if let Some(why) = &check.why {
             text += &self.detail("why", why);
         }
-        text + &self.commands("fix", &check.fix)
+        text += &self.commands("fix", &check.fix);
+        for elsewhere in &check.then {
+            text += &self.detail("then", &format!("on {}:", elsewhere.host));
+            text += &self.commands("", &elsewhere.commands);
+        }
+        text
     }
 
     /// A silent host is told of once; the checks that are missing for that are a number.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::protocol::{AgentError, Collect, HostEvidence, Reply, Request, Response};
+use crate::agent::protocol::{
+    AgentError, Captured, Collect, HostEvidence, Ports, Reply, Request, Response,
+};
 use crate::model::{HostName, Lab, Role};
 use crate::plan::HostPlan;
 
@@ -72,6 +74,14 @@ pub struct HostRecord {
     pub before: Result<Sighting, Absence>,
     /// What the client and the director were afterwards.
     pub after: Result<Sighting, Absence>,
+    /// Frames of the marked requests that passed it meanwhile, and who answered it for the VIP.
+    #[serde(default = "not_captured")]
+    pub captured: Result<Captured, Absence>,
+}
+
+/// Documents of before there were captures have none.
+fn not_captured() -> Result<Captured, Absence> {
+    Err(Absence::not_asked())
 }
 
 /// The document.
@@ -84,6 +94,9 @@ pub struct Evidence {
     taken: u64,
     lab: Lab,
     requests: u32,
+    /// The client's ports that are captured.
+    #[serde(default)]
+    marked: Option<Ports>,
     hosts: BTreeMap<HostName, HostRecord>,
     fetched: Result<Vec<Response>, Absence>,
 }
@@ -119,6 +132,7 @@ impl Evidence {
             plan: None,
             before: Err(Absence::not_asked()),
             after: Err(Absence::not_asked()),
+            captured: not_captured(),
         };
         Self {
             schema: SCHEMA.to_owned(),
@@ -126,6 +140,7 @@ impl Evidence {
             taken,
             lab: lab.clone(),
             requests,
+            marked: Some(marked_ports(taken)),
             hosts: lab
                 .hosts()
                 .iter()
@@ -146,7 +161,8 @@ impl Evidence {
     pub fn absent(&mut self, host: &HostName, why: Absence) {
         if let Some(record) = self.hosts.get_mut(host) {
             record.before = Err(why.clone());
-            record.after = Err(why);
+            record.after = Err(why.clone());
+            record.captured = Err(why);
         }
     }
 
@@ -160,7 +176,25 @@ impl Evidence {
                     other => Err(refusal(&other)),
                 });
             }
+            Request::CaptureStart(_) => match reply {
+                Ok(Reply::CaptureStarted) => {}
+                Ok(other) => self.absorb_capture(host, Err(refusal(&other))),
+                Err(why) => self.absorb_capture(host, Err(why)),
+            },
+            Request::CaptureStop(_) => {
+                let captured = reply.and_then(|reply| match reply {
+                    Reply::Captured(captured) => Ok(*captured),
+                    other => Err(refusal(&other)),
+                });
+                self.absorb_capture(host, captured);
+            }
             _ => {}
+        }
+    }
+
+    fn absorb_capture(&mut self, host: &HostName, captured: Result<Captured, Absence>) {
+        if let Some(record) = self.hosts.get_mut(host) {
+            record.captured = captured;
         }
     }
 
@@ -199,6 +233,12 @@ impl Evidence {
     #[must_use]
     pub fn requests(&self) -> u32 {
         self.requests
+    }
+
+    /// The client's ports whose connections are captured; `None` in documents of before there were captures.
+    #[must_use]
+    pub fn marked(&self) -> Option<Ports> {
+        self.marked
     }
 
     /// The client's requests, or why there are none.
@@ -302,6 +342,23 @@ impl Evidence {
             }
         }
         Ok(())
+    }
+}
+
+/// Ports for the marked requests of a run at `taken`, seconds since 1970 UTC.
+///
+/// Below those that Linux gives out by itself (`ip_local_port_range` begins at 32768), and other ones than
+/// the runs of the last minutes had: the director remembers their connections for two minutes
+/// (`IP_VS_TCP_S_TIME_WAIT`), and one that comes again would follow its predecessor.
+fn marked_ports(taken: u64) -> Ports {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 8;
+    const RUNS: u64 = 1500;
+    // Below 1500, so this is no loss.
+    let first = FIRST + COUNT * (taken % RUNS) as u16;
+    Ports {
+        first,
+        last: first + COUNT - 1,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::verdict::{Aspect, Check, CheckId, Status};
+use super::verdict::{Aspect, Check, CheckId, Elsewhere, Status};
 use crate::model::HostName;
 
 /// How a finding came out, before others explain it.
@@ -33,6 +33,9 @@ pub(super) struct Finding {
     pub(super) why: Option<String>,
     pub(super) fix: Vec<String>,
     pub(super) hint: Option<String>,
+    /// Commands on this host that clear away what a cause elsewhere has left here, such as a neighbour entry
+    /// that the host goes on using: mending the cause is not enough then.
+    pub(super) leaves: Option<Vec<String>>,
     /// Checks that explain this one if they did not pass. Names of checks that were not made do not matter.
     pub(super) needs: Vec<CheckId>,
 }
@@ -52,11 +55,32 @@ pub(super) fn settle(findings: Vec<Finding>) -> Vec<Check> {
     };
     let settled: Vec<Settled> = (0..findings.len()).map(|at| settling.settle(at)).collect();
     drop(index);
+    let left = left_behind(&findings, &settled);
     findings
         .into_iter()
         .zip(settled)
-        .map(|(finding, settled)| checked(finding, settled))
+        .map(|(finding, settled)| {
+            let then = left.get(&finding.id).cloned().unwrap_or_default();
+            checked(finding, settled, then)
+        })
         .collect()
+}
+
+/// By cause, what it has left on other hosts.
+fn left_behind(findings: &[Finding], settled: &[Settled]) -> HashMap<CheckId, Vec<Elsewhere>> {
+    let mut left: HashMap<CheckId, Vec<Elsewhere>> = HashMap::new();
+    for (finding, settled) in findings.iter().zip(settled) {
+        let (Some(commands), Status::Blocked, Some(cause)) =
+            (&finding.leaves, settled.status, settled.causes.first())
+        else {
+            continue;
+        };
+        left.entry(cause.clone()).or_default().push(Elsewhere {
+            host: finding.host.clone(),
+            commands: commands.clone(),
+        });
+    }
+    left
 }
 
 #[derive(Debug, Clone)]
@@ -159,7 +183,7 @@ impl Settling<'_> {
     }
 }
 
-fn checked(finding: Finding, settled: Settled) -> Check {
+fn checked(finding: Finding, settled: Settled, then: Vec<Elsewhere>) -> Check {
     let passed = settled.status == Status::Pass;
     Check {
         id: finding.id,
@@ -172,6 +196,11 @@ fn checked(finding: Finding, settled: Settled) -> Check {
         why: finding.why.filter(|_| !passed),
         fix: if settled.status == Status::Fail {
             finding.fix
+        } else {
+            Vec::new()
+        },
+        then: if settled.status == Status::Fail {
+            then
         } else {
             Vec::new()
         },
@@ -197,6 +226,7 @@ mod tests {
             why: Some("because".to_owned()),
             fix: vec!["true".to_owned()],
             hint: None,
+            leaves: None,
             needs: needs
                 .iter()
                 .map(|need| {

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::evidence::Evidence;
 use super::probes::{destinations, requests_for, rounds, weights};
 use super::schedule::{Law, law};
+use super::wires::Wires;
 use crate::agent::protocol::{
-    BootSysctl, Collect, ConnectionEntry, Fetch, HostEvidence, LinkEvidence, Listener, Neighbour,
-    Reply, Request, Response, RouteEvidence,
+    BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
+    Listener, Neighbour, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -27,6 +28,15 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
         evidence.planned(plan.clone());
     }
     let mut asked_before = false;
+    let ports = ports(&evidence);
+    let mut wires = Wires::new(lab, plans);
+    let marked = evidence.marked().expect("new evidence marks ports");
+    for (server, port) in servers(lab, evidence.requests()).into_iter().zip(&ports) {
+        if marked.contains(*port) {
+            wires.request(server, *port);
+        }
+    }
+    wires.answers_arp((lab.director().name.as_str(), 0));
     for round in rounds(&evidence) {
         for (name, requests) in round.requests {
             let host = lab
@@ -37,11 +47,16 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
                 let reply = match &request {
                     Request::Collect(asked) => {
                         let plan = plan.expect("rounds ask planned hosts");
-                        Reply::Evidence(Box::new(collected(lab, host, plan, asked, asked_before)))
+                        let mut found = collected(lab, host, plan, asked, asked_before);
+                        found.ipvs_connections =
+                            asked.ipvs_connections_of.map(|_| connections(lab, &ports));
+                        Reply::Evidence(Box::new(found))
                     }
                     Request::Fetch(asked) => Reply::Fetched {
-                        responses: responses(lab, asked),
+                        responses: responses(lab, asked, &ports),
                     },
+                    Request::CaptureStart(_) => Reply::CaptureStarted,
+                    Request::CaptureStop(_) => Reply::Captured(Box::new(wires.captured(&name))),
                     other => panic!("verification does not ask {other:?}"),
                 };
                 evidence.absorb(&name, &request, Ok(reply));
@@ -50,6 +65,30 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
         asked_before = true;
     }
     evidence
+}
+
+/// The client's port of each request: marked ones first.
+pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
+    let rounds = rounds(evidence).into_iter();
+    let mut asked = rounds.flat_map(|round| round.requests.into_values().flatten());
+    let fetch = asked.find_map(|request| match request {
+        Request::Fetch(fetch) => Some(fetch),
+        _ => None,
+    });
+    let Some(fetch) = fetch else {
+        return Vec::new();
+    };
+    let marked = fetch.ports.map_or(0, |ports| ports.first);
+    (0..fetch.requests)
+        .map(|number| {
+            let at = u16::try_from(number).unwrap();
+            if number < fetch.marked {
+                marked + 4 * at
+            } else {
+                FIRST_PORT + at
+            }
+        })
+        .collect()
 }
 
 /// MAC of a host's interface on a segment, as the sandbox makes them up.
@@ -62,10 +101,13 @@ pub(super) fn mac(lab: &Lab, host: &Host, segment: usize) -> String {
 }
 
 /// Real server by request: a cycle, or the first that has a weight.
-fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
+pub(crate) fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
     let weights = weights(lab);
     let deal: Vec<usize> = match law(lab.service(), &weights) {
-        Law::Cycle(shares) => shares
+        Law::Chance => (0..weights.len())
+            .flat_map(|at| std::iter::repeat_n(at, weights[at].into()))
+            .collect(),
+        Law::Cycle(shares) | Law::Level(shares) => shares
             .iter()
             .enumerate()
             .flat_map(|(at, share)| std::iter::repeat_n(at, *share as usize))
@@ -75,11 +117,11 @@ fn servers(lab: &Lab, requests: u32) -> Vec<usize> {
     deal.into_iter().cycle().take(requests as usize).collect()
 }
 
-fn responses(lab: &Lab, asked: &Fetch) -> Vec<Response> {
+fn responses(lab: &Lab, asked: &Fetch, ports: &[u16]) -> Vec<Response> {
     servers(lab, asked.requests)
         .into_iter()
-        .zip(FIRST_PORT..)
-        .map(|(server, local_port)| Response {
+        .zip(ports)
+        .map(|(server, &local_port)| Response {
             status: 200,
             curl_exit: 0,
             body: lab.real_servers()[server].page.clone(),
@@ -156,6 +198,7 @@ fn collected(
                     via: back.then(|| lab.dip().addr()),
                     interface: Some(plan.interfaces[&segment].clone()),
                     source: host.on_segment(segment).map(|a| a.address.addr()),
+                    entry: None,
                 }
             })
             .collect(),
@@ -169,7 +212,9 @@ fn collected(
                 .collect())
         }),
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
-        ipvs_connections: asked.ipvs_connections_of.map(|_| connections(lab)),
+        ipvs_connections: None,
+        firewall: FirewallEvidence::default(),
+        listen_lines: Vec::new(),
     }
 }
 
@@ -187,12 +232,12 @@ fn totals(lab: &Lab, traffic_is_over: bool) -> Counters {
     }
 }
 
-fn connections(lab: &Lab) -> Vec<ConnectionEntry> {
+fn connections(lab: &Lab, ports: &[u16]) -> Vec<ConnectionEntry> {
     let port = lab.service().port.get();
     servers(lab, requests_for(lab, 100))
         .into_iter()
-        .zip(FIRST_PORT..)
-        .map(|(server, local_port)| ConnectionEntry {
+        .zip(ports)
+        .map(|(server, &local_port)| ConnectionEntry {
             client: SocketAddrV4::new(lab.cip().addr(), local_port),
             service: SocketAddrV4::new(lab.vip(), port),
             destination: SocketAddrV4::new(lab.real_servers()[server].address(), port),

@@ -16,9 +16,13 @@
 mod checks;
 mod describe;
 mod evidence;
+mod firewall;
 mod graph;
 mod ipvs;
+mod journey;
+mod level;
 mod probes;
+mod proof;
 mod schedule;
 mod verdict;
 mod view;
@@ -29,9 +33,13 @@ pub(crate) mod healthy;
 pub(crate) mod labs;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod wires;
 
 pub use checks::check;
 pub use describe::summary;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
-pub use probes::{Round, requests_for, rounds};
-pub use verdict::{Aspect, Check, CheckId, Count, Status, Verdict};
+pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
+pub use probes::{Round, requests_for, rounds, trace_rounds};
+pub use proof::{Way, promised_reply, promised_request, reply, request};
+pub use verdict::{Aspect, Check, CheckId, Count, Elsewhere, Status, Verdict};

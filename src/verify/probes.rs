@@ -1,21 +1,34 @@
 //! What has to be asked of whom before a lab can be judged.
 //!
-//! Three rounds: what every host is and how far the director has counted; the client's requests, with what
-//! it knows of its neighbours right after; what the director has counted then. Beside the requests
-//! themselves that costs two short exchanges over sessions that are open already.
+//! Three rounds: what every host is and how far the director has counted, and that it begins to capture; the
+//! client's requests, with what it knows of its neighbours right after; what was captured, what the director has
+//! counted, and who answers the client's own ARP requests for the VIP. Beside the requests themselves that costs
+//! two short exchanges over sessions that are open already, and the wait for ARP.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::evidence::Evidence;
 use super::schedule;
-use crate::agent::protocol::{Collect, Fetch, Request};
+use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
 use crate::model::{Host, HostName, InterfaceName, Lab, Mode, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
 /// Longest time for one request. A lost SYN is sent again after 1 s and after 3 s.
 const REQUEST_SECONDS: u32 = 4;
+
+/// Requests without an answer after which no more are sent: one can be an accident, two are a fault.
+const MOST_TIMEOUTS: u32 = 2;
+
+/// Requests whose frames are captured, at most. Each costs a curl process of its own.
+const MOST_MARKED: u32 = 2;
+
+/// Frames kept per host. One request takes about a dozen, twice that where both ways cross the host.
+const MOST_FRAMES: u32 = 1000;
+
+/// How long to wait for who answers ARP. A host on the same segment needs a millisecond.
+const ARP_MILLISECONDS: u32 = 300;
 
 /// What to ask of whom at the same time; the requests of one host in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,7 +56,11 @@ pub fn rounds(evidence: &Evidence) -> Vec<Round> {
             .and_then(|r| r.plan.as_ref())
         {
             let ask = Request::Collect(collect(lab, host, plan));
-            state.requests.insert(host.name.clone(), vec![ask]);
+            let mut requests = vec![ask];
+            requests.extend(evidence.marked().map(|ports| {
+                Request::CaptureStart(capture(lab, plan, ports, evidence.requests()))
+            }));
+            state.requests.insert(host.name.clone(), requests);
         }
     }
     let planned = |host: &Host| state.requests.contains_key(&host.name);
@@ -53,32 +70,118 @@ pub fn rounds(evidence: &Evidence) -> Vec<Round> {
         traffic.requests.insert(
             lab.client().name.clone(),
             vec![
-                Request::Fetch(fetch(lab, evidence.requests())),
+                Request::Fetch(fetch(evidence)),
                 Request::Collect(Collect::default()),
             ],
         );
     }
     let mut counted = Round::default();
     if planned(lab.director()) {
-        counted.requests.insert(
-            lab.director().name.clone(),
-            vec![Request::Collect(Collect {
-                ipvs: true,
-                ipvs_connections_of: Some(lab.cip().addr()),
-                ..Collect::default()
-            })],
-        );
+        let ask = Request::Collect(Collect {
+            ipvs: true,
+            ipvs_connections_of: Some(lab.cip().addr()),
+            ..Collect::default()
+        });
+        counted
+            .requests
+            .insert(lab.director().name.clone(), vec![ask]);
+    }
+    if evidence.marked().is_some() {
+        for host in state.requests.keys() {
+            let arp = arp_probe(evidence).filter(|_| *host == lab.client().name);
+            let requests = counted.requests.entry(host.clone()).or_default();
+            requests.push(Request::CaptureStop(CaptureStop { arp }));
+        }
     }
     vec![state, traffic, counted]
 }
 
-fn fetch(lab: &Lab, requests: u32) -> Fetch {
+/// The rounds of a trace: addresses and MACs, one request, and its frames.
+#[must_use]
+pub fn trace_rounds(evidence: &Evidence) -> Vec<Round> {
+    let lab = evidence.lab();
+    let Some(ports) = evidence.marked() else {
+        return Vec::new();
+    };
+    let (mut begin, mut traffic, mut end) = (Round::default(), Round::default(), Round::default());
+    for (host, record) in evidence.hosts() {
+        let Some(plan) = &record.plan else { continue };
+        let start = capture(lab, plan, ports, 1);
+        begin.requests.insert(
+            host.clone(),
+            vec![
+                Request::Collect(Collect::default()),
+                Request::CaptureStart(start),
+            ],
+        );
+        let stop = Request::CaptureStop(CaptureStop::default());
+        end.requests.insert(host.clone(), vec![stop]);
+    }
+    let client = &lab.client().name;
+    if begin.requests.contains_key(client) {
+        let fetch = Request::Fetch(Fetch {
+            marked: 1,
+            ..fetch(evidence)
+        });
+        traffic.requests.insert(client.clone(), vec![fetch]);
+    }
+    vec![begin, traffic, end]
+}
+
+/// The client's own question who has the VIP.
+fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
+    let lab = evidence.lab();
+    let client = evidence.hosts().get(&lab.client().name)?;
+    Some(ArpProbe {
+        interface: client.plan.as_ref()?.interfaces.get(&0)?.clone(),
+        sender: lab.cip().addr(),
+        target: lab.vip(),
+        requests: 2,
+        window_milliseconds: ARP_MILLISECONDS,
+    })
+}
+
+fn capture(lab: &Lab, plan: &HostPlan, ports: Ports, requests: u32) -> CaptureStart {
+    CaptureStart {
+        interfaces: plan.interfaces.values().cloned().collect(),
+        client: lab.cip().addr(),
+        ports,
+        addresses: addresses(lab),
+        seconds: total_seconds(requests) + 60,
+        most_frames: MOST_FRAMES,
+    }
+}
+
+/// Every address of the lab.
+fn addresses(lab: &Lab) -> Vec<Ipv4Addr> {
+    let own = lab.hosts().iter().flat_map(|host| &host.attachments);
+    let mut all: Vec<Ipv4Addr> = own
+        .map(|attachment| attachment.address.addr())
+        .chain([lab.vip()])
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn fetch(evidence: &Evidence) -> Fetch {
+    let lab = evidence.lab();
+    let servers = weights(lab).iter().filter(|weight| **weight > 0).count();
     Fetch {
         url: lab.url(),
-        requests,
+        requests: evidence.requests(),
         timeout_seconds: REQUEST_SECONDS,
-        total_seconds: 20 + requests / 10,
+        total_seconds: total_seconds(evidence.requests()),
+        marked: u32::try_from(servers)
+            .unwrap_or(MOST_MARKED)
+            .clamp(1, MOST_MARKED),
+        ports: evidence.marked(),
+        most_timeouts: MOST_TIMEOUTS,
     }
+}
+
+fn total_seconds(requests: u32) -> u32 {
+    60 + requests / 10
 }
 
 fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
@@ -106,6 +209,8 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .collect(),
         ipvs: host.role == Role::Director,
         ipvs_connections_of: None,
+        firewall: true,
+        listen_lines: host.role == Role::RealServer,
     }
 }
 
@@ -134,14 +239,22 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    match (lab.mode(), host.role) {
-        (Mode::Dr, Role::RealServer) => vec![
+    if (lab.mode(), host.role) == (Mode::Dr, Role::RealServer) {
+        return vec![
             interface_sysctl(interface, "arp_ignore", "1"),
             interface_sysctl(interface, "arp_announce", "2"),
-        ],
-        (Mode::Nat, Role::Director) => vec![interface_sysctl(interface, "forwarding", "1")],
-        _ => Vec::new(),
+        ];
     }
+    let mut settings = vec![Sysctl {
+        key: "net.ipv4.conf.all.arp_ignore".to_owned(),
+        value: "0".to_owned(),
+    }];
+    let own = plan.interfaces.values();
+    settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
+    if (lab.mode(), host.role) == (Mode::Nat, Role::Director) {
+        settings.push(interface_sysctl(interface, "forwarding", "1"));
+    }
+    settings
 }
 
 /// `net.ipv4.conf.INTERFACE.NAME`; a dot in the interface's name is written `/`, as sysctl(8) does.

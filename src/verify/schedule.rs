@@ -2,9 +2,12 @@
 //!
 //! `rr` and `wrr` deal connections out in a cycle (`ip_vs_rr.c`, `ip_vs_wrr.c`), whose shares are exact over
 //! every full cycle wherever it begins; over part of a cycle a real server gets at most its share. Hashing
-//! schedulers and persistence bind one client to one real server. The rest depends on the load, so only
-//! that everything was answered can be asked of them.
+//! schedulers and persistence bind one client to one real server. `lc` and `wlc` fill up whoever has least,
+//! remembered connections included, so what they had before decides ([`super::level`]). The others look at
+//! open connections only, and between two requests of one client there are none, so they make the same choice
+//! every time, but for requests that overlap with the end of the one before.
 
+use super::level::{self, Levels, Loads};
 use crate::model::{Scheduler, VirtualService};
 
 /// Longest cycle the number of requests is rounded to.
@@ -17,6 +20,12 @@ pub(super) enum Law {
     Cycle(Vec<u32>),
     /// All to one real server of a weight above 0.
     OneServer,
+    /// The same as long as connections do not overlap.
+    OneAtATime,
+    /// To whoever has least for this share, in the lab's order; 0 for nobody.
+    Level(Vec<u32>),
+    /// By lot, by weight.
+    Chance,
     /// Nothing but that weight 0 gets none.
     Any,
     /// No real server has a weight above 0: nobody is asked.
@@ -31,21 +40,23 @@ pub(super) fn law(service: &VirtualService, weights: &[u16]) -> Law {
     if service.persistence.is_some() {
         return Law::OneServer;
     }
+    let present = |weight: &u16| u32::from(*weight != 0);
     match service.scheduler {
-        Scheduler::Rr => Law::Cycle(weights.iter().map(|w| u32::from(*w != 0)).collect()),
+        Scheduler::Rr => Law::Cycle(weights.iter().map(present).collect()),
         Scheduler::Wrr => {
             let unit = weights.iter().copied().fold(0, gcd);
             Law::Cycle(weights.iter().map(|w| u32::from(w / unit)).collect())
         }
-        Scheduler::Sh | Scheduler::Dh | Scheduler::Mh | Scheduler::Fo => Law::OneServer,
-        Scheduler::Lc
-        | Scheduler::Wlc
-        | Scheduler::Lblc
-        | Scheduler::Lblcr
-        | Scheduler::Sed
+        Scheduler::Sh | Scheduler::Dh | Scheduler::Mh => Law::OneServer,
+        Scheduler::Lc => Law::Level(weights.iter().map(present).collect()),
+        Scheduler::Wlc => Law::Level(weights.iter().copied().map(u32::from).collect()),
+        Scheduler::Sed
         | Scheduler::Nq
+        | Scheduler::Fo
         | Scheduler::Ovf
-        | Scheduler::Twos => Law::Any,
+        | Scheduler::Lblc
+        | Scheduler::Lblcr => Law::OneAtATime,
+        Scheduler::Twos => Law::Chance,
     }
 }
 
@@ -87,22 +98,52 @@ impl Law {
                     .collect()
             }
             Self::Nobody => vec![(0, 0); weights.len()],
-            Self::OneServer | Self::Any => weights
+            Self::Chance => {
+                let sum: f64 = weights.iter().copied().map(f64::from).sum();
+                let lot = |weight: &u16| f64::from(*weight) / sum.max(1.0);
+                weights
+                    .iter()
+                    .map(lot)
+                    .map(|p| {
+                        // Two are drawn and the less busy one taken: at worst it loses or wins every time.
+                        let (loses, wins) = (p * p, 1.0 - (1.0 - p) * (1.0 - p));
+                        let least = total - level::most(total, 1.0 - loses);
+                        (least, level::most(total, wins))
+                    })
+                    .collect()
+            }
+            Self::OneServer | Self::OneAtATime | Self::Level(_) | Self::Any => weights
                 .iter()
                 .map(|weight| (0, if *weight == 0 { 0 } else { total }))
                 .collect(),
         }
     }
 
+    /// What is expected where the real servers had `loads` before and after.
+    pub(super) fn levels(&self, total: u32, loads: Option<&Loads>) -> Option<Levels> {
+        match (self, loads) {
+            (Self::Level(shares), Some(loads)) => Some(level::levels(shares, total, loads)),
+            _ => None,
+        }
+    }
+
     /// Whether these counts, of connections in a row, can be this law's.
-    pub(super) fn allows(&self, weights: &[u16], counts: &[u32]) -> bool {
+    pub(super) fn allows(&self, weights: &[u16], counts: &[u32], loads: Option<&Loads>) -> bool {
         let total = counts.iter().sum();
         let within = self
             .bounds(weights, total)
             .iter()
             .zip(counts)
             .all(|((least, most), count)| (least..=most).contains(&count));
-        within && (*self != Self::OneServer || counts.iter().filter(|c| **c > 0).count() <= 1)
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let fits = match self {
+            Self::OneServer => most == total,
+            Self::OneAtATime => total - most <= level::overlaps(total),
+            _ => self
+                .levels(total, loads)
+                .is_none_or(|levels| levels.allow(counts)),
+        };
+        within && fits
     }
 }
 
@@ -141,9 +182,9 @@ mod tests {
     fn a_cycle_too_long_to_be_gone_through_does_not_raise_the_number_of_requests() {
         let law = law(&service(Scheduler::Wrr), &[65535, 1]);
         assert_eq!(law.whole_cycles(100), 100);
-        assert!(law.allows(&[65535, 1], &[100, 0]));
-        assert!(law.allows(&[65535, 1], &[99, 1]));
-        assert!(!law.allows(&[65535, 1], &[98, 2]));
+        assert!(law.allows(&[65535, 1], &[100, 0], None));
+        assert!(law.allows(&[65535, 1], &[99, 1], None));
+        assert!(!law.allows(&[65535, 1], &[98, 2], None));
     }
 
     #[test]
@@ -151,15 +192,34 @@ mod tests {
         let mut persistent = service(Scheduler::Rr);
         persistent.persistence = Some(std::time::Duration::from_secs(60));
         let law = law(&persistent, &[1, 1]);
-        assert!(law.allows(&[1, 1], &[0, 10]));
-        assert!(!law.allows(&[1, 1], &[1, 9]));
+        assert!(law.allows(&[1, 1], &[0, 10], None));
+        assert!(!law.allows(&[1, 1], &[1, 9], None));
+    }
+
+    #[test]
+    fn schedulers_that_look_at_open_connections_make_the_same_choice_every_time() {
+        for scheduler in [Scheduler::Sed, Scheduler::Nq, Scheduler::Lblc] {
+            let law = law(&service(scheduler), &[1, 3]);
+            assert!(law.allows(&[1, 3], &[0, 100], None));
+            assert!(law.allows(&[1, 3], &[95, 5], None));
+            assert!(!law.allows(&[1, 3], &[50, 50], None));
+        }
+    }
+
+    #[test]
+    fn lots_fall_by_weight_within_what_chance_allows() {
+        let law = law(&service(Scheduler::Twos), &[1, 1, 0]);
+        assert!(law.allows(&[1, 1, 0], &[50, 50, 0], None));
+        assert!(law.allows(&[1, 1, 0], &[30, 70, 0], None));
+        assert!(!law.allows(&[1, 1, 0], &[3, 97, 0], None));
+        assert!(!law.allows(&[1, 1, 0], &[49, 50, 1], None));
     }
 
     #[test]
     fn nobody_may_answer_where_every_weight_is_0() {
         let law = law(&service(Scheduler::Wrr), &[0, 0]);
         assert_eq!(law, Law::Nobody);
-        assert!(!law.allows(&[0, 0], &[1, 0]));
+        assert!(!law.allows(&[0, 0], &[1, 0], None));
     }
 
     /// Smooth deal of one cycle; the kernel's own order differs, its shares do not.
@@ -192,7 +252,7 @@ mod tests {
             for at in 0..total {
                 counts[cycle[(start + at) % cycle.len()]] += 1;
             }
-            prop_assert!(law.allows(&weights, &counts));
+            prop_assert!(law.allows(&weights, &counts, None));
         }
 
         #[test]
@@ -206,10 +266,10 @@ mod tests {
             let law = law(&service(Scheduler::Wrr), &weights);
             let Law::Cycle(shares) = &law else { panic!("a cycle") };
             let mut counts: Vec<u32> = shares.iter().map(|share| share * cycles).collect();
-            prop_assert!(law.allows(&weights, &counts));
+            prop_assert!(law.allows(&weights, &counts, None));
             counts[from] -= 1;
             counts[to] += 1;
-            prop_assert!(!law.allows(&weights, &counts));
+            prop_assert!(!law.allows(&weights, &counts, None));
         }
 
         #[test]

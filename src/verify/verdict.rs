@@ -103,12 +103,24 @@ pub struct Check {
     /// Commands, to be typed on [`Self::host`], that put it right; where it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fix: Vec<String>,
+    /// Commands for other hosts afterwards, on which what was wrong has left something; where it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Elsewhere>,
     /// What to do so that it can be judged; where it could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The checks that explain a [`Status::Blocked`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<CheckId>,
+}
+
+/// Commands for a host other than the one a check is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// Where to type them.
+    pub host: HostName,
+    /// The commands.
+    pub commands: Vec<String>,
 }
 
 /// The verdict on a lab. As JSON it is the document `lvslab.verify/1`.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Sighting};
-use crate::agent::protocol::{BootSysctl, HostEvidence, Response, RouteEvidence};
+use crate::agent::protocol::{BootSysctl, Captured, HostEvidence, Response, RouteEvidence};
 use crate::model::{Host, HostName, InterfaceName, Lab};
 use crate::plan::HostPlan;
 use crate::resource::{Observed, ResourceId};
@@ -31,6 +31,10 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn new(evidence: &'a Evidence) -> Self {
         Self { evidence }
+    }
+
+    pub(super) fn evidence(self) -> &'a Evidence {
+        self.evidence
     }
 
     pub(super) fn lab(self) -> &'a Lab {
@@ -61,6 +65,23 @@ impl<'a> View<'a> {
             Some(Ok(sighting)) => Ok(&sighting.found),
             Some(Err(why)) => Err(gap(host, why)),
             None => Err(stranger(host)),
+        }
+    }
+
+    /// Frames captured on all lab interfaces of the host.
+    pub(super) fn captured(self, host: &HostName) -> Seen<&'a Captured> {
+        let captured = match self.record(host).map(|record| &record.captured) {
+            Some(Ok(captured)) => captured,
+            Some(Err(why)) => return Err(gap(host, why)),
+            None => return Err(stranger(host)),
+        };
+        match captured.failures.iter().next() {
+            None => Ok(captured),
+            Some((interface, reason)) => Err(Gap {
+                host: host.clone(),
+                cause: format!("nothing could be captured on {interface}: {reason}"),
+                hint: None,
+            }),
         }
     }
 

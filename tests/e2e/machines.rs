@@ -21,6 +21,10 @@ pub const TESTS: &[Test] = &[
         "nat_on_ssh_hosts_keeps_the_way_back_and_is_put_back",
         nat_put_back,
     ),
+    (
+        "an_exercise_on_ssh_hosts_is_graded_and_taken_back_by_down",
+        exercise,
+    ),
     ("httpd_is_installed_where_it_is_missing", installs_httpd),
     ("an_unreachable_host_does_not_stop_the_others", unreachable),
     ("a_wrong_key_is_named_as_such", wrong_key),
@@ -216,6 +220,29 @@ fn put_back(machines: &Machines<'_>) -> Check {
         .exit(0)?
         .says("nothing")?;
     Ok(())
+}
+
+fn exercise(stage: &Stage) -> Check {
+    let machines = Machines::start(stage, "nat", &[])?;
+    let before = machines.states()?;
+    let inventory = machines.inventory(|_, _, _, _| {})?;
+    machines.lvslab("up", &inventory, &["--yes"]).exit(0)?;
+    let arguments = ["firewall-drop", "--host", "web2"];
+    machines
+        .lvslab("break", &inventory, &arguments)
+        .exit(0)?
+        .says("web2")?;
+    machines
+        .lvslab("verify", &inventory, &["--requests", "2"])
+        .exit(6)?
+        .says("nft delete rule inet guard input")?;
+    machines.lvslab("down", &inventory, &[]).exit(0)?;
+    let after = machines.states()?;
+    for (host, state) in &before {
+        same_lines(host, state, &after[host])?;
+    }
+    let rules = machines.exec("web2", &["nft", "list", "ruleset"]).exit(0)?;
+    equal("rules left on web2", &rules.out.trim(), &"")
 }
 
 fn same_lines(host: &str, before: &str, after: &str) -> Check {

@@ -4,13 +4,18 @@
 //! saves it, and starts every further test from the saved lab. Where the sandbox cannot be had every test
 //! fails: none is skipped.
 
+mod browser;
+mod faults;
+mod healthy;
 mod ipvs;
 #[path = "../ipvs_guest/mod.rs"]
 mod ipvs_guest;
 mod labs;
 mod machines;
+mod packages;
 mod stage;
 mod starting;
+mod wire;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +42,9 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(wire::TESTS)
+        .chain(faults::TESTS)
+        .chain(healthy::TESTS)
         .chain(starting::TESTS)
         .chain(ipvs::TESTS)
         .map(|&(name, test)| {

@@ -71,12 +71,13 @@ fn damaged_base_state(stage: &Stage) -> Check {
     stop().map(drop)
 }
 
-/// Every `lvslab …` line of the README's shell blocks, in their order, on the lab they speak of.
+/// Every `lvslab …` line of the README's shell blocks about the lab, in their order. While an exercise is set,
+/// `verify` has to end as it does for a broken lab.
 fn readme(stage: &Stage) -> Check {
     let lab = stage.deployed("dr")?;
     let text = fs::read_to_string("README.md").map_err(|error| error.to_string())?;
     let mut inside = false;
-    let mut ran = 0;
+    let (mut ran, mut broken) = (0, false);
     for line in text.lines() {
         if line.starts_with("```") {
             inside = line == "```sh";
@@ -88,7 +89,14 @@ fn readme(stage: &Stage) -> Check {
         if !inside || words.first() != Some(&"lvslab") || words.contains(&"classroom.yaml") {
             continue;
         }
-        stage.lvslab(&words[1..]).exit(0)?;
+        // What an exercise broke must not be green.
+        let code = if words[1] == "verify" && broken { 6 } else { 0 };
+        stage.lvslab(&words[1..]).exit(code)?;
+        match words[1] {
+            "break" => broken = !words.contains(&"--list"),
+            "repair" => broken = false,
+            _ => {}
+        }
         if words[1] == "down" {
             lab.up().exit(0)?;
         }

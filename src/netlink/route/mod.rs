@@ -6,6 +6,7 @@ mod address;
 mod default_route;
 mod link;
 mod neighbour;
+mod table;
 
 use std::io;
 
@@ -19,6 +20,7 @@ pub use address::AddressEntry;
 pub use default_route::{DefaultRouteEntry, RouteAnswer};
 pub use link::Link;
 pub use neighbour::NeighbourEntry;
+pub use table::{RouteEntry, most_specific};
 
 /// A route-netlink socket, bound to the network namespace of the thread that opened it.
 #[derive(Debug)]

@@ -3,8 +3,10 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use netlink_packet_core::Parseable;
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE, Parseable};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::RouteSocket;
@@ -63,6 +65,25 @@ impl RouteSocket {
         self.dump(
             &RouteNetlinkMessage::GetNeighbour(message),
             NeighbourEntry::read,
+        )
+    }
+
+    /// Makes `mac` the one that the kernel has for an address, to be confirmed when it is used next (stale).
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    pub fn set_neighbour(&self, index: u32, address: Ipv4Addr, mac: &[u8]) -> io::Result<()> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Stale;
+        message.attributes = vec![
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
+            NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
+        ];
+        self.change(
+            &RouteNetlinkMessage::NewNeighbour(message),
+            NLM_F_CREATE | NLM_F_REPLACE,
         )
     }
 }

@@ -179,10 +179,10 @@ fn files_other_than_the_rules_can_be_read_by_everybody() {
         let lab = lab(text);
         for (_, plan) in plan(&lab, &assumed_facts(&lab)) {
             for file in files(&plan.expect("a plan")) {
-                let wanted = if file.path.ends_with("ipvsadm.rules") {
-                    0o600
-                } else {
-                    0o644
+                let wanted = match file.path.as_str() {
+                    path if path.ends_with("ipvsadm.rules") => 0o600,
+                    path if path.starts_with("/usr/local/sbin/") => 0o755,
+                    _ => 0o644,
                 };
                 assert_eq!(file.mode, wanted, "{}", file.path);
                 assert!(file.content.ends_with('\n') && !file.content.contains('\r'));

@@ -1,6 +1,6 @@
 //! Who answers for the VIP: settings as the kernel combines them, and the client's neighbour entry.
 
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, arp_answers};
 use crate::agent::protocol::Neighbour;
 use crate::model::{Host, InterfaceName, Mode, Role};
 use crate::plan::HostPlan;
@@ -44,9 +44,35 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
                 },
             ),
         ],
-        (Mode::Nat, Role::Director) => vec![forwarding(view, host, interface)],
-        _ => Vec::new(),
+        (Mode::Nat, Role::Director) => std::iter::once(forwarding(view, host, interface))
+            .chain(
+                plan.interfaces
+                    .values()
+                    .map(|name| answers(view, host, name)),
+            )
+            .collect(),
+        _ => plan
+            .interfaces
+            .values()
+            .map(|name| answers(view, host, name))
+            .collect(),
     }
+}
+
+/// Hosts whose `arp_ignore` the lab leaves alone must still answer for their own addresses.
+fn answers(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding {
+    combined(
+        view,
+        host,
+        interface,
+        &Combined {
+            name: "arp_ignore",
+            wanted: &[0, 1, 2],
+            set: 0,
+            why: "The kernel takes the larger of `all` and the interface. From 3 on the host leaves ARP requests for \
+                  its own address unanswered, so nobody on the segment finds it.",
+        },
+    )
 }
 
 struct Combined {
@@ -74,12 +100,29 @@ fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Co
     )
     .expected(wanted.join(" or "))
     .why(setting.why)
-    .fix([format!("sysctl -w {own}={}", setting.set)])
+    .fix(lower(view, host, [&all, &own], setting))
     .needs([
         CheckId::resource(name, &ResourceId(format!("sysctl {all}"))),
         CheckId::resource(name, &ResourceId(format!("sysctl {own}"))),
     ])
     .judged(value.map(|value| Judged::new(setting.wanted.contains(&value), value.to_string())))
+}
+
+/// The larger of the two counts, so whichever is too large is set, and the interface's own otherwise.
+fn lower(view: View<'_>, host: &Host, keys: [&String; 2], setting: &Combined) -> Vec<String> {
+    let most = setting.wanted.iter().copied().max().unwrap_or(setting.set);
+    let too_large: Vec<&String> = keys
+        .into_iter()
+        .filter(|key| number(view, host, key).is_ok_and(|value| value > most))
+        .collect();
+    let set = if too_large.is_empty() {
+        vec![keys[1]]
+    } else {
+        too_large
+    };
+    set.into_iter()
+        .map(|key| format!("sysctl -w {key}={}", setting.set))
+        .collect()
 }
 
 /// `ip_forward` sets every interface, but any one of them can be set back alone.
@@ -156,7 +199,10 @@ pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
             describe::term(lab, vip)
         ))
         .fix([format!("ip neighbour del {vip} dev {interface}")])
+        // An entry that was learnt stays until it is tried again; without one there is nothing to clear.
+        .leaves(owner.map(|_| format!("ip neighbour del {vip} dev {interface}")))
         .needs(path.from(owner.unwrap_or(director)))
+        .needs([arp_answers::id(lab)])
         .judged(judged),
     )
 }

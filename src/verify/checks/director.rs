@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::traffic::{Traffic, answered};
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, path};
 use crate::agent::protocol::HostEvidence;
 use crate::ipvs::{Counters, Forwarding};
 use crate::model::{HostName, Mode};
@@ -18,10 +18,7 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let director = &lab.director().name;
     let client = &lab.client().name;
     let mut needs = path.from(director);
-    needs.push(CheckId::topic(
-        client,
-        format_args!("neighbour {}", lab.vip()),
-    ));
+    needs.extend(path::on_the_wire(lab));
     needs.push(CheckId::topic(client, "requests answered"));
     vec![
         connections(view, traffic, needs.clone()),
@@ -158,7 +155,7 @@ fn translates_for_others(view: View<'_>, found: &HostEvidence) -> bool {
         .any(|status| status.destination.forwarding == Forwarding::Masquerade)
 }
 
-fn is_ours(view: View<'_>, status: &crate::ipvs::ServiceStatus) -> bool {
+pub(super) fn is_ours(view: View<'_>, status: &crate::ipvs::ServiceStatus) -> bool {
     use crate::ipvs::{ServiceKey, Transport};
     let lab = view.lab();
     status.service.key

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::planned::named;
 use super::{Draft, Judged};
+use crate::agent::protocol::ListenLine;
 use crate::model::{Host, Mode, Role};
 use crate::plan::HostPlan;
 use crate::resource::Resource;
@@ -41,6 +42,10 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Find
         Judged::new(reached, seen)
     });
     let target = describe::term(lab, arrives_at);
+    let fix = view
+        .before(&host.name)
+        .map(|found| repair(&found.listen_lines, plan, port))
+        .unwrap_or_default();
     Some(
         Draft::topic(
             &host.name,
@@ -52,6 +57,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Find
             "Requests arrive here for {target}{arrives_at}:{port}; without a listening socket for it the kernel \
              refuses the connection."
         ))
+        .fix(fix)
         .needs(named(&host.name, plan, |resource| match resource {
             Resource::Package(_) | Resource::Service(_) => true,
             Resource::File(file) => restarts(plan, &file.path),
@@ -66,4 +72,38 @@ fn restarts(plan: &HostPlan, path: &str) -> bool {
     plan.steps.iter().any(|step| {
         matches!(&step.resource, Resource::Service(service) if service.restart_on.iter().any(|p| p == path))
     })
+}
+
+/// Makes the line that is about this port, else the one about no port of another protocol, listen on it, and
+/// has the web server read it.
+fn repair(lines: &[ListenLine], plan: &HostPlan, port: u16) -> Vec<String> {
+    let service = plan.steps.iter().find_map(|step| match &step.resource {
+        Resource::Service(_) => step.by_hand.first(),
+        _ => None,
+    });
+    let about = |wanted: u16| move |line: &&ListenLine| port_of(&line.line) == Some(wanted);
+    let line = lines
+        .iter()
+        .find(about(port))
+        .or_else(|| lines.iter().find(|line| !about(HTTPS)(line)));
+    let (Some(line), Some(restart)) = (line, service) else {
+        return Vec::new();
+    };
+    vec![
+        format!(
+            "sed -i 's|^[[:space:]]*{}$|Listen {port}|' {}",
+            line.line.replace('.', "[.]").replace('*', "[*]"),
+            line.file
+        ),
+        restart.clone(),
+    ]
+}
+
+/// Where Apache speaks TLS, which is not what a lab asks for.
+const HTTPS: u16 = 443;
+
+/// `Listen [ADDRESS:]PORT [PROTOCOL]`.
+fn port_of(line: &str) -> Option<u16> {
+    let place = line.split_whitespace().nth(1)?;
+    place.rsplit(':').next()?.parse().ok()
 }

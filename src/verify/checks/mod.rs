@@ -1,10 +1,14 @@
 //! The checks: pure functions of the evidence, one file per subject.
 
 mod arp;
+mod arp_answers;
 mod attached;
 mod boot;
 mod director;
+mod firewall;
 mod listener;
+mod neighbours;
+mod path;
 mod planned;
 mod presence;
 mod requests;
@@ -27,9 +31,12 @@ pub fn check(evidence: &Evidence) -> Verdict {
     for host in lab.hosts() {
         findings.extend(of_host(view, host));
     }
+    findings.extend(neighbours::check(view, &Path::of(&findings)));
     let path = Path::of(&findings);
     let traffic = traffic::Traffic::seen(view);
+    findings.extend(arp_answers::check(view, &path));
     findings.extend(arp::neighbour(view, &path));
+    findings.extend(path::check(view, &path));
     findings.extend(requests::check(view, traffic.as_ref(), &path));
     findings.extend(director::check(view, traffic.as_ref(), &path));
 
@@ -56,6 +63,7 @@ fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
         findings.extend(attached::check(view, host, plan));
         findings.extend(arp::effective(view, host, plan));
         findings.extend(routes::check(view, host, plan));
+        findings.push(firewall::check(view, host, plan));
         findings.extend(listener::check(view, host, plan));
         findings.extend(boot::check(view, plan));
     }
@@ -108,6 +116,7 @@ impl Draft {
                 fix: Vec::new(),
                 hint: None,
                 needs: Vec::new(),
+                leaves: None,
             },
         }
     }
@@ -133,6 +142,13 @@ impl Draft {
 
     fn fix(mut self, fix: impl IntoIterator<Item = String>) -> Self {
         self.finding.fix = fix.into_iter().collect();
+        self
+    }
+
+    /// What stays wrong here for a while after the cause is mended, and the commands that end it.
+    fn leaves(mut self, commands: impl IntoIterator<Item = String>) -> Self {
+        let commands: Vec<String> = commands.into_iter().collect();
+        self.finding.leaves = (!commands.is_empty()).then_some(commands);
         self
     }
 

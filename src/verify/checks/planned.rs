@@ -26,7 +26,7 @@ fn resource(view: View<'_>, plan: &HostPlan, step: &Step) -> Finding {
     let observed = view.observed(&plan.host, &wanted.id());
     let fix = observed
         .as_ref()
-        .map_or_else(|_| step.by_hand.clone(), |seen| repair(step, seen));
+        .map_or_else(|_| step.by_hand.clone(), |seen| repair(plan, step, seen));
     let judged = observed.map(|seen| match diff(wanted, seen) {
         None => Judged::new(true, expected.clone()),
         Some(_) => Judged::new(false, describe::observed(wanted, seen)),
@@ -72,7 +72,8 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
             "What runs now is gone after the next boot unless {} is started by it.",
             wanted.name
         ))
-        .fix(step.by_hand.clone())
+        // The last of the plan's commands is the one for the boot.
+        .fix(step.by_hand.last().cloned())
         .needs(packages(plan))
         .judged(compared(&at_boot, &state, |state| {
             describe::enabled(state.enabled).to_owned()
@@ -109,7 +110,20 @@ fn draft(view: View<'_>, plan: &HostPlan, step: &Step) -> Draft {
 /// What a resource cannot be without.
 fn conditions(plan: &HostPlan, resource: &Resource) -> Vec<CheckId> {
     match resource {
-        Resource::Address(address) => on_interface(plan, address.interface.as_str(), false),
+        Resource::Address(address) => {
+            let mut ids = on_interface(plan, address.interface.as_str(), false);
+            if address.label.is_some() {
+                // An alias in the network of the interface's own address is secondary to it and goes with it.
+                let network = address.address.trunc();
+                ids.extend(named(&plan.host, plan, |other| {
+                    matches!(other, Resource::Address(own)
+                        if own.interface == address.interface
+                            && own.label.is_none()
+                            && own.address.trunc() == network)
+                }));
+            }
+            ids
+        }
         Resource::DefaultRoute(route) => on_interface(plan, route.interface.as_str(), true),
         Resource::Service(_) => packages(plan),
         _ => Vec::new(),
@@ -148,12 +162,25 @@ fn read_at_boot(resource: &Resource) -> bool {
     matches!(resource, Resource::File(file) if !file.path.ends_with(".html"))
 }
 
-/// The commands of the plan, preceded by what takes away a wrong value that would stay beside the right one.
-fn repair(step: &Step, observed: &Observed) -> Vec<String> {
+/// The commands of the plan, preceded by what takes away a wrong value that would stay beside the right one,
+/// and followed by what the kernel takes along with it.
+fn repair(plan: &HostPlan, step: &Step, observed: &Observed) -> Vec<String> {
     let mut commands = Vec::new();
     match (&step.resource, observed) {
         (Resource::Ipvs(wanted), Observed::Ipvs { status }) => {
             return ipvs::repair(wanted, status.as_ref());
+        }
+        (Resource::File(wanted), Observed::File { state: Some(state) }) => {
+            let same = state.content().as_deref() == Some(wanted.content.as_bytes());
+            if (state.uid, state.gid) != (0, 0) {
+                commands.push(format!("chown root:root {}", wanted.path));
+            }
+            if state.mode != wanted.mode & 0o7777 {
+                commands.push(format!("chmod {:o} {}", wanted.mode, wanted.path));
+            }
+            if same {
+                return commands;
+            }
         }
         (Resource::Address(_), Observed::Address { occurrences }) => {
             commands.extend(
@@ -170,5 +197,34 @@ fn repair(step: &Step, observed: &Observed) -> Vec<String> {
         _ => {}
     }
     commands.extend(step.by_hand.iter().cloned());
+    commands.extend(taken_along(plan, &step.resource));
     commands
+}
+
+/// What is lost with an address or an interface and has to be set again after it: the other addresses of
+/// the same network, which are secondary to the first, and the default route.
+fn taken_along(plan: &HostPlan, resource: &Resource) -> Vec<String> {
+    let (interface, network) = match resource {
+        Resource::Link(link) => (&link.interface, None),
+        Resource::Address(address) if address.label.is_none() => {
+            (&address.interface, Some(address.address.trunc()))
+        }
+        _ => return Vec::new(),
+    };
+    let lost = |other: &Resource| match other {
+        Resource::Address(other) => {
+            other.interface == *interface
+                && other.label.is_some()
+                && network == Some(other.address.trunc())
+        }
+        Resource::DefaultRoute(route) => route.interface == *interface,
+        _ => false,
+    };
+    plan.steps
+        .iter()
+        .filter(|step| lost(&step.resource))
+        .flat_map(|step| &step.by_hand)
+        // One that is still there is no mistake.
+        .map(|command| command.replacen("ip address add ", "ip address replace ", 1))
+        .collect()
 }

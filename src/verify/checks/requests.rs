@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::traffic::{Traffic, answered};
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, path};
 use crate::agent::protocol::Response;
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::level::{self, Loads};
 use crate::verify::probes;
 use crate::verify::schedule::{self, Law};
 use crate::verify::verdict::CheckId;
@@ -16,10 +17,10 @@ use crate::verify::view::{Seen, View};
 
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
     let client = &view.lab().client().name;
-    let neighbour = CheckId::topic(client, format_args!("neighbour {}", view.lab().vip()));
+    let wire = path::on_the_wire(view.lab());
     let sent = CheckId::topic(client, "requests answered");
     let mut way = path.from(client);
-    way.push(neighbour.clone());
+    way.extend(wire.iter().cloned());
 
     let mut findings = vec![
         all_answered(view, traffic, &way),
@@ -30,7 +31,8 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let bounds = law.bounds(&probes::weights(view.lab()), view.requests());
     for (at, server) in view.lab().real_servers().iter().enumerate() {
         let mut needs = path.from(&server.host);
-        needs.extend([neighbour.clone(), sent.clone()]);
+        needs.extend(wire.iter().cloned());
+        needs.push(sent.clone());
         if bounds[at].0 > 0 {
             findings.push(page_of(view, traffic, (at, server), needs));
         } else if server.weight == 0 && view.lab().service().persistence.is_none() {
@@ -87,7 +89,7 @@ fn outcomes(responses: &[Response], requests: usize) -> String {
         text += &format!("; {count} {failure}");
     }
     if responses.len() < requests {
-        text += &format!("; no time was left for {}", requests - responses.len());
+        text += &format!("; {} were not sent after that", requests - responses.len());
     }
     text
 }
@@ -242,6 +244,8 @@ fn distribution(
         Law::Cycle(_) if others > 0 => &Law::Any,
         law => law,
     };
+    // What others did to the loads is not known.
+    let loads = loads(view).filter(|_| others == 0);
     let judged = seen(view, traffic).map(|traffic| {
         let counts = traffic.map_or_else(|| vec![0; weights.len()], |t| t.counts.clone());
         let any = counts.iter().any(|count| *count > 0);
@@ -253,7 +257,14 @@ fn distribution(
                 describe::counted(others as usize, "connection")
             );
         }
-        Judged::new(any && law.allows(&weights, &counts), text)
+        let allowed = law.allows(&weights, &counts, loads.as_ref());
+        if !allowed
+            && lab.service().persistence.is_none()
+            && let Some(seconds) = persistence_in_force(view)
+        {
+            text += &format!(", the service being persistent for {seconds} s");
+        }
+        Judged::new(any && allowed, text)
     });
     Draft::topic(
         &lab.client().name,
@@ -266,12 +277,20 @@ fn distribution(
             }
         ),
     )
-    .expected(shares(lab, law, &weights, view.requests()))
+    .expected(shares(lab, law, view.requests(), loads.as_ref()))
     .why(match law {
         Law::Cycle(_) => {
             "This scheduler deals connections out in turn by weight; over whole turns the counts are exact."
         }
         Law::OneServer => "This way of scheduling keeps one client with one real server.",
+        Law::OneAtATime => {
+            "This scheduler looks at open connections; requests that do not overlap find none and all go the same way."
+        }
+        Law::Level(_) => {
+            "This scheduler fills up whoever has fewest connections for its weight, those remembered from before \
+             included."
+        }
+        Law::Chance => "This scheduler draws lots by weight.",
         Law::Any | Law::Nobody => "New connections go to real servers with a weight above 0 only.",
     })
     .needs(needs)
@@ -279,25 +298,89 @@ fn distribution(
 }
 
 /// `web1 50, web2 50`.
-fn shares(lab: &Lab, law: &Law, weights: &[u16], requests: u32) -> String {
+fn shares(lab: &Lab, law: &Law, requests: u32, loads: Option<&Loads>) -> String {
+    let weights = probes::weights(lab);
+    let each = |counts: &mut dyn Iterator<Item = String>| {
+        let servers = lab.real_servers().iter();
+        describe::joined(
+            servers
+                .zip(counts)
+                .map(|(server, count)| format!("{} {count}", server.host)),
+            "",
+        )
+    };
     match law {
         Law::OneServer => format!("all {requests} from one real server"),
-        Law::Any => format!("{requests} from real servers with a weight above 0"),
-        Law::Nobody => "none".to_owned(),
-        Law::Cycle(_) => describe::joined(
-            lab.real_servers()
-                .iter()
-                .zip(law.bounds(weights, requests))
-                .map(|(server, (least, most))| {
-                    if least == most {
-                        format!("{} {least}", server.host)
-                    } else {
-                        format!("{} {least} to {most}", server.host)
-                    }
-                }),
-            "",
+        Law::OneAtATime => format!(
+            "{requests} from one real server, or {} fewer ({} confidence)",
+            level::overlaps(requests),
+            level::CONFIDENCE
         ),
+        Law::Nobody => "none".to_owned(),
+        Law::Level(_) => match law.levels(requests, loads) {
+            Some(levels) => format!(
+                "{}, each within {} ({} confidence)",
+                each(&mut levels.counts.iter().map(u32::to_string)),
+                levels.tolerance,
+                level::CONFIDENCE
+            ),
+            None => format!("{requests} from real servers with a weight above 0"),
+        },
+        Law::Any => format!("{requests} from real servers with a weight above 0"),
+        Law::Cycle(_) | Law::Chance => {
+            let bounds = law.bounds(&weights, requests);
+            let shown = each(&mut bounds.iter().map(|(least, most)| {
+                if least == most {
+                    least.to_string()
+                } else {
+                    format!("{least} to {most}")
+                }
+            }));
+            match law {
+                Law::Chance => format!("{shown} ({} confidence)", level::CONFIDENCE),
+                _ => shown,
+            }
+        }
     }
+}
+
+/// What the director remembered of each real server before and after.
+fn loads(view: View<'_>) -> Option<Loads> {
+    let lab = view.lab();
+    let director = &lab.director().name;
+    let of = |found: &crate::agent::protocol::HostEvidence, load: fn(u64, u64) -> u64| {
+        let table = found.ipvs.as_ref()?.as_ref().ok()?;
+        let ours = table
+            .iter()
+            .find(|status| super::director::is_ours(view, status))?;
+        let servers = lab.real_servers().iter();
+        let loads = servers.map(|server| {
+            let status = ours
+                .destinations
+                .iter()
+                .find(|status| status.destination.address == server.address());
+            status.map_or(0, |s| load(s.active.into(), s.inactive.into()))
+        });
+        Some(loads.collect::<Vec<u64>>())
+    };
+    Some(Loads {
+        before: of(view.before(director).ok()?, |active, inactive| {
+            active * 256 + inactive
+        })?,
+        after: of(view.after(director).ok()?, |active, inactive| {
+            active + inactive
+        })?,
+    })
+}
+
+/// Seconds for which the service that is in the table keeps a client with its real server.
+fn persistence_in_force(view: View<'_>) -> Option<std::num::NonZeroU32> {
+    let found = view.before(&view.lab().director().name).ok()?;
+    let table = found.ipvs.as_ref()?.as_ref().ok()?;
+    let ours = table
+        .iter()
+        .find(|status| super::director::is_ours(view, status))?;
+    ours.service.persistence
 }
 
 /// Connections the director counted meanwhile that were not the client's requests.

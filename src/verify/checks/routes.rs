@@ -23,6 +23,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
                 via: through_director.then(|| lab.dip().addr()),
                 interface: Some(interface.clone()),
                 source: None,
+                entry: None,
             };
             Some(route(view, host, plan, &wanted))
         })
@@ -81,22 +82,51 @@ fn why(view: View<'_>, host: &Host, to: Ipv4Addr) -> String {
     }
 }
 
-/// What takes a route that is in the way out of the main table.
+/// What puts the way right: a route in the way is taken out of the main table, unless it is the default
+/// route that the plan makes, which is judged by itself; a network's own route that is gone is set again.
 fn repair(view: View<'_>, host: &Host, wanted: &RouteEvidence) -> Option<String> {
     let found = view.route(&host.name, wanted.to).ok()?;
-    let via = found.via?;
     if found.via == wanted.via && found.interface == wanted.interface {
         return None;
     }
-    Some(format!(
-        "ip route show match {} via {via} | while read -r route; do ip route del $route; done",
-        wanted.to
-    ))
+    let decides = found.entry.as_deref().map(prefix_length);
+    let interface = wanted.interface.as_ref()?;
+    let own = host
+        .attachments
+        .iter()
+        .map(|attachment| attachment.address)
+        .find(|address| address.contains(&wanted.to));
+    match (own, &found.entry) {
+        (Some(own), _) if decides.is_none_or(|length| length < own.prefix_len()) => Some(format!(
+            "ip route replace {} dev {interface} proto kernel scope link src {}",
+            own.trunc(),
+            own.addr()
+        )),
+        (_, Some(entry)) if wanted.via.is_none() || prefix_length(entry) > 0 => {
+            Some(format!("ip route del {entry}"))
+        }
+        _ => None,
+    }
+}
+
+/// Of `blackhole 192.168.4.0/24`, `192.168.4.10 via ...`, `default via ...`.
+fn prefix_length(entry: &str) -> u8 {
+    entry
+        .split(' ')
+        .find_map(|word| {
+            let net = word.parse::<ipnet::Ipv4Net>().map(|net| net.prefix_len());
+            net.or_else(|_| word.parse::<Ipv4Addr>().map(|_| 32)).ok()
+        })
+        .filter(|_| !entry.starts_with("default "))
+        .unwrap_or(0)
 }
 
 fn words(route: &RouteEvidence) -> String {
     match (&route.interface, route.via) {
-        (None, _) => "no route".to_owned(),
+        (None, _) => match &route.entry {
+            Some(entry) => format!("no way: {entry}"),
+            None => "no route".to_owned(),
+        },
         (Some(interface), None) => format!("dev {interface}, on the link"),
         (Some(interface), Some(via)) => format!("via {via} dev {interface}"),
     }

@@ -57,7 +57,12 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
     );
     assert_eq!(
         with_status(&verdict, Status::Blocked),
-        ["client/neighbour 192.168.4.15"]
+        [
+            "client/ARP answers for 192.168.4.15",
+            "client/neighbour 192.168.4.15",
+            "client/path of the request",
+            "client/path of the reply"
+        ]
     );
 }
 

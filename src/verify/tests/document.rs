@@ -65,9 +65,9 @@ fn the_rounds_ask_everybody_then_the_client_then_the_director() {
     assert_eq!(
         asked,
         [
-            vec!["client 1", "director 1", "web1 1", "web2 1"],
+            vec!["client 2", "director 2", "web1 2", "web2 2"],
             vec!["client 2"],
-            vec!["director 1"]
+            vec!["client 1", "director 2", "web1 1", "web2 1"]
         ]
     );
 }

@@ -3,7 +3,7 @@
 use super::{
     address, causes, evidence, found, found_after, observe, set_sysctl, silence, with_status,
 };
-use crate::agent::protocol::Listener;
+use crate::agent::protocol::{Listener, Neighbour};
 use crate::model::Mode;
 use crate::resource::{AddressState, FileState, Observed, ServiceState};
 use crate::verify::check;
@@ -287,6 +287,64 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     (
+        "a neighbour entry of nobody's on the director",
+        Mode::Nat,
+        |e| {
+            found_after(e, "director").neighbours.push(neighbour(
+                "192.168.2.100",
+                "eth1",
+                "02:00:00:00:00:01",
+            ));
+            silence(e, "192.168.2.100");
+        },
+        &[
+            "director/neighbour 192.168.2.100: 52:54:00:00:01:02 (web1), or no entry → \
+           02:00:00:00:00:01 (no host of this lab)",
+        ],
+    ),
+    (
+        "a real server whose neighbour entry for the client is another host's",
+        Mode::Dr,
+        |e| {
+            found(e, "web1").neighbours.push(neighbour(
+                "192.168.4.10",
+                "eth0",
+                "52:54:00:00:00:03",
+            ));
+            silence(e, "192.168.4.100");
+        },
+        &[
+            "web1/neighbour 192.168.4.10: 52:54:00:00:00:00 (client), or no entry → \
+           52:54:00:00:00:03 (web2)",
+        ],
+    ),
+    (
+        "a packet filter that drops the requests",
+        Mode::Dr,
+        |e| {
+            found(e, "web1").firewall.nft = Some(DROPS.to_owned());
+            silence(e, "192.168.4.100");
+        },
+        &["web1/firewall: no rule that drops them → inet guard input: tcp dport 80 drop"],
+    ),
+    (
+        "a blackhole route to the client",
+        Mode::Dr,
+        |e| {
+            let route = &mut found(e, "web1").routes[0];
+            route.interface = None;
+            route.entry = Some("blackhole 192.168.4.10".to_owned());
+            silence(e, "192.168.4.100");
+        },
+        &["web1/route to 192.168.4.10: dev eth0, on the link → no way: blackhole 192.168.4.10"],
+    ),
+    (
+        "a NAT real server that answers no ARP at all",
+        Mode::Nat,
+        |e| set_sysctl(e, "web1", "net.ipv4.conf.eth1.arp_ignore", "8"),
+        &["web1/effective arp_ignore on eth1: 0 or 1 or 2 → 8"],
+    ),
+    (
         "DR whose director passes the answers on",
         Mode::Dr,
         |e| {
@@ -323,6 +381,23 @@ const FAULTS: &[Fault] = &[
         &["director/connections: at least 100 connections → 93 connections"],
     ),
 ];
+
+/// `nft -j list ruleset` with one rule that drops tcp port 80.
+pub(super) const DROPS: &str = r#"{"nftables": [
+    {"chain": {"family": "inet", "table": "guard", "name": "input", "handle": 1, "type": "filter",
+               "hook": "input", "prio": 0, "policy": "accept"}},
+    {"rule": {"family": "inet", "table": "guard", "chain": "input", "handle": 2, "expr": [
+        {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}},
+        {"drop": null}]}}]}"#;
+
+pub(super) fn neighbour(address: &str, interface: &str, mac: &str) -> Neighbour {
+    Neighbour {
+        address: address.parse().unwrap(),
+        interface: interface.parse().unwrap(),
+        mac: Some(mac.to_owned()),
+        state: "reachable".to_owned(),
+    }
+}
 
 fn ipvs_status(evidence: &Evidence) -> crate::ipvs::ServiceStatus {
     let director = &evidence.hosts()[&name("director")];

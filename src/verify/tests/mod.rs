@@ -3,12 +3,15 @@
 mod absence;
 mod document;
 mod faults;
+mod fixes;
+mod wire;
 
 use super::check;
 use super::evidence::Evidence;
 use super::healthy;
 use super::labs::{lab, name, plans};
 use super::verdict::{Status, Verdict};
+use super::wires::Wires;
 use crate::agent::protocol::{HostEvidence, Response};
 use crate::model::{Mode, Scheduler};
 use crate::resource::{AddressState, Observed, ResourceId};
@@ -72,8 +75,34 @@ fn silence(evidence: &mut Evidence, page: &str) {
     }
 }
 
-/// Every answer comes from the server with this page, past the director.
+/// In place of all that was captured, what `traffic` puts on the wires.
+fn recapture(evidence: &mut Evidence, traffic: impl FnOnce(&mut Wires<'_>, &[u16])) {
+    let lab = evidence.lab().clone();
+    let plans = plans(&lab);
+    let marked = evidence.marked().unwrap();
+    let ports: Vec<u16> = healthy::ports(evidence)
+        .into_iter()
+        .filter(|port| marked.contains(*port))
+        .collect();
+    let mut wires = Wires::new(&lab, &plans);
+    traffic(&mut wires, &ports);
+    for host in lab.hosts() {
+        evidence.record_mut(host.name.as_str()).captured = Ok(wires.captured(&host.name));
+    }
+}
+
+/// Every answer comes from web2, past the director, because it answers ARP for the VIP.
 fn hijack(evidence: &mut Evidence, page: &str, mac: &str) {
+    recapture(evidence, |wires, ports| {
+        for port in ports {
+            let asked = format!("192.168.4.10:{port} → 192.168.4.15:80");
+            wires.goes((("client", 0), ("web2", 0)), &asked, 2);
+            let answer = format!("192.168.4.15:80 → 192.168.4.10:{port}");
+            wires.goes((("web2", 0), ("client", 0)), &answer, 0x12);
+        }
+        wires.answers_arp(("director", 0));
+        wires.answers_arp(("web2", 0));
+    });
     for response in evidence.fetched_mut().as_mut().unwrap() {
         response.body = page.to_owned();
     }
@@ -133,7 +162,9 @@ fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
     assert_eq!(
         with_status(&verdict, Status::Blocked),
         [
+            "client/ARP answers for 192.168.4.15",
             "client/neighbour 192.168.4.15",
+            "client/path of the request",
             "client/page of web1",
             "client/distribution",
             "director/connections",
@@ -153,7 +184,10 @@ fn a_hijacked_vip_that_no_setting_explains_is_itself_the_cause() {
     hijack(&mut evidence, "192.168.4.110", "52:54:00:00:00:03");
     assert_eq!(
         causes(&check(&evidence)),
-        ["client/neighbour 192.168.4.15: 52:54:00:00:00:01 (director) → 52:54:00:00:00:03 (web2)"]
+        [
+            "client/ARP answers for 192.168.4.15: 52:54:00:00:00:01 (director) alone → \
+             52:54:00:00:00:01 (director), 52:54:00:00:00:03 (web2)"
+        ]
     );
 }
 
@@ -215,7 +249,9 @@ fn one_persistent_client_stays_with_one_real_server() {
     evidence.fetched_mut().as_mut().unwrap()[5].body = "192.168.4.110".to_owned();
     assert_eq!(
         causes(&check(&evidence)),
-        ["client/distribution: all 100 from one real server → web1 99, web2 1"]
+        [
+            "client/distribution: all 100 from one real server → web1 99, web2 1, the service being persistent for 300 s"
+        ]
     );
 }
 

@@ -1,0 +1,91 @@
+//! `lvslab trace TOPOLOGY`.
+
+use std::path::{Path, PathBuf};
+
+use crate::report::{capture, trace};
+use crate::sys::atomic;
+use crate::verify::Evidence;
+
+use super::deployment::{Deployment, Login};
+use super::labs::{self, Selection};
+use super::plan::reachable;
+use super::verify::kept;
+use super::{Answer, CommandError, Context, Status, trouble};
+
+/// Show the way of one live request through the lab, hop by hop
+///
+/// Sends one request from the client, captures its frames on every host, and shows what was rewritten where.
+/// Changes nothing. Ends with 0 when the request was answered and both ways were those of the lab's mode,
+/// with 6 when not, with 4 when a host could not be reached.
+#[derive(Debug, clap::Args)]
+pub struct Trace {
+    /// Topology file, or the name of a lab that is up
+    #[arg(value_name = "TOPOLOGY", required_unless_present = "from")]
+    topology: Option<PathBuf>,
+    /// File that says where the hosts are (`ssh:` per host); hosts without it live in the sandbox
+    #[arg(short, long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    login: Login,
+    /// Print one JSON document (`lvslab.trace/1`) on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Also write the frames as a pcapng file for Wireshark, one interface per host's interface
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Show what a file of `verify --evidence-out` holds, in place of asking hosts
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["topology", "inventory"])]
+    from: Option<PathBuf>,
+}
+
+impl Trace {
+    /// The way.
+    ///
+    /// # Errors
+    /// Mistakes in the files, or that the lab is not up.
+    pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+        let (evidence, complaint, trouble) = match &self.from {
+            Some(file) => (kept(file)?, String::new(), None),
+            None => self.ask(ctx).await?,
+        };
+        if let Some(file) = &self.pcap {
+            write(file, &capture::pcapng(&evidence))?;
+        }
+        let document = trace::document(&evidence);
+        let status = match trouble {
+            Some(status) => status,
+            None if document.as_promised => Status::Done,
+            None => Status::NotVerified,
+        };
+        let mut answer = Answer::document(&document, status)?;
+        if !self.json {
+            answer.text = trace::trace(&evidence, ctx.style);
+        }
+        answer.complaint = complaint;
+        Ok(answer)
+    }
+
+    async fn ask(&self, ctx: &Context) -> Result<(Evidence, String, Option<Status>), CommandError> {
+        let selection = Selection {
+            // The command line has either this or --from.
+            topology: self.topology.clone().unwrap_or_default(),
+            inventory: self.inventory.clone(),
+        };
+        let lab = selection.load(&ctx.dirs)?;
+        labs::same_place(&ctx.dirs, &lab)?;
+        ctx.situation.set("tracing changes nothing");
+        reachable(ctx, &lab, self.login).await?;
+        let mut deployment = Deployment::connect(ctx, &lab).await?;
+        deployment.plan().await;
+        let evidence = deployment.trace().await;
+        Ok((
+            evidence,
+            trouble::render(&deployment.troubles),
+            trouble::worst(&deployment.troubles),
+        ))
+    }
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    atomic::write(file, bytes, 0o644).map_err(CommandError::io(format!("write {}", file.display())))
+}

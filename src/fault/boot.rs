@@ -1,0 +1,197 @@
+//! What works until the next boot: files and links that a boot follows.
+
+use super::scene::Scene;
+use super::{Damage, Effect, Kind, Layer};
+use crate::model::Role;
+use crate::resource::{File, Resource};
+use crate::verify::CheckId;
+
+const SYMPTOM: &str = "Everything works; after a restart of the host it no longer does.";
+
+pub(super) const KINDS: &[&Kind] = &[
+    &Kind {
+        name: "httpd-disabled",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "takes a real server's web server out of the boot",
+        symptom: SYMPTOM,
+        damage: httpd_disabled,
+    },
+    &Kind {
+        name: "setting-not-saved",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "takes a kernel setting out of its file",
+        symptom: SYMPTOM,
+        damage: setting_not_saved,
+    },
+    &Kind {
+        name: "setting-overruled",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "adds a later file that sets a kernel setting to something else",
+        symptom: SYMPTOM,
+        damage: setting_overruled,
+    },
+    &Kind {
+        name: "gateway-not-saved",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "takes the gateway out of a NAT real server's ifcfg file",
+        symptom: SYMPTOM,
+        damage: gateway_not_saved,
+    },
+    &Kind {
+        name: "vip-not-saved",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "removes the ifcfg file of the VIP's alias",
+        symptom: SYMPTOM,
+        damage: vip_not_saved,
+    },
+    &Kind {
+        name: "vip-saved-with-wrong-mask",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "writes the network's mask into a real server's ifcfg-lo:0",
+        symptom: SYMPTOM,
+        damage: vip_saved_with_wrong_mask,
+    },
+    &Kind {
+        name: "onboot-no",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "writes ONBOOT=no into the ifcfg file of the host's own address",
+        symptom: SYMPTOM,
+        damage: onboot_no,
+    },
+    &Kind {
+        name: "rules-not-saved",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "removes the director's saved IPVS rules",
+        symptom: SYMPTOM,
+        damage: rules_not_saved,
+    },
+    &Kind {
+        name: "rules-outdated",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "takes the last real server out of the director's saved IPVS rules",
+        symptom: "Everything works; after a restart of the director one real server is never asked.",
+        damage: rules_outdated,
+    },
+];
+
+fn damage(setting: impl Into<String>, cause: CheckId, inflict: String) -> Damage {
+    Damage {
+        setting: setting.into(),
+        cause,
+        inflict: vec![inflict],
+        undo: Vec::new(),
+        keeps: Vec::new(),
+        cuts: None,
+    }
+}
+
+/// `sed` on a file of the plan, which puts it back.
+fn changed(scene: &Scene<'_>, file: &File, expression: &str) -> Option<Damage> {
+    Some(damage(
+        file.path.clone(),
+        scene.check_of_file(file)?,
+        format!("sed -i '{expression}' '{}'", file.path),
+    ))
+}
+
+fn removed(scene: &Scene<'_>, file: &File) -> Option<Damage> {
+    Some(damage(
+        file.path.clone(),
+        scene.check_of_file(file)?,
+        format!("rm '{}'", file.path),
+    ))
+}
+
+fn httpd_disabled(scene: &Scene<'_>) -> Option<Damage> {
+    let service = scene.httpd()?;
+    Some(damage(
+        format!("{service} is not started at boot"),
+        scene.topic(format_args!("boot service {service}")),
+        scene.disable_command(service),
+    ))
+}
+
+/// The setting of the host that carries the lab.
+fn first_setting<'a>(scene: &Scene<'a>) -> Option<&'a str> {
+    scene
+        .plan
+        .steps
+        .iter()
+        .find_map(|step| match &step.resource {
+            Resource::Sysctl(sysctl) => Some(sysctl.key.as_str()),
+            _ => None,
+        })
+}
+
+fn setting_not_saved(scene: &Scene<'_>) -> Option<Damage> {
+    let key = first_setting(scene)?;
+    let file = scene.files().find(|file| file.content.contains(key))?;
+    changed(scene, file, &format!("/^{}/d", key.replace('.', "[.]")))
+}
+
+fn setting_overruled(scene: &Scene<'_>) -> Option<Damage> {
+    // Read after the file of the plan: sysctl --system sorts by name.
+    const LATER: &str = "/etc/sysctl.d/98-tuning.conf";
+    let key = first_setting(scene)?;
+    Some(Damage {
+        undo: vec![format!("rm -f {LATER}")],
+        ..damage(
+            format!("{key}, in {LATER}"),
+            scene.topic(format_args!("boot sysctl {key}")),
+            format!("echo '{key} = 0' > {LATER}"),
+        )
+    })
+}
+
+/// The ifcfg file of the host's own address.
+fn own_file<'a>(scene: &Scene<'a>) -> Option<&'a File> {
+    scene.file(&format!("/ifcfg-{}", scene.own_interface()?))
+}
+
+fn gateway_not_saved(scene: &Scene<'_>) -> Option<Damage> {
+    let file = own_file(scene)?;
+    scene.only(file.content.contains("\nGATEWAY="))?;
+    changed(scene, file, "/^GATEWAY=/d")
+}
+
+fn vip_not_saved(scene: &Scene<'_>) -> Option<Damage> {
+    let label = scene.vip()?.label.as_deref()?;
+    removed(scene, scene.file(&format!("/ifcfg-{label}"))?)
+}
+
+fn vip_saved_with_wrong_mask(scene: &Scene<'_>) -> Option<Damage> {
+    let file = scene.file("/ifcfg-lo:0")?;
+    let mask = scene.ground.lab.service().vip.netmask();
+    scene.only(file.content.contains("\nNETMASK=255.255.255.255\n"))?;
+    changed(scene, file, &format!("s/^NETMASK=.*/NETMASK={mask}/"))
+}
+
+fn onboot_no(scene: &Scene<'_>) -> Option<Damage> {
+    let file = own_file(scene)?;
+    changed(scene, file, "s/^ONBOOT=.*/ONBOOT=no/")
+}
+
+/// The saved rules of the director's plan.
+fn rules<'a>(scene: &Scene<'a>) -> Option<&'a File> {
+    scene.only(scene.host.role == Role::Director)?;
+    scene.files().find(|file| file.content.starts_with("-A "))
+}
+
+fn rules_not_saved(scene: &Scene<'_>) -> Option<Damage> {
+    removed(scene, rules(scene)?)
+}
+
+fn rules_outdated(scene: &Scene<'_>) -> Option<Damage> {
+    let file = rules(scene)?;
+    scene.only(file.content.lines().count() > 1)?;
+    changed(scene, file, "$d")
+}

@@ -1,0 +1,88 @@
+//! Interfaces and neighbour tables.
+
+use super::scene::Scene;
+use super::{Damage, Effect, Kind, Layer};
+use crate::model::{Mode, Role};
+use crate::resource::Resource;
+
+/// Nobody's: locally administered, and not one the sandbox makes up.
+const NOBODY: &str = "02:00:5e:00:53:01";
+
+pub(super) const KINDS: &[&Kind] = &[
+    &Kind {
+        name: "link-down",
+        layer: Layer::Link,
+        effect: Effect::Broken,
+        what: "sets a lab interface down",
+        symptom: "Some or all requests time out, and the host does not answer on the lab's network.",
+        damage: link_down,
+    },
+    &Kind {
+        name: "wrong-neighbour",
+        layer: Layer::Link,
+        effect: Effect::Broken,
+        what: "pins a MAC that nobody has into a neighbour table",
+        symptom: "Some or all requests time out, although every host has the right addresses.",
+        damage: wrong_neighbour,
+    },
+    &Kind {
+        name: "vip-at-real-server",
+        layer: Layer::Link,
+        effect: Effect::QuietlyWrong,
+        what: "pins a real server's MAC to the VIP in the client's neighbour table",
+        symptom: "Every request is answered, and always by the same real server.",
+        damage: vip_at_real_server,
+    },
+];
+
+fn link_down(scene: &Scene<'_>) -> Option<Damage> {
+    let interface = scene.own_interface()?;
+    Some(Damage {
+        setting: format!("{interface} is not up"),
+        cause: scene.check_of(
+            |resource| matches!(resource, Resource::Link(link) if link.interface == *interface),
+        )?,
+        inflict: vec![format!("ip link set {interface} down")],
+        undo: Vec::new(),
+        keeps: Vec::new(),
+        cuts: Some(interface.clone()),
+    })
+}
+
+fn wrong_neighbour(scene: &Scene<'_>) -> Option<Damage> {
+    let lab = scene.ground.lab;
+    let (address, segment) = match scene.host.role {
+        Role::Director => (scene.served()?.address(), lab.segments() - 1),
+        Role::Client => (lab.vip(), 0),
+        Role::RealServer => return None,
+    };
+    pinned(scene, address, segment, NOBODY)
+}
+
+fn vip_at_real_server(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is(Mode::Dr, Role::Client))?;
+    let server = scene.other_server()?;
+    let mac = scene.mac_of(&server.host, 0).unwrap_or(NOBODY);
+    pinned(scene, scene.ground.lab.vip(), 0, mac)
+}
+
+fn pinned(
+    scene: &Scene<'_>,
+    address: std::net::Ipv4Addr,
+    segment: usize,
+    mac: &str,
+) -> Option<Damage> {
+    let interface = scene.interface(segment)?;
+    Some(Damage {
+        setting: format!("the neighbour entry for {address} on {interface}"),
+        cause: scene.topic(format_args!("neighbour {address}")),
+        inflict: vec![format!(
+            "ip neighbour replace {address} lladdr {mac} nud permanent dev {interface}"
+        )],
+        undo: vec![format!(
+            "ip neighbour del {address} dev {interface} 2> /dev/null || true"
+        )],
+        keeps: Vec::new(),
+        cuts: None,
+    })
+}

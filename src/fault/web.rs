@@ -1,0 +1,130 @@
+//! The real servers' web server and its page.
+
+use super::scene::Scene;
+use super::{Damage, Effect, Kind, Layer};
+use crate::resource::Resource;
+use crate::verify::CheckId;
+
+pub(super) const KINDS: &[&Kind] = &[
+    &Kind {
+        name: "httpd-stopped",
+        layer: Layer::WebServer,
+        effect: Effect::Broken,
+        what: "stops a real server's web server",
+        symptom: "A part of the requests is refused at once.",
+        damage: httpd_stopped,
+    },
+    &Kind {
+        name: "httpd-loopback",
+        layer: Layer::WebServer,
+        effect: Effect::Broken,
+        what: "makes a real server's web server listen on loopback only",
+        symptom: "A part of the requests is refused, although the web server runs and answers itself.",
+        damage: httpd_loopback,
+    },
+    &Kind {
+        name: "httpd-other-port",
+        layer: Layer::WebServer,
+        effect: Effect::Broken,
+        what: "makes a real server's web server listen on another port",
+        symptom: "A part of the requests is refused, although the web server runs.",
+        damage: httpd_other_port,
+    },
+    &Kind {
+        name: "wrong-page",
+        layer: Layer::WebServer,
+        effect: Effect::QuietlyWrong,
+        what: "gives a real server another one's page",
+        symptom: "Every request is answered, and one real server seems never to get any.",
+        damage: wrong_page,
+    },
+    &Kind {
+        name: "page-unreadable",
+        layer: Layer::WebServer,
+        effect: Effect::Broken,
+        what: "takes the permission to read a real server's page away",
+        symptom: "A part of the requests is answered with 403 Forbidden.",
+        damage: page_unreadable,
+    },
+];
+
+fn damage(setting: impl Into<String>, cause: CheckId, inflict: Vec<String>) -> Damage {
+    Damage {
+        setting: setting.into(),
+        cause,
+        inflict,
+        undo: Vec::new(),
+        keeps: Vec::new(),
+        cuts: None,
+    }
+}
+
+fn httpd_stopped(scene: &Scene<'_>) -> Option<Damage> {
+    let service = scene.httpd()?;
+    let check = scene
+        .check_of(|resource| matches!(resource, Resource::Service(one) if one.name == service))?;
+    Some(damage(
+        format!("{service} does not run"),
+        check,
+        vec![scene.service_command(service, "stop")],
+    ))
+}
+
+fn httpd_loopback(scene: &Scene<'_>) -> Option<Damage> {
+    listens(scene, "127.0.0.1:80")
+}
+
+fn httpd_other_port(scene: &Scene<'_>) -> Option<Damage> {
+    listens(scene, "8080")
+}
+
+/// Another port than 80 has a file of the plan, whose change is judged by itself.
+fn listens(scene: &Scene<'_>, wrong: &str) -> Option<Damage> {
+    let port = scene.ground.lab.service().port.get();
+    scene.only(port == 80)?;
+    let service = scene.httpd()?;
+    let file = scene.httpd_ports_file();
+    let restart = scene.service_command(service, "restart");
+    Some(Damage {
+        undo: vec![
+            format!("if grep -q '^Listen {wrong}$' {file}"),
+            "then".to_owned(),
+            format!("sed -i 's/^Listen {wrong}$/Listen 80/' {file}"),
+            restart.clone(),
+            "fi".to_owned(),
+        ],
+        ..damage(
+            format!("where {service} listens ({file})"),
+            scene.topic(format_args!("listens on tcp {port}")),
+            vec![
+                format!("grep -q '^Listen 80$' {file}"),
+                format!("sed -i 's/^Listen 80$/Listen {wrong}/' {file}"),
+                restart,
+            ],
+        )
+    })
+}
+
+fn wrong_page(scene: &Scene<'_>) -> Option<Damage> {
+    let page = scene.file("/index.html")?;
+    let own = scene.ground.lab.real_server(scene.host.name.as_str())?;
+    let wrong = match scene.other_server() {
+        Some(other) if other.page != own.page => other.address().to_string(),
+        _ => "It works!".to_owned(),
+    };
+    scene.only(page.content.trim_end() != wrong)?;
+    Some(damage(
+        page.path.clone(),
+        scene.check_of_file(page)?,
+        vec![format!("echo '{wrong}' > {}", page.path)],
+    ))
+}
+
+fn page_unreadable(scene: &Scene<'_>) -> Option<Damage> {
+    let page = scene.file("/index.html")?;
+    Some(damage(
+        format!("the mode of {}", page.path),
+        scene.check_of_file(page)?,
+        vec![format!("chmod 600 {}", page.path)],
+    ))
+}

@@ -1,0 +1,136 @@
+//! Path proof: the frames of the marked requests, seen on every host they passed.
+
+use super::{Draft, Judged, Path, arp_answers};
+use crate::model::{HostName, Lab, Mode};
+use crate::verify::graph::Finding;
+use crate::verify::journey::{End, Journey, Leg, journeys};
+use crate::verify::proof::{self, Way};
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{Seen, View};
+
+/// Checks of what was seen on the wire, which explain what the client and the director saw in the end: who
+/// answers ARP, whom the client believed, and the ways of request and reply.
+pub(super) fn on_the_wire(lab: &Lab) -> [CheckId; 4] {
+    let client = &lab.client().name;
+    [
+        arp_answers::id(lab),
+        CheckId::topic(client, format_args!("neighbour {}", lab.vip())),
+        request_id(client),
+        reply_id(client),
+    ]
+}
+
+fn request_id(client: &HostName) -> CheckId {
+    CheckId::topic(client, "path of the request")
+}
+
+fn reply_id(client: &HostName) -> CheckId {
+    CheckId::topic(client, "path of the reply")
+}
+
+/// Nothing where nothing was captured by intent, or the client could send no request at all: then that is said
+/// already.
+pub(super) fn check(view: View<'_>, path: &Path) -> Vec<Finding> {
+    if view.evidence().marked().is_none() || view.fetched().is_err() {
+        return Vec::new();
+    }
+    let journeys = journeys(view.evidence());
+    vec![request(view, &journeys, path), reply(view, &journeys, path)]
+}
+
+fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
+    let lab = view.lab();
+    let client = &lab.client().name;
+    let ways: Vec<_> = journeys
+        .iter()
+        .map(|journey| (&journey.request, proof::request(lab, journey)))
+        .collect();
+    let mut needs = path.from(suspect(lab, &ways));
+    needs.extend(on_the_wire(lab)[..2].iter().cloned());
+    Draft::new(
+        client,
+        request_id(client),
+        "requests go by the director to a real server",
+    )
+    .expected(proof::promised_request(lab.mode()))
+    .why(match lab.mode() {
+        Mode::Nat => {
+            "The director chooses a real server and rewrites the destination; a request that takes another way \
+             is not balanced or not answered."
+        }
+        Mode::Dr => {
+            "The director chooses a real server and changes nothing but the MAC; a request that takes another \
+             way is not balanced or not answered."
+        }
+    })
+    .needs(needs)
+    .judged(judged(view, &ways))
+}
+
+fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
+    let lab = view.lab();
+    let client = &lab.client().name;
+    let ways: Vec<_> = journeys
+        .iter()
+        .map(|journey| (&journey.reply, proof::reply(view.evidence(), journey)))
+        .collect();
+    let silent = journeys
+        .iter()
+        .find(|journey| journey.reply.stops.is_empty())
+        .and_then(|journey| journey.request.hosts().last());
+    let mut needs = path.from(silent.unwrap_or_else(|| suspect(lab, &ways)));
+    needs.extend(on_the_wire(lab)[..3].iter().cloned());
+    Draft::new(
+        client,
+        reply_id(client),
+        match lab.mode() {
+            Mode::Nat => "replies come back by the director",
+            Mode::Dr => "replies come straight from the real server",
+        },
+    )
+    .expected(proof::promised_reply(lab.mode()))
+    .why(match lab.mode() {
+        Mode::Nat => {
+            "Only the director can put the VIP back as the source; a reply that bypasses it comes from an \
+             address the client never asked, and is thrown away."
+        }
+        Mode::Dr => {
+            "The real server has the VIP and answers the client itself; that is what spares the director the \
+             replies."
+        }
+    })
+    .needs(needs)
+    .judged(judged(view, &ways))
+}
+
+/// The first way that is not as promised, else all of them.
+fn judged(view: View<'_>, ways: &[(&Leg, Way)]) -> Seen<Judged> {
+    view.captured(&view.lab().client().name)?;
+    let Some((leg, way)) = ways.iter().find(|(_, way)| !way.as_promised) else {
+        let mut words: Vec<&str> = ways.iter().map(|(_, way)| way.words.as_str()).collect();
+        words.dedup();
+        return Ok(if words.is_empty() {
+            Judged::new(false, "no frame of a request was seen")
+        } else {
+            Judged::new(true, words.join(", "))
+        });
+    };
+    // What was captured on the other hosts tells nothing about one that is missing.
+    if let End::Unwatched { toward } | End::Lost { toward } = &leg.end {
+        view.captured(toward)?;
+    }
+    if let Some(last) = leg.hosts().last() {
+        view.captured(last)?;
+    }
+    Ok(Judged::new(false, way.words.clone()))
+}
+
+/// The host at which a way ended that is not as promised; else the director.
+fn suspect<'a>(lab: &'a Lab, ways: &[(&'a Leg, Way)]) -> &'a HostName {
+    let astray = ways.iter().find(|(_, way)| !way.as_promised);
+    let host = astray.and_then(|(leg, _)| match &leg.end {
+        End::Lost { toward } | End::Unwatched { toward } => Some(toward),
+        _ => leg.hosts().last(),
+    });
+    host.unwrap_or(&lab.director().name)
+}

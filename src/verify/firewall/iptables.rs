@@ -1,0 +1,157 @@
+//! `iptables-save`, as far as rules decide about packets of a web connection.
+
+use ipnet::Ipv4Net;
+
+use super::rules::{Base, Chain, Condition, Hook, Rule, Table, Test, Verdict};
+
+/// The tables that filter; `nat` only translates.
+pub(super) fn read(text: &str) -> Vec<Table> {
+    let mut tables = Vec::new();
+    let mut name = "";
+    let mut table = Table::default();
+    for line in text.lines().map(str::trim) {
+        if let Some(begun) = line.strip_prefix('*') {
+            name = begun;
+            table = Table::default();
+        } else if line == "COMMIT" {
+            if name != "nat" {
+                tables.push(std::mem::take(&mut table));
+            }
+        } else if let Some(rest) = line.strip_prefix(':') {
+            let mut words = rest.split_whitespace();
+            if let (Some(chain), Some(policy)) = (words.next(), words.next()) {
+                let chain_read = Chain {
+                    base: Hook::from_name(chain).map(|hook| Base {
+                        hook,
+                        device: None,
+                        drops: (policy == "DROP").then(|| {
+                            (
+                                format!("policy DROP of {name} {chain}"),
+                                format!("iptables -t {name} -P {chain} ACCEPT"),
+                            )
+                        }),
+                    }),
+                    rules: Vec::new(),
+                };
+                table.chains.insert(chain.to_owned(), chain_read);
+            }
+        } else if let Some(spec) = line.strip_prefix("-A ")
+            && let Some((chain, rest)) = spec.split_once(' ')
+            && let Some(read) = table.chains.get_mut(chain)
+        {
+            read.rules.push(Rule {
+                text: format!("{name} -A {spec}"),
+                lift: format!("iptables -t {name} -D {spec}"),
+                ..rule(rest)
+            });
+        }
+    }
+    tables
+}
+
+fn rule(spec: &str) -> Rule {
+    let mut rule = Rule {
+        conditions: Vec::new(),
+        verdict: Verdict::None,
+        text: String::new(),
+        lift: String::new(),
+    };
+    let mut words = words(spec).into_iter();
+    let mut negated = false;
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_default();
+        let test = match word.as_str() {
+            "!" => {
+                negated = true;
+                continue;
+            }
+            "-m" | "--comment" | "--reject-with" => {
+                value();
+                continue;
+            }
+            "-j" => {
+                rule.verdict = target(&value());
+                continue;
+            }
+            "-g" => {
+                rule.verdict = Verdict::Goto(value());
+                continue;
+            }
+            "-i" => Test::ArrivesOn(vec![value()]),
+            "-o" => Test::LeavesOn(vec![value()]),
+            "-s" => net(&value()).map_or(Test::Unknown, |net| Test::From(vec![net])),
+            "-d" => net(&value()).map_or(Test::Unknown, |net| Test::To(vec![net])),
+            "-p" => Test::Is(matches!(value().as_str(), "tcp" | "all" | "6")),
+            "--dport" => ports(&value()).map_or(Test::Unknown, Test::ToPort),
+            "--sport" => ports(&value()).map_or(Test::Unknown, Test::FromPort),
+            "--dports" => ports(&value()).map_or(Test::Unknown, Test::ToPort),
+            "--sports" => ports(&value()).map_or(Test::Unknown, Test::FromPort),
+            "--state" | "--ctstate" => Test::State(value().split(',').map(str::to_owned).collect()),
+            // An option of a target, or a condition on more than one packet.
+            _ => Test::Unknown,
+        };
+        rule.conditions.push(Condition { test, negated });
+        negated = false;
+    }
+    rule
+}
+
+fn target(name: &str) -> Verdict {
+    match name {
+        "ACCEPT" => Verdict::Accept,
+        "DROP" | "REJECT" => Verdict::Drop,
+        "RETURN" => Verdict::Return,
+        // A target that ends nothing (LOG, MARK, ...) is no chain of the table and returns at once.
+        other => Verdict::Jump(other.to_owned()),
+    }
+}
+
+fn net(text: &str) -> Option<Ipv4Net> {
+    text.parse()
+        .ok()
+        .or_else(|| Some(Ipv4Net::from(text.parse::<std::net::Ipv4Addr>().ok()?)))
+}
+
+/// `80`, `8000:8080`, `80,443`.
+fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
+    text.split(',')
+        .map(|part| match part.split_once(':') {
+            Some((low, high)) => Some((low.parse().ok()?, high.parse().ok()?)),
+            None => {
+                let port = part.parse().ok()?;
+                Some((port, port))
+            }
+        })
+        .collect()
+}
+
+/// Words as iptables-save writes them: double quotes around those with blanks.
+fn words(spec: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let (mut quoted, mut any) = (false, false);
+    let mut characters = spec.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                any = true;
+            }
+            '\\' if quoted => word.extend(characters.next()),
+            c if c.is_whitespace() && !quoted => {
+                if any {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            c => {
+                word.push(c);
+                any = true;
+            }
+        }
+    }
+    if any {
+        words.push(word);
+    }
+    words
+}

@@ -1,0 +1,65 @@
+//! Whether a host's packet filter lets the lab's packets through: its rules, read and followed for exactly
+//! these packets.
+//!
+//! In: what `nft -j list ruleset` or `iptables-save` printed, and the packets of one connection that pass
+//! the host. Out: the first rule or policy that surely takes one of them away, with the command that lifts it.
+//! A condition that is not understood, or depends on more than these packets, counts as not met: a host is
+//! never accused on a guess.
+
+mod iptables;
+mod nft;
+mod packet;
+mod rules;
+
+pub(super) use packet::{Packet, packets};
+
+use crate::agent::protocol::FirewallEvidence;
+
+/// What takes a packet away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    /// The packet: `requests from the client`.
+    pub(super) packet: String,
+    /// The rule or policy, as the host's tool shows it.
+    pub(super) rule: String,
+    /// What a person types on the host to lift it.
+    pub(super) lift: String,
+}
+
+/// The first obstacle for each of `packets` in their order, each rule once.
+///
+/// # Errors
+/// A lower-case fragment that says why rules that are there could not be judged.
+pub(super) fn obstacles(
+    found: &FirewallEvidence,
+    packets: &[Packet],
+) -> Result<Vec<Obstacle>, String> {
+    let mut rulesets = Vec::new();
+    if let Some(text) = &found.nft {
+        rulesets.extend(nft::read(text)?);
+    }
+    if let Some(text) = &found.iptables {
+        rulesets.extend(iptables::read(text));
+    }
+    let mut obstacles: Vec<Obstacle> = Vec::new();
+    for packet in packets {
+        for table in &rulesets {
+            if let Some((rule, lift)) = table.obstacle(packet)
+                && !obstacles.iter().any(|known| known.lift == lift)
+            {
+                obstacles.push(Obstacle {
+                    packet: packet.what.clone(),
+                    rule,
+                    lift,
+                });
+            }
+        }
+    }
+    match &found.unread {
+        Some(cause) if obstacles.is_empty() => Err(cause.clone()),
+        _ => Ok(obstacles),
+    }
+}
+
+#[cfg(test)]
+mod tests;

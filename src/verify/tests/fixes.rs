@@ -1,0 +1,256 @@
+//! The commands that are printed for a cause: all that is needed, in an order in which they work.
+
+use super::faults::{DROPS, neighbour};
+use super::{evidence, found, found_after, hijack, observe, set_sysctl, silence};
+use crate::agent::protocol::{ListenLine, Listener};
+use crate::model::Mode;
+use crate::resource::{AddressState, FileState, Observed};
+use crate::verify::check;
+use crate::verify::evidence::Evidence;
+use crate::verify::verdict::{Check, Status};
+
+/// The one cause.
+fn cause(evidence: &Evidence) -> Check {
+    let verdict = check(evidence);
+    let mut failed = verdict
+        .checks
+        .into_iter()
+        .filter(|check| check.status == Status::Fail);
+    let cause = failed.next().expect("a cause");
+    assert_eq!(failed.next(), None);
+    cause
+}
+
+fn fix(evidence: &Evidence) -> Vec<String> {
+    cause(evidence).fix
+}
+
+fn nowhere() -> Observed {
+    Observed::Address {
+        occurrences: Vec::new(),
+    }
+}
+
+#[test]
+fn an_interface_or_address_takes_the_default_route_along() {
+    let mut down = evidence(Mode::Nat);
+    let down_link = Observed::Link { up: Some(false) };
+    observe(&mut down, "web1", "link eth1", down_link);
+    assert_eq!(
+        fix(&down),
+        [
+            "ip link set eth1 up",
+            "ip route replace default via 192.168.2.5 dev eth1"
+        ]
+    );
+    let mut gone = evidence(Mode::Nat);
+    observe(
+        &mut gone,
+        "web1",
+        "address eth1 192.168.2.100/24",
+        nowhere(),
+    );
+    assert_eq!(
+        fix(&gone),
+        [
+            "ip address add 192.168.2.100/24 brd + dev eth1",
+            "ip route replace default via 192.168.2.5 dev eth1"
+        ]
+    );
+}
+
+#[test]
+fn the_first_address_of_a_network_takes_its_aliases_along() {
+    let mut gone = evidence(Mode::Dr);
+    observe(
+        &mut gone,
+        "director",
+        "address eth0 192.168.4.5/24",
+        nowhere(),
+    );
+    observe(
+        &mut gone,
+        "director",
+        "address eth0:0 192.168.4.15/24",
+        nowhere(),
+    );
+    assert_eq!(
+        fix(&gone),
+        [
+            "ip address add 192.168.4.5/24 brd + dev eth0",
+            "ip address replace 192.168.4.15/24 brd + label eth0:0 dev eth0"
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_mask_is_taken_away_before_the_right_one_is_set() {
+    let mut wide = evidence(Mode::Nat);
+    let occurrences = vec![AddressState {
+        interface: "eth1".parse().unwrap(),
+        address: "192.168.2.100/21".parse().unwrap(),
+        label: "eth1".to_owned(),
+        broadcast: None,
+    }];
+    let id = "address eth1 192.168.2.100/24";
+    observe(&mut wide, "web1", id, Observed::Address { occurrences });
+    assert_eq!(
+        fix(&wide),
+        [
+            "ip address del 192.168.2.100/21 dev eth1",
+            "ip address add 192.168.2.100/24 brd + dev eth1",
+            "ip route replace default via 192.168.2.5 dev eth1"
+        ]
+    );
+}
+
+#[test]
+fn a_route_in_the_way_is_deleted_and_a_missing_one_set() {
+    let with = |via: Option<&str>, interface: Option<&str>, entry: Option<&str>| {
+        let mut evidence = evidence(Mode::Dr);
+        let route = &mut found(&mut evidence, "web1").routes[0];
+        route.via = via.map(|via| via.parse().unwrap());
+        route.interface = interface.map(|name| name.parse().unwrap());
+        route.entry = entry.map(str::to_owned);
+        fix(&evidence)
+    };
+    assert_eq!(
+        with(None, None, Some("blackhole 192.168.4.0/24 metric 5")),
+        ["ip route del blackhole 192.168.4.0/24 metric 5"]
+    );
+    let detour = "192.168.4.10 via 192.168.4.5 dev eth0";
+    assert_eq!(
+        with(Some("192.168.4.5"), Some("eth0"), Some(detour)),
+        ["ip route del 192.168.4.10 via 192.168.4.5 dev eth0"]
+    );
+    let own =
+        ["ip route replace 192.168.4.0/24 dev eth0 proto kernel scope link src 192.168.4.100"];
+    assert_eq!(with(None, None, None), own);
+    let other = "default via 10.0.2.2 dev mgmt0";
+    assert_eq!(with(Some("10.0.2.2"), Some("mgmt0"), Some(other)), own);
+}
+
+#[test]
+fn a_wrong_gateway_is_not_deleted_as_a_route_in_the_way() {
+    let mut evidence = evidence(Mode::Nat);
+    let route = &mut found(&mut evidence, "web1").routes[0];
+    route.via = Some("192.168.2.77".parse().unwrap());
+    route.entry = Some("default via 192.168.2.77 dev eth1".to_owned());
+    let routes = vec![crate::resource::RouteState {
+        via: Some("192.168.2.77".parse().unwrap()),
+        interface: "eth1".parse().unwrap(),
+        metric: 0,
+        protocol: 3,
+    }];
+    observe(
+        &mut evidence,
+        "web1",
+        "default route",
+        Observed::DefaultRoute { routes },
+    );
+    assert_eq!(
+        fix(&evidence),
+        ["ip route replace default via 192.168.2.5 dev eth1"]
+    );
+}
+
+#[test]
+fn the_line_that_tells_the_web_server_where_to_listen_is_corrected() {
+    let listening = |address: &str, port: u16, lines: &[&str]| {
+        let mut evidence = evidence(Mode::Dr);
+        let web2 = found(&mut evidence, "web2");
+        let address = address.parse().unwrap();
+        web2.listeners = vec![Listener { address, port }];
+        web2.listen_lines = lines
+            .iter()
+            .map(|line| ListenLine {
+                file: "/etc/apache2/ports.conf".to_owned(),
+                line: (*line).to_owned(),
+            })
+            .collect();
+        fix(&evidence)
+    };
+    assert_eq!(
+        listening("127.0.0.1", 80, &["Listen 127.0.0.1:80", "Listen 443"]),
+        [
+            "sed -i 's|^[[:space:]]*Listen 127[.]0[.]0[.]1:80$|Listen 80|' /etc/apache2/ports.conf",
+            "service apache2 restart"
+        ]
+    );
+    assert_eq!(
+        listening("::", 8080, &["Listen 443", "Listen 8080"])[0],
+        "sed -i 's|^[[:space:]]*Listen 8080$|Listen 80|' /etc/apache2/ports.conf"
+    );
+    assert_eq!(listening("::", 8080, &["Listen 443"]), [""; 0]);
+}
+
+#[test]
+fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
+    let mut evidence = evidence(Mode::Dr);
+    let state = FileState {
+        content_base64: FileState::encode(b"192.168.4.100\n"),
+        mode: 0o600,
+        uid: 33,
+        gid: 33,
+        context: None,
+    };
+    let id = "file /var/www/html/index.html";
+    observe(
+        &mut evidence,
+        "web1",
+        id,
+        Observed::File { state: Some(state) },
+    );
+    assert_eq!(
+        fix(&evidence),
+        [
+            "chown root:root /var/www/html/index.html",
+            "chmod 644 /var/www/html/index.html"
+        ]
+    );
+}
+
+#[test]
+fn rules_are_lifted_by_their_handles_and_settings_where_they_are_too_large() {
+    let mut filtered = evidence(Mode::Dr);
+    found(&mut filtered, "web1").firewall.nft = Some(DROPS.to_owned());
+    assert_eq!(
+        fix(&filtered),
+        ["nft delete rule inet guard input handle 2"]
+    );
+    let mut silent = evidence(Mode::Nat);
+    set_sysctl(&mut silent, "web1", "net.ipv4.conf.all.arp_ignore", "8");
+    assert_eq!(fix(&silent), ["sysctl -w net.ipv4.conf.all.arp_ignore=0"]);
+}
+
+#[test]
+fn what_a_cause_has_left_on_another_host_is_cleared_there() {
+    let mut hijacked = evidence(Mode::Dr);
+    set_sysctl(&mut hijacked, "web2", "net.ipv4.conf.all.arp_ignore", "0");
+    set_sysctl(&mut hijacked, "web2", "net.ipv4.conf.eth0.arp_ignore", "0");
+    assert_eq!(cause(&hijacked).then, []);
+    hijack(&mut hijacked, "192.168.4.110", "52:54:00:00:00:03");
+    let cause_of_it = cause(&hijacked);
+    assert_eq!(cause_of_it.host.as_str(), "web2");
+    let [then] = &cause_of_it.then[..] else {
+        panic!("{:?}", cause_of_it.then);
+    };
+    assert_eq!(then.host.as_str(), "client");
+    assert_eq!(then.commands, ["ip neighbour del 192.168.4.15 dev eth0"]);
+
+    let mut twice = evidence(Mode::Nat);
+    let web1 = found(&mut twice, "web1");
+    web1.addresses
+        .push(super::address("eth1", "192.168.2.110/32"));
+    found_after(&mut twice, "director")
+        .neighbours
+        .push(neighbour("192.168.2.110", "eth1", "52:54:00:00:01:02"));
+    silence(&mut twice, "192.168.2.110");
+    let cause_of_it = cause(&twice);
+    assert_eq!(cause_of_it.id.as_str(), "web1/addresses of its own");
+    assert_eq!(cause_of_it.then[0].host.as_str(), "director");
+    assert_eq!(
+        cause_of_it.then[0].commands,
+        ["ip neighbour del 192.168.2.110 dev eth1"]
+    );
+}

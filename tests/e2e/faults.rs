@@ -1,0 +1,477 @@
+//! The grader is graded: every fault of the catalogue is set in every course lab it fits, and must be
+//! detected, named as the one cause, and gone once the commands that are printed for it have been typed.
+//!
+//! What came out is the table in `docs/faults.md`, which is compared with this run's;
+//! `LVSLAB_WRITE_DOCS=1` writes it instead.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::Test;
+use crate::stage::{Check, Deployed, Stage, equal};
+
+pub const TESTS: &[Test] = &[
+    (
+        "every_fault_is_detected_named_and_fixed_as_printed",
+        every_fault,
+    ),
+    (
+        "a_random_exercise_is_secret_and_hints_lead_to_it",
+        random_exercise,
+    ),
+    ("up_ends_an_exercise", up_ends_an_exercise),
+    (
+        "a_saved_state_keeps_its_exercise",
+        saved_state_keeps_its_exercise,
+    ),
+    (
+        "asking_from_the_director_of_a_dr_lab_is_explained",
+        vantage_point,
+    ),
+];
+
+/// Where the table is.
+const TABLE: &str = "docs/faults.md";
+
+/// What came of one fault in one lab.
+struct Case {
+    fault: String,
+    what: String,
+    effect: String,
+    symptom: String,
+    lab: &'static str,
+    host: String,
+    /// The check that failed, where it was the only one and the right one.
+    named: Result<String, String>,
+    /// What was typed, where the lab was green afterwards.
+    fixed: Result<Vec<String>, String>,
+    seconds: f64,
+}
+
+fn every_fault(stage: &Stage) -> Check {
+    let only = std::env::var("LVSLAB_ONLY_FAULT").ok();
+    let mut cases = Vec::new();
+    for (at, name) in ["nat", "dr"].into_iter().enumerate() {
+        let lab = stage.deployed(name)?;
+        let listed = json(&lab, &["break", &lab.topology(), "--list", "--json"], 0)?;
+        let faults = listed["faults"].as_array().ok_or("no list of faults")?;
+        if faults.len() < 24 {
+            return Err(format!("only {} faults fit lab {name}", faults.len()));
+        }
+        for fault in faults {
+            if only
+                .as_ref()
+                .is_some_and(|only| fault["name"] != only.as_str())
+            {
+                continue;
+            }
+            let case = one(&lab, name, fault, host_of(fault, at))?;
+            eprintln!(
+                "    {:4} {:26} {:9} {:4.1} s  {}",
+                name,
+                case.fault,
+                case.host,
+                case.seconds,
+                match (&case.named, &case.fixed) {
+                    (Ok(_), Ok(_)) => "ok".to_owned(),
+                    (Err(why), _) | (_, Err(why)) => why.clone(),
+                }
+            );
+            let sound = case.named.is_ok() && case.fixed.is_ok();
+            cases.push(case);
+            if !sound {
+                stage
+                    .lvslab(&["sandbox", "restore", "deployed", "--lab", name])
+                    .exit(0)?;
+            }
+        }
+    }
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            let why = case.named.as_ref().err().or(case.fixed.as_ref().err())?;
+            Some(format!(
+                "{} on {} in {}: {why}",
+                case.fault, case.host, case.lab
+            ))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        return Err(format!(
+            "{} of {} faults are not graded right\n\n{}",
+            wrong.len(),
+            cases.len(),
+            wrong.join("\n\n")
+        ));
+    }
+    if only.is_some() {
+        return Ok(());
+    }
+    compare(&document(&cases))
+}
+
+/// The hosts of a fault take turns over the labs, so that each of its places is tried somewhere.
+fn host_of(fault: &Value, turn: usize) -> &str {
+    let hosts: Vec<&str> = fault["hosts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        // web2 is as web1.
+        .filter(|host| *host != "web2")
+        .collect();
+    hosts
+        .get(turn % hosts.len().max(1))
+        .copied()
+        .unwrap_or("web1")
+}
+
+fn one(lab: &Deployed<'_>, name: &'static str, fault: &Value, host: &str) -> Result<Case, String> {
+    let text = |key: &str| fault[key].as_str().unwrap_or_default().to_owned();
+    let began = Instant::now();
+    let kind = text("name");
+    let set = json(lab, &["break", name, &kind, "--host", host, "--json"], 0)?;
+    let cause = set["fault"]["cause"].as_str().unwrap_or_default();
+    let report = json(lab, &["verify", name, "--requests", "2", "--json"], 6);
+    let (named, fixed) = match report {
+        Ok(report) => {
+            let named = named(&report, cause, host);
+            let fixed = match failing(&report)[..] {
+                [check] => fix(lab, name, check)?,
+                _ => Err("there is no one cause to fix".to_owned()),
+            };
+            (named, fixed)
+        }
+        Err(why) => (
+            Err(format!("not detected: {why}")),
+            Err("not detected".to_owned()),
+        ),
+    };
+    lab.stage.lvslab(&["repair", name]).exit(0)?;
+    Ok(Case {
+        fault: kind,
+        what: text("what"),
+        effect: text("effect"),
+        symptom: text("symptom"),
+        lab: name,
+        host: host.to_owned(),
+        named,
+        fixed,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// Exactly one check failed, the right one; the others passed or are blocked.
+fn named(report: &Value, cause: &str, host: &str) -> Result<String, String> {
+    let failed = failing(report);
+    let shown: Vec<String> = failed.iter().map(|check| outline(check)).collect();
+    match failed[..] {
+        [check] if check["id"] == cause && check["host"] == host => {}
+        _ => return Err(format!("expected {cause}, failed:\n{}", shown.join("\n"))),
+    }
+    let errors: Vec<String> = checks(report)
+        .filter(|check| check["status"] == "error")
+        .map(outline)
+        .collect();
+    if !errors.is_empty() {
+        return Err(format!("not judged:\n{}", errors.join("\n")));
+    }
+    Ok(cause.to_owned())
+}
+
+/// Types what is printed, and looks again.
+///
+/// A neighbour may have learnt something wrong between the first look and the repair. That is named by
+/// itself then, and what is printed for it is typed, too, once.
+fn fix(
+    lab: &Deployed<'_>,
+    name: &str,
+    check: &Value,
+) -> Result<Result<Vec<String>, String>, String> {
+    let typed = match type_in(lab, check) {
+        Ok(typed) => typed,
+        Err(why) => return Ok(Err(why)),
+    };
+    for last in [false, true] {
+        let ran = lab
+            .stage
+            .lvslab(&["verify", name, "--requests", "4", "--json"]);
+        if ran.code == 0 {
+            return Ok(Ok(typed));
+        }
+        let report: Value = serde_json::from_str(&ran.out)
+            .map_err(|error| format!("no document ({error})\n{ran}"))?;
+        let left = failing(&report);
+        let learnt = |check: &&Value| {
+            let id = check["id"].as_str().unwrap_or_default();
+            id.contains("/neighbour ")
+        };
+        if last || left.is_empty() || !left.iter().all(learnt) {
+            let shown: Vec<String> = left.into_iter().map(outline).collect();
+            return Ok(Err(format!(
+                "not green after\n{}\n{}",
+                typed.join("\n"),
+                shown.join("\n")
+            )));
+        }
+        for check in left {
+            if let Err(why) = type_in(lab, check) {
+                return Ok(Err(why));
+            }
+        }
+    }
+    Ok(Ok(typed))
+}
+
+/// The commands that are printed for a check, on the hosts they are for.
+fn type_in(lab: &Deployed<'_>, check: &Value) -> Result<Vec<String>, String> {
+    let lines = |commands: &Value| -> Vec<String> {
+        let commands = commands.as_array().into_iter().flatten();
+        commands
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let host = |of: &Value| of["host"].as_str().unwrap_or_default().to_owned();
+    let mut steps = vec![(host(check), lines(&check["fix"]))];
+    for then in check["then"].as_array().into_iter().flatten() {
+        steps.push((host(then), lines(&then["commands"])));
+    }
+    let mut typed = Vec::new();
+    for (host, commands) in &steps {
+        if commands.is_empty() {
+            return Err(format!("no command is printed\n{}", outline(check)));
+        }
+        let script = format!("set -e\n{}\n", commands.join("\n"));
+        let ran = lab.exec(host, &["sh", "-c", &script]);
+        if ran.code != 0 {
+            return Err(format!("the printed command fails\n{ran}"));
+        }
+        if typed.is_empty() {
+            // What follows on other hosts depends on what they happened to learn.
+            typed.extend(commands.iter().cloned());
+        }
+    }
+    Ok(typed)
+}
+
+fn checks(report: &Value) -> impl Iterator<Item = &Value> {
+    report["checks"].as_array().into_iter().flatten()
+}
+
+fn failing(report: &Value) -> Vec<&Value> {
+    checks(report)
+        .filter(|check| check["status"] == "fail")
+        .collect()
+}
+
+fn outline(check: &Value) -> String {
+    format!(
+        "  {} {}: expected {}, observed {}",
+        check["status"].as_str().unwrap_or_default(),
+        check["id"].as_str().unwrap_or_default(),
+        check["expected"].as_str().unwrap_or_default(),
+        check["observed"].as_str().unwrap_or_default()
+    )
+}
+
+fn json(lab: &Deployed<'_>, arguments: &[&str], code: i32) -> Result<Value, String> {
+    let ran = lab.stage.lvslab(arguments).exit(code)?;
+    serde_json::from_str(&ran.out).map_err(|error| format!("no document ({error})\n{ran}"))
+}
+
+fn document(cases: &[Case]) -> String {
+    let mut text = String::from(
+        "# Faults as exercises\n\n\
+         `lvslab break LAB FAULT` sets one, `lvslab hint LAB` helps, `lvslab verify LAB` grades, `lvslab repair LAB`\n\
+         ends it. This page is written by the end-to-end tests: each fault was set in each course lab it fits,\n\
+         `verify` had to name exactly the check under *named* and nothing else as failed, and the lab had to be green\n\
+         once the commands printed for it had been typed on that host (`LVSLAB_WRITE_DOCS=1 cargo test --test e2e\n\
+         every_fault` writes it again).\n",
+    );
+    for lab in ["nat", "dr"] {
+        let own: Vec<&Case> = cases.iter().filter(|case| case.lab == lab).collect();
+        let _ = write!(
+            text,
+            "\n## topologies/{lab}.yaml: {} faults\n\n\
+             | fault | what it does | where | symptom | effect | detected | named | fixed by |\n\
+             |---|---|---|---|---|---|---|---|\n",
+            own.len()
+        );
+        for case in own {
+            let fixed = match &case.fixed {
+                Ok(commands) => short(commands),
+                Err(_) => "no".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} | {} | {} | {} | {} | {} |",
+                case.fault,
+                case.what,
+                case.host,
+                case.symptom,
+                case.effect,
+                if case.named.is_ok() { "yes" } else { "no" },
+                case.named.as_deref().map_or("no".to_owned(), code),
+                fixed
+            );
+        }
+    }
+    text
+}
+
+/// The commands in one cell: the first line of a file that is written stands for all of it.
+fn short(commands: &[String]) -> String {
+    let mut shown = Vec::new();
+    let mut rest = commands.iter();
+    while let Some(command) = rest.next() {
+        match command.split_once(" <<'") {
+            Some((cat, end)) => {
+                let end = end.trim_end_matches('\'');
+                let _ = rest.by_ref().find(|line| *line == end);
+                shown.push(code(&format!("{cat} << ...")));
+            }
+            None => shown.push(code(command)),
+        }
+    }
+    shown.join(", ")
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('|', "\\|"))
+}
+
+fn compare(document: &str) -> Check {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(TABLE);
+    if std::env::var_os("LVSLAB_WRITE_DOCS").is_some() {
+        return fs::write(&path, document).map_err(|error| format!("{TABLE}: {error}"));
+    }
+    let committed = fs::read_to_string(&path).map_err(|error| format!("{TABLE}: {error}"))?;
+    if committed == document {
+        return Ok(());
+    }
+    let differs = committed
+        .lines()
+        .zip(document.lines())
+        .find(|(old, new)| old != new);
+    Err(format!(
+        "{TABLE} is not what this run found: {}\nLVSLAB_WRITE_DOCS=1 writes it again",
+        match differs {
+            Some((old, new)) => format!("\n- {old}\n+ {new}"),
+            None => "one is longer".to_owned(),
+        }
+    ))
+}
+
+fn random_exercise(stage: &Stage) -> Check {
+    let lab = stage.deployed("nat")?;
+    stage
+        .lvslab(&["hint", "nat"])
+        .exit(2)?
+        .says("no exercise is set")?;
+    let set = stage
+        .lvslab(&["break", "nat", "--random", "--seed", "11"])
+        .exit(0)?
+        .says("seed 11")?;
+    let state = fs::read_to_string(stage.path("state/lvslab/nat/exercise"))
+        .map_err(|error| error.to_string())?;
+    // Another one has to wait.
+    stage
+        .lvslab(&["break", "nat", "no-gateway"])
+        .exit(2)?
+        .says("already")?;
+    let report = json(&lab, &["verify", "nat", "--requests", "2", "--json"], 6)?;
+    let failed = failing(&report);
+    let [check] = failed[..] else {
+        return Err(format!("not one cause: {failed:#?}"));
+    };
+    let host = check["host"].as_str().unwrap_or_default();
+    for secret in [host, check["id"].as_str().unwrap_or_default()] {
+        if set.out.contains(secret) || state.contains(secret) {
+            return Err(format!("{secret} is given away:\n{}\n{state}", set.out));
+        }
+    }
+    for (given, word) in [(1, "symptom"), (2, "look at"), (3, host), (4, "setting")] {
+        let hint = stage.lvslab(&["hint", "nat"]).exit(0)?.says(word)?;
+        equal(
+            "hints given",
+            &hint
+                .out
+                .lines()
+                .filter(|line| line.starts_with("  "))
+                .count(),
+            &given,
+        )?;
+        if given < 3 && hint.out.contains(host) {
+            return Err(format!("the host comes too early\n{hint}"));
+        }
+    }
+    stage.lvslab(&["repair", "nat"]).exit(0)?.says(host)?;
+    stage
+        .lvslab(&["repair", "nat"])
+        .exit(0)?
+        .says("nothing to repair")?;
+    lab.verify().exit(0)?;
+    Ok(())
+}
+
+fn up_ends_an_exercise(stage: &Stage) -> Check {
+    let lab = stage.deployed("nat")?;
+    stage
+        .lvslab(&["break", "nat", "firewall-drop", "--host", "web2"])
+        .exit(0)?;
+    lab.verify()
+        .exit(6)?
+        .says("web2")?
+        .says("tcp dport 80 drop")?;
+    lab.up().exit(0)?.says("verified")?;
+    stage.lvslab(&["hint", "nat"]).exit(2)?;
+    lab.exec("web2", &["nft", "list", "ruleset"]).exit(0)?;
+    equal(
+        "rules left on web2",
+        &lab.exec("web2", &["nft", "list", "ruleset"])
+            .exit(0)?
+            .out
+            .trim(),
+        &"",
+    )
+}
+
+fn saved_state_keeps_its_exercise(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    stage
+        .lvslab(&["break", "dr", "weight-zero"])
+        .exit(0)?
+        .says("weight-zero")?;
+    stage
+        .lvslab(&["sandbox", "save", "class", "--lab", "dr"])
+        .exit(0)?;
+    stage.lvslab(&["repair", "dr"]).exit(0)?;
+    lab.verify().exit(0)?;
+    stage
+        .lvslab(&["sandbox", "restore", "class", "--lab", "dr"])
+        .exit(0)?;
+    lab.verify().exit(6)?.says("weight 0 instead of")?;
+    stage.lvslab(&["repair", "dr"]).exit(0)?.says("director")?;
+    lab.verify().exit(0)?;
+    Ok(())
+}
+
+fn vantage_point(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    let ran = lab.exec(
+        "director",
+        &["curl", "-s", "-m", "5", "http://192.168.4.15/"],
+    );
+    ran.says("the director owns 192.168.4.15")?
+        .says("lvslab exec client -- curl")?;
+    let ran = lab.exec("client", &["curl", "-s", "-m", "5", "http://192.168.4.15/"]);
+    if ran.err.contains("director") {
+        return Err(format!("advice where none is due\n{ran}"));
+    }
+    Ok(())
+}

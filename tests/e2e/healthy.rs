@@ -1,0 +1,133 @@
+//! The grader does not cry wolf: healthy labs with every scheduler, with weights 1:3:0 and with one to eight
+//! real servers are green, every time.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use crate::Test;
+use crate::stage::{Check, Stage};
+
+pub const TESTS: &[Test] = &[
+    (
+        "healthy_labs_of_every_scheduler_are_green_every_time",
+        every_scheduler,
+    ),
+    (
+        "healthy_labs_of_one_to_eight_real_servers_are_green",
+        one_to_eight,
+    ),
+];
+
+/// Those the sandbox's kernel has, in an order in which neighbours differ most.
+const SCHEDULERS: [&str; 13] = [
+    "wrr", "sh", "lc", "rr", "mh", "wlc", "dh", "sed", "lblc", "nq", "fo", "lblcr", "ovf",
+];
+
+/// Looks at healthy labs in all.
+const LOOKS: usize = 20;
+
+/// A lab with these weights, `web1` first.
+fn topology(mode: &str, scheduler: &str, weights: &[u16]) -> String {
+    let (vip, director, network) = match mode {
+        "nat" => (
+            "192.168.4.5/24",
+            "dip: 192.168.2.5/24, vip_interface: eth0, interface: eth1",
+            "192.168.2",
+        ),
+        _ => ("192.168.4.15/24", "dip: 192.168.4.5/24", "192.168.4"),
+    };
+    let mut text = format!(
+        "lab: healthy\nmode: {mode}\n\
+         service: {{ vip: {vip}, port: 80, protocol: tcp, scheduler: {scheduler} }}\n\
+         client: {{ cip: 192.168.4.10/24 }}\ndirector: {{ {director} }}\nreal_servers:\n"
+    );
+    for (at, weight) in weights.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "  web{}: {{ rip: {network}.{}/24, weight: {weight} }}",
+            at + 1,
+            100 + at
+        );
+    }
+    text
+}
+
+/// A lab of this test's own, gone when it ends.
+struct Own<'a> {
+    stage: &'a Stage,
+    file: String,
+    _alone: crate::stage::Alone<'a>,
+}
+
+impl<'a> Own<'a> {
+    fn new(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            file: stage.path("healthy.yaml").to_string_lossy().into_owned(),
+            _alone: stage.alone(),
+        }
+    }
+
+    fn up(&self, mode: &str, scheduler: &str, weights: &[u16]) -> Check {
+        fs::write(&self.file, topology(mode, scheduler, weights)).map_err(|e| e.to_string())?;
+        self.stage
+            .lvslab(&["up", &self.file, "--yes", "--requests", "12"])
+            .exit(0)
+            .map_err(|ran| format!("{mode} {scheduler} {weights:?}\n{ran}"))?;
+        Ok(())
+    }
+
+    fn verify(&self, requests: &str) -> Check {
+        self.stage
+            .lvslab(&["verify", &self.file, "--requests", requests])
+            .exit(0)?;
+        Ok(())
+    }
+
+    fn down(&self) {
+        let _ = self.stage.lvslab(&["down", &self.file]);
+    }
+}
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
+
+fn every_scheduler(stage: &Stage) -> Check {
+    let own = Own::new(stage);
+    let mut looks = 0;
+    for mode in ["dr", "nat"] {
+        for (at, scheduler) in SCHEDULERS.into_iter().enumerate() {
+            // Half of them in each mode with a real server of weight 0, the others the other way round.
+            let weights: &[u16] = match (mode, at % 2) {
+                ("dr", 0) | ("nat", 1) => &[1, 3, 0],
+                _ => &[2, 1, 1],
+            };
+            own.up(mode, scheduler, weights)?;
+            own.verify("40")
+                .map_err(|why| format!("{mode} {scheduler} {weights:?}\n{why}"))?;
+            looks += 2;
+        }
+        own.down();
+    }
+    if looks < LOOKS {
+        return Err(format!("only {looks} looks"));
+    }
+    Ok(())
+}
+
+fn one_to_eight(stage: &Stage) -> Check {
+    let own = Own::new(stage);
+    let weights = [1, 3, 0, 2, 1, 5, 1, 1];
+    for count in 1..=weights.len() {
+        let mode = if count % 2 == 0 { "nat" } else { "dr" };
+        own.up(mode, "wrr", &weights[..count])
+            .map_err(|why| format!("{count} real servers: {why}"))?;
+        own.verify("30")
+            .map_err(|why| format!("{count} real servers: {why}"))?;
+        own.down();
+    }
+    Ok(())
+}
