@@ -3,14 +3,21 @@
 //! The agent opens with [`Reply::Hello`]. Each [`Request`] is answered by any number of
 //! [`Reply::Progress`] and then exactly one other reply. End of input ends the agent.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+mod capture;
+mod evidence;
+
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ipvs;
-use crate::model::{InterfaceName, LabName};
-use crate::resource::{AddressState, Change, Facts, Observed, Resource, ResourceId};
+use crate::model::LabName;
+use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
+
+pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
+pub use evidence::{
+    BootSysctl, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence, ListenLine,
+    Listener, Neighbour, RouteEvidence,
+};
 
 /// Version of this protocol; both sides are the same binary, so it must match exactly.
 pub const VERSION: u32 = 1;
@@ -117,64 +124,6 @@ pub struct Fetch {
     /// One more timeout tells nothing new and costs as long as hundreds of answers.
     #[serde(default)]
     pub most_timeouts: u32,
-}
-
-/// A run of TCP ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ports {
-    /// The first.
-    pub first: u16,
-    /// The last, included.
-    pub last: u16,
-}
-
-impl Ports {
-    /// Whether `port` is one of them.
-    #[must_use]
-    pub fn contains(self, port: u16) -> bool {
-        (self.first..=self.last).contains(&port)
-    }
-}
-
-/// See [`Request::CaptureStart`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CaptureStart {
-    /// Where to listen: Ethernet interfaces, or `lo`.
-    pub interfaces: Vec<InterfaceName>,
-    /// Whose TCP connections are kept.
-    pub client: Ipv4Addr,
-    /// Which of them, by the client's port.
-    pub ports: Ports,
-    /// ARP packets about these addresses are kept.
-    pub addresses: Vec<Ipv4Addr>,
-    /// Frames that arrive later than so many seconds after the start are not kept.
-    pub seconds: u32,
-    /// Most frames that are kept.
-    pub most_frames: u32,
-}
-
-/// See [`Request::CaptureStop`].
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct CaptureStop {
-    /// Who has an address? Asked at the end, so that what is being captured goes on undisturbed.
-    pub arp: Option<ArpProbe>,
-}
-
-/// ARP requests of our own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ArpProbe {
-    /// Where to ask; one of the capture's interfaces, or the answers are not kept.
-    pub interface: InterfaceName,
-    /// Who asks.
-    pub sender: Ipv4Addr,
-    /// Address that is asked for.
-    pub target: Ipv4Addr,
-    /// Requests, spread over the window.
-    pub requests: u32,
-    /// How long to wait for all who answer, from the first request on, milliseconds.
-    pub window_milliseconds: u32,
-    /// How much longer to wait while nobody has answered, milliseconds.
-    pub patience_milliseconds: u32,
 }
 
 /// See [`Request::Script`].
@@ -323,162 +272,4 @@ pub struct Response {
     pub local_port: u16,
     /// Seconds from start to end.
     pub seconds: f64,
-}
-
-/// What was captured on one host.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Captured {
-    /// By time.
-    pub frames: Vec<CapturedFrame>,
-    /// Interfaces that could not be listened to, with the reason.
-    pub failures: BTreeMap<InterfaceName, String>,
-    /// Frames that passed the filter and are not in [`Self::frames`] for lack of room.
-    pub missed: u64,
-    /// Why the ARP requests could not be sent, where they could not.
-    pub arp_failure: Option<String>,
-}
-
-/// One frame on one interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CapturedFrame {
-    /// Nanoseconds since 1970 UTC by the host's clock.
-    pub at: u64,
-    /// Where.
-    pub interface: InterfaceName,
-    /// Whether it left the host there.
-    pub outgoing: bool,
-    /// Octets it had.
-    pub length: u32,
-    /// Its first octets from the Ethernet header on, base64 (RFC 4648).
-    pub data: String,
-}
-
-/// What one host knows of itself beyond the plan's resources.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct HostEvidence {
-    /// State per resource of [`Collect::resources`], same order.
-    pub observed: Vec<Result<Observed, ResourceError>>,
-    /// Every IPv4 address.
-    pub addresses: Vec<AddressState>,
-    /// Every interface with its MAC.
-    pub links: Vec<LinkEvidence>,
-    /// Value a boot would set per [`Collect::boot_sysctls`], with the file that says so last.
-    pub boot_sysctls: Vec<BootSysctl>,
-    /// The kernel's answer per [`Collect::routes_to`].
-    pub routes: Vec<RouteEvidence>,
-    /// Listening TCP sockets.
-    pub listeners: Vec<Listener>,
-    /// IPv4 neighbour table.
-    pub neighbours: Vec<Neighbour>,
-    /// IPVS table, where asked for; the error's text where it cannot be read.
-    pub ipvs: Option<Result<ipvs::Table, String>>,
-    /// Traffic of all services since the module was loaded, with [`Collect::ipvs`]: the sum of the lines of
-    /// `/proc/net/ip_vs_stats_percpu`, whose counters are live. Those of [`Self::ipvs`] are copied by the
-    /// kernel's estimator every two seconds only, too seldom for a before and after. No rates.
-    #[serde(default)]
-    pub ipvs_totals: Option<ipvs::Counters>,
-    /// Entries of `/proc/net/ip_vs_conn` of the client of [`Collect::ipvs_connections_of`], where asked for
-    /// and readable; persistence templates (client port 0) left out.
-    #[serde(default)]
-    pub ipvs_connections: Option<Vec<ConnectionEntry>>,
-    /// The packet filter's rules, with [`Collect::firewall`].
-    #[serde(default)]
-    pub firewall: FirewallEvidence,
-    /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
-    #[serde(default)]
-    pub listen_lines: Vec<ListenLine>,
-}
-
-/// What filters packets on a host, as its own tools print it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct FirewallEvidence {
-    /// `nft -j list ruleset` (libnftables-json(5)), where nf_tables has any table.
-    pub nft: Option<String>,
-    /// `iptables-save`, where the older ip_tables has any.
-    pub iptables: Option<String>,
-    /// Why rules that are there could not be read, a lower-case fragment.
-    pub unread: Option<String>,
-}
-
-/// A `Listen` line of Apache's configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListenLine {
-    /// Absolute path of the file.
-    pub file: String,
-    /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
-    pub line: String,
-}
-
-/// One TCP connection the director has handed on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConnectionEntry {
-    /// Client.
-    pub client: SocketAddrV4,
-    /// VIP and port.
-    pub service: SocketAddrV4,
-    /// Real server.
-    pub destination: SocketAddrV4,
-    /// Kernel's state, `ESTABLISHED`, `SYN_RECV`, ...
-    pub state: String,
-}
-
-/// An interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkEvidence {
-    /// Name.
-    pub name: InterfaceName,
-    /// MAC in lower case with colons.
-    pub mac: String,
-    /// Administratively up.
-    pub up: bool,
-    /// Has carrier.
-    pub carrier: bool,
-}
-
-/// What boot-time configuration says of one sysctl.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootSysctl {
-    /// Dotted name.
-    pub key: String,
-    /// Value and the file that sets it last, `None` when no file does.
-    pub set: Option<(String, String)>,
-}
-
-/// The kernel's route for one destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RouteEvidence {
-    /// Destination asked for.
-    pub to: Ipv4Addr,
-    /// Next hop, `None` when it is on the link.
-    pub via: Option<Ipv4Addr>,
-    /// Interface, `None` when there is no route.
-    pub interface: Option<InterfaceName>,
-    /// Source address the kernel would use.
-    pub source: Option<Ipv4Addr>,
-    /// The main table's most specific route for it, as `ip route del` takes it:
-    /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
-    #[serde(default)]
-    pub entry: Option<String>,
-}
-
-/// A listening TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listener {
-    /// Address, `0.0.0.0` or `::` for any.
-    pub address: std::net::IpAddr,
-    /// Port.
-    pub port: u16,
-}
-
-/// A neighbour entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Neighbour {
-    /// Address.
-    pub address: Ipv4Addr,
-    /// Interface.
-    pub interface: InterfaceName,
-    /// MAC in lower case with colons, `None` while unresolved.
-    pub mac: Option<String>,
-    /// Kernel state, `reachable`, `stale`, `failed`, ...
-    pub state: String,
 }

@@ -100,18 +100,6 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_a_file_is_shown_with_its_place() {
-        let text = include_str!("../../topologies/dr.yaml").replace("mode: dr", "mode: drr");
-        let error = crate::topology::parse(&text, "dr.yaml", None).unwrap_err();
-        let shown = super::text(&CommandError::from(error));
-        assert!(shown.starts_with("error: "), "{shown}");
-        assert!(
-            shown.contains("dr.yaml:") && shown.contains("did you mean `dr`"),
-            "{shown}"
-        );
-    }
-
-    #[test]
     fn a_hosts_text_cannot_move_the_cursor() {
         let error = CommandError::io("do it")(io::Error::other("\u{1b}[2Jgone\u{7}"));
         assert_eq!(text(&error), "error: cannot do it: gone\\x07\n");

@@ -1,0 +1,140 @@
+//! What one host shows of itself beyond the plan's resources.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use serde::{Deserialize, Serialize};
+
+use super::ResourceError;
+use crate::ipvs;
+use crate::model::InterfaceName;
+use crate::resource::{AddressState, Observed};
+
+/// What one host knows of itself beyond the plan's resources.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostEvidence {
+    /// State per resource of [`Collect::resources`], same order.
+    pub observed: Vec<Result<Observed, ResourceError>>,
+    /// Every IPv4 address.
+    pub addresses: Vec<AddressState>,
+    /// Every interface with its MAC.
+    pub links: Vec<LinkEvidence>,
+    /// Value a boot would set per [`Collect::boot_sysctls`], with the file that says so last.
+    pub boot_sysctls: Vec<BootSysctl>,
+    /// The kernel's answer per [`Collect::routes_to`].
+    pub routes: Vec<RouteEvidence>,
+    /// Listening TCP sockets.
+    pub listeners: Vec<Listener>,
+    /// IPv4 neighbour table.
+    pub neighbours: Vec<Neighbour>,
+    /// IPVS table, where asked for; the error's text where it cannot be read.
+    pub ipvs: Option<Result<ipvs::Table, String>>,
+    /// Traffic of all services since the module was loaded, with [`Collect::ipvs`]: the sum of the lines of
+    /// `/proc/net/ip_vs_stats_percpu`, whose counters are live. Those of [`Self::ipvs`] are copied by the
+    /// kernel's estimator every two seconds only, too seldom for a before and after. No rates.
+    #[serde(default)]
+    pub ipvs_totals: Option<ipvs::Counters>,
+    /// Entries of `/proc/net/ip_vs_conn` of the client of [`Collect::ipvs_connections_of`], where asked for
+    /// and readable; persistence templates (client port 0) left out.
+    #[serde(default)]
+    pub ipvs_connections: Option<Vec<ConnectionEntry>>,
+    /// The packet filter's rules, with [`Collect::firewall`].
+    #[serde(default)]
+    pub firewall: FirewallEvidence,
+    /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
+    #[serde(default)]
+    pub listen_lines: Vec<ListenLine>,
+}
+
+/// What filters packets on a host, as its own tools print it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FirewallEvidence {
+    /// `nft -j list ruleset` (libnftables-json(5)), where nf_tables has any table.
+    pub nft: Option<String>,
+    /// `iptables-save`, where the older ip_tables has any.
+    pub iptables: Option<String>,
+    /// Why rules that are there could not be read, a lower-case fragment.
+    pub unread: Option<String>,
+}
+
+/// A `Listen` line of Apache's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenLine {
+    /// Absolute path of the file.
+    pub file: String,
+    /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
+    pub line: String,
+}
+
+/// One TCP connection the director has handed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionEntry {
+    /// Client.
+    pub client: SocketAddrV4,
+    /// VIP and port.
+    pub service: SocketAddrV4,
+    /// Real server.
+    pub destination: SocketAddrV4,
+    /// Kernel's state, `ESTABLISHED`, `SYN_RECV`, ...
+    pub state: String,
+}
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEvidence {
+    /// Name.
+    pub name: InterfaceName,
+    /// MAC in lower case with colons.
+    pub mac: String,
+    /// Administratively up.
+    pub up: bool,
+    /// Has carrier.
+    pub carrier: bool,
+}
+
+/// What boot-time configuration says of one sysctl.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootSysctl {
+    /// Dotted name.
+    pub key: String,
+    /// Value and the file that sets it last, `None` when no file does.
+    pub set: Option<(String, String)>,
+}
+
+/// The kernel's route for one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEvidence {
+    /// Destination asked for.
+    pub to: Ipv4Addr,
+    /// Next hop, `None` when it is on the link.
+    pub via: Option<Ipv4Addr>,
+    /// Interface, `None` when there is no route.
+    pub interface: Option<InterfaceName>,
+    /// Source address the kernel would use.
+    pub source: Option<Ipv4Addr>,
+    /// The main table's most specific route for it, as `ip route del` takes it:
+    /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
+    #[serde(default)]
+    pub entry: Option<String>,
+}
+
+/// A listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Address, `0.0.0.0` or `::` for any.
+    pub address: std::net::IpAddr,
+    /// Port.
+    pub port: u16,
+}
+
+/// A neighbour entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Address.
+    pub address: Ipv4Addr,
+    /// Interface.
+    pub interface: InterfaceName,
+    /// MAC in lower case with colons, `None` while unresolved.
+    pub mac: Option<String>,
+    /// Kernel state, `reachable`, `stale`, `failed`, ...
+    pub state: String,
+}
