@@ -254,6 +254,7 @@ mod tests {
     }
 
     fn request(url: &str, requests: u32) -> Fetch {
+        crate::sys::test_programs::program("curl", "curl").unwrap();
         Fetch {
             url: url.to_owned(),
             requests,

@@ -265,7 +265,8 @@ mod tests {
             HostKeys::Strict,
         )];
         std::fs::write(&path, file(&blocks, None)).unwrap();
-        let output = Command::new("ssh")
+        let ssh = crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
+        let output = Command::new(ssh)
             .arg("-G")
             .arg("-F")
             .arg(&path)

@@ -3,3 +3,5 @@
 pub mod atomic;
 pub mod dirs;
 pub mod progress;
+#[cfg(test)]
+pub mod test_programs;

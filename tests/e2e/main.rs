@@ -12,6 +12,7 @@ mod ipvs;
 mod ipvs_guest;
 mod labs;
 mod machines;
+#[path = "../../src/sys/test_programs.rs"]
 mod packages;
 mod stage;
 mod starting;

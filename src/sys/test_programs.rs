@@ -3,9 +3,14 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// Tests run at the same time, and one installation is enough.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The program's file; its package is installed first where there is none.
 pub fn program(name: &str, package: &str) -> Result<PathBuf, String> {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = find(name) {
         return Ok(found);
     }
