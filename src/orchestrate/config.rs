@@ -256,6 +256,7 @@ mod tests {
 
     #[test]
     fn ssh_itself_reads_the_file_back() {
+        let ssh = crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ssh_config");
         let blocks = [block(
@@ -265,7 +266,6 @@ mod tests {
             HostKeys::Strict,
         )];
         std::fs::write(&path, file(&blocks, None)).unwrap();
-        let ssh = crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
         let output = Command::new(ssh)
             .arg("-G")
             .arg("-F")
