@@ -154,8 +154,11 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
 }
 
 /// The command of one rule's words.
+///
+/// A `-b` that nothing follows is what ipvsadm saves for the third flag of `sh` or `mh`, and cannot read itself.
 pub(super) fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
-    match understand("ipvsadm", words, names)? {
+    let told = words.strip_suffix(&["-b"]).unwrap_or(words);
+    match understand("ipvsadm", told, names)? {
         Action::Change(command) => Ok(command),
         Action::EditServiceKeepingScheduler(_) => Err(Failure::usage(
             "name the scheduler (-s): a rule cannot keep the one in force",

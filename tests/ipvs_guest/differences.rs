@@ -9,6 +9,10 @@ use super::tools::{Outcome, ours, theirs};
 pub fn all() {
     check("saving_keeps_thresholds", saved_thresholds);
     check("saving_keeps_the_third_scheduler_flag", saved_flag);
+    check(
+        "restoring_reads_a_flag_that_the_original_saved_without_its_name",
+        saved_flag_of_the_original,
+    );
     check("marks_from_2_to_the_31_are_shown_and_saved", large_marks);
     check("editing_a_service_keeps_its_scheduler", kept_scheduler);
     check("editing_a_server_keeps_its_method", kept_method);
@@ -77,6 +81,26 @@ fn saved_flag() {
     run("-C");
     assert_eq!(restore(&saved).status, Some(0));
     assert_eq!(table(), before);
+}
+
+fn saved_flag_of_the_original() {
+    run("-A -t 10.0.0.1:80 -s mh -b flag-3");
+    let saved = original("-Sn").stdout;
+    assert_eq!(saved, "-A -t 10.0.0.1:80 -s mh -b \n");
+    run("-C");
+    assert_ne!(
+        theirs(&words("-R"), &saved).stderr,
+        "",
+        "the original reads it"
+    );
+    run("-C");
+    let restored = restore(&saved);
+    assert_eq!(
+        (restored.status, restored.stderr.as_str()),
+        (Some(0), ""),
+        "{saved}"
+    );
+    assert_eq!(run("-Sn"), "-A -t 10.0.0.1:80 -s mh\n");
 }
 
 fn large_marks() {
