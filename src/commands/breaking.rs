@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -12,10 +11,9 @@ use crate::model::{HostName, Lab};
 use crate::plan::{assumed_facts, plan};
 use crate::resource::{Observed, Resource, Sysctl};
 
-use super::deployment::{Deployment, Login};
+use super::deployment::{Deployment, Login, reachable};
 use super::exercise::{self, Exercise};
 use super::labs::{self, Selection};
-use super::plan::reachable;
 use super::{Answer, CommandError, Context, Status, trouble};
 
 /// Set an exercise: break one thing of a lab that is up
@@ -25,11 +23,8 @@ use super::{Answer, CommandError, Context, Status, trouble};
 #[derive(Debug, clap::Args)]
 #[command(name = "break")]
 pub struct Break {
-    /// Topology file, or the name of a lab that is up
-    #[arg(value_name = "TOPOLOGY")]
-    topology: PathBuf,
     /// Name of the fault, one of `--list`
-    #[arg(required_unless_present_any = ["list", "random"])]
+    #[arg(index = 2, required_unless_present_any = ["list", "random"])]
     fault: Option<String>,
     /// Host to break; otherwise the one where it teaches most
     #[arg(long, value_name = "HOST", requires = "fault")]
@@ -43,9 +38,8 @@ pub struct Break {
     /// The same number chooses the same fault
     #[arg(long, value_name = "N", requires = "random")]
     seed: Option<u64>,
-    /// File that says where the hosts are (`ssh:` per host); hosts without it live in the sandbox
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
     #[command(flatten)]
     login: Login,
     /// Print one JSON document (`lvslab.break/1`, with --list `lvslab.faults/1`) on standard output
@@ -59,11 +53,7 @@ impl Break {
     /// # Errors
     /// Mistakes in the files, a lab that is not up, a fault that does not fit, an exercise that is set already.
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
-        let selection = Selection {
-            topology: self.topology.clone(),
-            inventory: self.inventory.clone(),
-        };
-        let lab = selection.load(&ctx.dirs)?;
+        let lab = self.selection.load(&ctx.dirs)?;
         if self.list {
             return self.listed(&lab);
         }

@@ -57,6 +57,22 @@ pub async fn address_machines(ctx: &Context, lab: &Lab, login: Login) -> Result<
     blocking(write).await?.map_err(failed)
 }
 
+/// Makes sure that the lab's hosts can be asked: its sandbox runs, or its machines have addresses.
+///
+/// # Errors
+/// When the lab lives in the sandbox and is not up.
+pub async fn reachable(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
+    if !labs::in_sandbox(lab) {
+        return address_machines(ctx, lab, login).await;
+    }
+    match labs::saved(&ctx.dirs, lab.name())? {
+        Some(_) => Ok(()),
+        None => Err(CommandError::NotUp {
+            lab: lab.name().clone(),
+        }),
+    }
+}
+
 impl<'a> Deployment<'a> {
     /// Connects to every host of a lab whose SSH configuration is in place. Hosts that cannot be reached
     /// are in `troubles`.
@@ -171,22 +187,18 @@ impl<'a> Deployment<'a> {
     /// evidence.
     pub async fn collect(&mut self, requests: u32) -> Evidence {
         let requests = verify::requests_for(self.lab, requests);
-        self.gather(requests, verify::rounds).await
+        self.gather(requests, &verify::ROUNDS).await
     }
 
     /// Captures one request on every host that has a plan.
     pub async fn trace(&mut self) -> Evidence {
-        self.gather(1, verify::trace_rounds).await
+        self.gather(1, &verify::TRACE_ROUNDS).await
     }
 
-    async fn gather(
-        &mut self,
-        requests: u32,
-        rounds: impl FnOnce(&Evidence) -> Vec<Round>,
-    ) -> Evidence {
+    async fn gather(&mut self, requests: u32, rounds: &[fn(&Evidence) -> Round]) -> Evidence {
         let taken = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+            .unwrap_or_default();
         let mut evidence = Evidence::new(self.lab, requests, taken);
         for planned in self.plans.values() {
             evidence.planned(planned.clone());
@@ -194,8 +206,8 @@ impl<'a> Deployment<'a> {
         for trouble in &self.troubles {
             evidence.absent(&trouble.host, trouble.absence());
         }
-        for round in rounds(&evidence) {
-            self.ask_round(round, &mut evidence).await;
+        for round in rounds {
+            self.ask_round(round(&evidence), &mut evidence).await;
         }
         evidence
     }

@@ -26,6 +26,32 @@ pub struct Selection {
     pub inventory: Option<PathBuf>,
 }
 
+/// A [`Selection`] that a file of evidence (`--from`, an option of the verb's own) can stand in for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LiveSelection {
+    /// Topology file, or the name of a lab that is up
+    #[arg(value_name = "TOPOLOGY", required_unless_present = "from")]
+    topology: Option<PathBuf>,
+    /// File that says where the hosts are (`ssh:` per host); hosts without it live in the sandbox
+    #[arg(short, long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+}
+
+impl LiveSelection {
+    /// [`Selection::load`]; only where there is no `--from`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, dirs: &Dirs) -> Result<Lab, CommandError> {
+        let selection = Selection {
+            // The command line has either this or --from.
+            topology: self.topology.clone().unwrap_or_default(),
+            inventory: self.inventory.clone(),
+        };
+        selection.load(dirs)
+    }
+}
+
 impl Selection {
     /// Reads the file, or the lab that is up under that name.
     ///

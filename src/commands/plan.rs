@@ -10,7 +10,7 @@ use crate::plan::{self, HostPlan};
 use crate::report::plan::Section;
 use crate::resource::{Change, Resource, ResourceId, diff};
 
-use super::deployment::{Deployment, Login, address_machines};
+use super::deployment::{Deployment, Login, reachable};
 use super::labs::{self, Selection};
 use super::{Answer, CommandError, Context, Status, Trouble, trouble};
 
@@ -144,22 +144,6 @@ fn assumption(lab: &Lab) -> &'static str {
         "No host was asked; sandbox hosts are known beforehand."
     } else {
         "No host was asked, so distribution and interface names are assumed; --diff asks."
-    }
-}
-
-/// Makes sure that the lab's hosts can be asked: its sandbox runs, or its machines have addresses.
-///
-/// # Errors
-/// When the lab lives in the sandbox and is not up.
-pub async fn reachable(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
-    if !labs::in_sandbox(lab) {
-        return address_machines(ctx, lab, login).await;
-    }
-    match labs::saved(&ctx.dirs, lab.name())? {
-        Some(_) => Ok(()),
-        None => Err(CommandError::NotUp {
-            lab: lab.name().clone(),
-        }),
     }
 }
 

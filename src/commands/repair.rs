@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
 use crate::model::{HostName, Lab};
 
-use super::deployment::{Deployment, Login, run_id};
+use super::deployment::{Deployment, Login, reachable, run_id};
 use super::exercise::{self, Exercise};
 use super::labs::{self, Selection};
-use super::plan::reachable;
 use super::{Answer, CommandError, Context, Status, Trouble, trouble};
 
 /// End the exercise that is set: put right what `break` broke

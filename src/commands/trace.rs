@@ -1,15 +1,13 @@
 //! `lvslab trace TOPOLOGY`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::report::{capture, trace};
-use crate::sys::atomic;
 use crate::verify::Evidence;
 
-use super::deployment::{Deployment, Login};
-use super::labs::{self, Selection};
-use super::plan::reachable;
-use super::verify::kept;
+use super::deployment::{Deployment, Login, reachable};
+use super::labs::{self, LiveSelection};
+use super::verify::{keep, kept};
 use super::{Answer, CommandError, Context, Status, trouble};
 
 /// Show the way of one live request through the lab, hop by hop
@@ -19,12 +17,8 @@ use super::{Answer, CommandError, Context, Status, trouble};
 /// with 6 when not, with 4 when a host could not be reached.
 #[derive(Debug, clap::Args)]
 pub struct Trace {
-    /// Topology file, or the name of a lab that is up
-    #[arg(value_name = "TOPOLOGY", required_unless_present = "from")]
-    topology: Option<PathBuf>,
-    /// File that says where the hosts are (`ssh:` per host); hosts without it live in the sandbox
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    selection: LiveSelection,
     #[command(flatten)]
     login: Login,
     /// Print one JSON document (`lvslab.trace/1`) on standard output
@@ -49,7 +43,7 @@ impl Trace {
             None => self.ask(ctx).await?,
         };
         if let Some(file) = &self.pcap {
-            write(file, &capture::pcapng(&evidence))?;
+            keep(file, &capture::pcapng(&evidence))?;
         }
         let document = trace::document(&evidence);
         let status = match trouble {
@@ -66,12 +60,7 @@ impl Trace {
     }
 
     async fn ask(&self, ctx: &Context) -> Result<(Evidence, String, Option<Status>), CommandError> {
-        let selection = Selection {
-            // The command line has either this or --from.
-            topology: self.topology.clone().unwrap_or_default(),
-            inventory: self.inventory.clone(),
-        };
-        let lab = selection.load(&ctx.dirs)?;
+        let lab = self.selection.load(&ctx.dirs)?;
         labs::same_place(&ctx.dirs, &lab)?;
         ctx.situation.set("tracing changes nothing");
         reachable(ctx, &lab, self.login).await?;
@@ -84,8 +73,4 @@ impl Trace {
             trouble::worst(&deployment.troubles),
         ))
     }
-}
-
-fn write(file: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    atomic::write(file, bytes, 0o644).map_err(CommandError::io(format!("write {}", file.display())))
 }

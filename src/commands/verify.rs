@@ -6,9 +6,8 @@ use crate::report::{self, html, junit};
 use crate::sys::atomic;
 use crate::verify::{Evidence, Verdict, check};
 
-use super::deployment::{Deployment, Login};
-use super::labs::{self, Selection};
-use super::plan::reachable;
+use super::deployment::{Deployment, Login, reachable};
+use super::labs::{self, LiveSelection};
 use super::{Answer, CommandError, Context, Status};
 
 /// Prove that a lab works, or name what is broken
@@ -17,12 +16,8 @@ use super::{Answer, CommandError, Context, Status};
 /// could not be reached.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// Topology file, or the name of a lab that is up
-    #[arg(value_name = "TOPOLOGY", required_unless_present = "from")]
-    topology: Option<PathBuf>,
-    /// File that says where the hosts are (`ssh:` per host); hosts without it live in the sandbox
-    #[arg(short, long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    #[command(flatten)]
+    selection: LiveSelection,
     /// Requests to send from the client; rounded up to whole cycles of the scheduler
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     requests: u32,
@@ -74,12 +69,7 @@ impl Verify {
     }
 
     async fn collect(&self, ctx: &Context) -> Result<Evidence, CommandError> {
-        let selection = Selection {
-            // The command line has either this or --from.
-            topology: self.topology.clone().unwrap_or_default(),
-            inventory: self.inventory.clone(),
-        };
-        let lab = selection.load(&ctx.dirs)?;
+        let lab = self.selection.load(&ctx.dirs)?;
         labs::same_place(&ctx.dirs, &lab)?;
         ctx.situation.set("verifying changes nothing");
         reachable(ctx, &lab, self.login).await?;
@@ -89,19 +79,26 @@ impl Verify {
     }
 
     fn write(&self, verdict: &Verdict, evidence: &Evidence) -> Result<(), CommandError> {
-        let files = [
-            (&self.evidence_out, evidence.to_json()),
-            (&self.junit, junit::junit(&[verdict])),
-            (&self.html, html::page(verdict, evidence)),
-        ];
-        for (file, text) in files {
-            if let Some(file) = file {
-                atomic::write(file, text.as_bytes(), 0o644)
-                    .map_err(CommandError::io(format!("write {}", file.display())))?;
-            }
+        if let Some(file) = &self.evidence_out {
+            keep(file, evidence.to_json().as_bytes())?;
+        }
+        if let Some(file) = &self.junit {
+            keep(file, junit::junit(&[verdict]).as_bytes())?;
+        }
+        if let Some(file) = &self.html {
+            keep(file, html::page(verdict, evidence).as_bytes())?;
         }
         Ok(())
     }
+}
+
+/// Writes a file that the person asked for.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(file: &Path, content: &[u8]) -> Result<(), CommandError> {
+    atomic::write(file, content, 0o644)
+        .map_err(CommandError::io(format!("write {}", file.display())))
 }
 
 /// Evidence from a file.

@@ -1,6 +1,7 @@
 //! Everything a verdict depends on, as one JSON document: the lab, the plans, and what every host said.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -125,9 +126,9 @@ impl Evidence {
     /// Evidence without a single answer yet.
     ///
     /// `requests` is how many the client is asked to send, already rounded by
-    /// [`requests_for`](super::requests_for); `taken` is the time, seconds since 1970 UTC.
+    /// [`requests_for`](super::requests_for); `taken` is the time since 1970 UTC.
     #[must_use]
-    pub fn new(lab: &Lab, requests: u32, taken: u64) -> Self {
+    pub fn new(lab: &Lab, requests: u32, taken: Duration) -> Self {
         let nothing = || HostRecord {
             plan: None,
             before: Err(Absence::not_asked()),
@@ -137,7 +138,7 @@ impl Evidence {
         Self {
             schema: SCHEMA.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            taken,
+            taken: taken.as_secs(),
             lab: lab.clone(),
             requests,
             marked: Some(marked_ports(taken)),
@@ -166,7 +167,7 @@ impl Evidence {
         }
     }
 
-    /// Takes in the answer to one request of [`rounds`](super::rounds), or why there is none.
+    /// Takes in the answer to one request of [`ROUNDS`](super::ROUNDS), or why there is none.
     pub fn absorb(&mut self, host: &HostName, request: &Request, reply: Result<Reply, Absence>) {
         match request {
             Request::Collect(asked) => self.absorb_sighting(host, asked, reply),
@@ -345,17 +346,17 @@ impl Evidence {
     }
 }
 
-/// Ports for the marked requests of a run at `taken`, seconds since 1970 UTC.
+/// Ports for the marked requests of a run at `taken`, since 1970 UTC.
 ///
 /// Below those that Linux gives out by itself (`ip_local_port_range` begins at 32768), and other ones than
-/// the runs of the last minutes had: the director remembers their connections for two minutes
-/// (`IP_VS_TCP_S_TIME_WAIT`), and one that comes again would follow its predecessor.
-fn marked_ports(taken: u64) -> Ports {
+/// the runs of the last three minutes had, unless they began within an eighth of a second: the director remembers
+/// their connections for two minutes (`IP_VS_TCP_S_FIN_WAIT`), and one that comes again would follow its predecessor.
+fn marked_ports(taken: Duration) -> Ports {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 8;
-    const RUNS: u64 = 1500;
+    const RUNS: u128 = 1500;
     // Below 1500, so this is no loss.
-    let first = FIRST + COUNT * (taken % RUNS) as u16;
+    let first = FIRST + COUNT * (taken.as_millis() / 125 % RUNS) as u16;
     Ports {
         first,
         last: first + COUNT - 1,

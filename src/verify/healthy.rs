@@ -1,17 +1,18 @@
 //! Evidence of a lab in which everything is as planned: what the tests then break in one place.
 
 use std::net::{IpAddr, SocketAddrV4};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::evidence::Evidence;
-use super::probes::{destinations, requests_for, rounds, weights};
+use super::probes::{ROUNDS, destinations, requests_for, weights};
 use super::schedule::{Law, law};
 use super::wires::Wires;
 use crate::agent::protocol::{
     BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
-    Listener, Neighbour, Reply, Request, Response, RouteEvidence,
+    Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -23,7 +24,11 @@ const FIRST_PORT: u16 = 40_000;
 
 /// What the hosts of `lab` would answer if they were as `plans` say and 100 requests were asked for.
 pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
-    let mut evidence = Evidence::new(lab, requests_for(lab, 100), 1_700_000_000);
+    let mut evidence = Evidence::new(
+        lab,
+        requests_for(lab, 100),
+        Duration::from_secs(1_700_000_000),
+    );
     for plan in plans {
         evidence.planned(plan.clone());
     }
@@ -37,8 +42,8 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
         }
     }
     wires.answers_arp((lab.director().name.as_str(), 0));
-    for round in rounds(&evidence) {
-        for (name, requests) in round.requests {
+    for round in ROUNDS {
+        for (name, requests) in round(&evidence).requests {
             let host = lab
                 .host(name.as_str())
                 .expect("rounds ask hosts of the lab");
@@ -48,8 +53,9 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
                     Request::Collect(asked) => {
                         let plan = plan.expect("rounds ask planned hosts");
                         let mut found = collected(lab, host, plan, asked, asked_before);
+                        let known = if asked_before { &ports[..] } else { &[] };
                         found.ipvs_connections =
-                            asked.ipvs_connections_of.map(|_| connections(lab, &ports));
+                            asked.ipvs_connections_of.map(|_| connections(lab, known));
                         Reply::Evidence(Box::new(found))
                     }
                     Request::Fetch(asked) => Reply::Fetched {
@@ -67,15 +73,23 @@ pub(crate) fn evidence(lab: &Lab, plans: &[HostPlan]) -> Evidence {
     evidence
 }
 
-/// The client's port of each request: marked ones first.
-pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
-    let rounds = rounds(evidence).into_iter();
-    let mut asked = rounds.flat_map(|round| round.requests.into_values().flatten());
-    let fetch = asked.find_map(|request| match request {
+/// The ports that the client is told to take for its marked requests.
+pub(crate) fn marked(evidence: &Evidence) -> Option<Ports> {
+    fetch(evidence)?.ports
+}
+
+fn fetch(evidence: &Evidence) -> Option<Fetch> {
+    let rounds = ROUNDS.into_iter();
+    let mut asked = rounds.flat_map(|round| round(evidence).requests.into_values().flatten());
+    asked.find_map(|request| match request {
         Request::Fetch(fetch) => Some(fetch),
         _ => None,
-    });
-    let Some(fetch) = fetch else {
+    })
+}
+
+/// The client's port of each request: marked ones first.
+pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
+    let Some(fetch) = fetch(evidence) else {
         return Vec::new();
     };
     let marked = fetch.ports.map_or(0, |ports| ports.first);

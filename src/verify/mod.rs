@@ -1,12 +1,13 @@
 //! From a lab, its plans and what its hosts say to verdicts. Pure: it neither asks nor prints.
 //!
-//! In goes a [`Lab`](crate::model::Lab) with the plan of each host. [`rounds`] says what to ask of whom, the
+//! In goes a [`Lab`](crate::model::Lab) with the plan of each host. [`ROUNDS`] say what to ask of whom, the
 //! caller asks and hands every answer to [`Evidence::absorb`], and [`check`] judges. The [`Evidence`] is one
 //! versioned JSON document that holds everything a verdict depends on, so that a saved one can be judged again.
 //!
 //! ```text
 //! let mut evidence = Evidence::new(&lab, requests, taken);   // + planned(host, plan) / absent(host, why)
-//! for round in rounds(&evidence) {
+//! for round in ROUNDS {
+//!     let round = round(&evidence);
 //!     // hosts of a round in parallel, the requests of one host in order, rounds one after the other
 //!     evidence.absorb(&host, &request, Ok(reply) or Err(absence));
 //! }
@@ -40,6 +41,6 @@ pub use checks::check;
 pub use describe::summary;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
 pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
-pub use probes::{Round, requests_for, rounds, trace_rounds};
+pub use probes::{ROUNDS, Round, TRACE_ROUNDS, requests_for};
 pub use proof::{Way, promised_reply, promised_request, reply, request};
 pub use verdict::{Aspect, Check, CheckId, Count, Elsewhere, Status, Verdict};

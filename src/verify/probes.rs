@@ -44,89 +44,117 @@ pub fn requests_for(lab: &Lab, wanted: u32) -> u32 {
     schedule::law(lab.service(), &weights(lab)).whole_cycles(wanted)
 }
 
-/// The rounds, one to be answered before the next begins. Hosts without a plan are not asked; a host that
+/// What to ask next, from what is known so far.
+pub type NextRound = fn(&Evidence) -> Round;
+
+/// The rounds, each made from the evidence of those before it. Hosts without a plan are not asked; a host that
 /// does not answer in one round need not be asked in the next.
-#[must_use]
-pub fn rounds(evidence: &Evidence) -> Vec<Round> {
+pub const ROUNDS: [NextRound; 3] = [state, traffic, counted];
+
+/// The rounds of a trace: addresses and MACs, one request, and its frames.
+pub const TRACE_ROUNDS: [NextRound; 3] = [begin_trace, traced, end_trace];
+
+/// Hosts that can be compared with something.
+fn planned(evidence: &Evidence) -> impl Iterator<Item = (&Host, &HostPlan)> {
+    evidence.lab().hosts().iter().filter_map(|host| {
+        let record = evidence.hosts().get(&host.name)?;
+        Some((host, record.plan.as_ref()?))
+    })
+}
+
+fn state(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
-    let mut state = Round::default();
-    for host in lab.hosts() {
-        if let Some(plan) = evidence
-            .hosts()
-            .get(&host.name)
-            .and_then(|r| r.plan.as_ref())
-        {
-            let ask = Request::Collect(collect(lab, host, plan));
-            let mut requests = vec![ask];
+    let requests =
+        planned(evidence).map(|(host, plan)| {
+            let mut requests = vec![Request::Collect(collect(lab, host, plan))];
             requests.extend(evidence.marked().map(|ports| {
                 Request::CaptureStart(capture(lab, plan, ports, evidence.requests()))
             }));
-            state.requests.insert(host.name.clone(), requests);
-        }
-    }
-    let planned = |host: &Host| state.requests.contains_key(&host.name);
-
-    let mut traffic = Round::default();
-    if planned(lab.client()) {
-        traffic.requests.insert(
-            lab.client().name.clone(),
-            vec![
-                Request::Fetch(fetch(evidence)),
-                Request::Collect(Collect::default()),
-            ],
-        );
-    }
-    let mut counted = Round::default();
-    if planned(lab.director()) {
-        let ask = Request::Collect(Collect {
-            ipvs: true,
-            ipvs_connections_of: Some(lab.cip().addr()),
-            ..Collect::default()
+            (host.name.clone(), requests)
         });
-        counted
-            .requests
-            .insert(lab.director().name.clone(), vec![ask]);
+    Round {
+        requests: requests.collect(),
     }
-    if evidence.marked().is_some() {
-        for host in state.requests.keys() {
-            let arp = arp_probe(evidence).filter(|_| *host == lab.client().name);
-            let requests = counted.requests.entry(host.clone()).or_default();
-            requests.push(Request::CaptureStop(CaptureStop { arp }));
-        }
-    }
-    vec![state, traffic, counted]
 }
 
-/// The rounds of a trace: addresses and MACs, one request, and its frames.
-#[must_use]
-pub fn trace_rounds(evidence: &Evidence) -> Vec<Round> {
+fn traffic(evidence: &Evidence) -> Round {
+    of_client(
+        evidence,
+        vec![
+            Request::Fetch(fetch(evidence)),
+            Request::Collect(Collect::default()),
+        ],
+    )
+}
+
+/// `requests` to the client alone.
+fn of_client(evidence: &Evidence, requests: Vec<Request>) -> Round {
+    let client = planned(evidence).find(|(host, _)| host.role == Role::Client);
+    Round {
+        requests: client
+            .map(|(host, _)| (host.name.clone(), requests))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn counted(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
-    let Some(ports) = evidence.marked() else {
-        return Vec::new();
-    };
-    let (mut begin, mut traffic, mut end) = (Round::default(), Round::default(), Round::default());
-    for (host, record) in evidence.hosts() {
-        let Some(plan) = &record.plan else { continue };
-        let start = capture(lab, plan, ports, 1);
-        begin.requests.insert(
-            host.clone(),
-            vec![
-                Request::Collect(Collect::default()),
-                Request::CaptureStart(start),
-            ],
-        );
-        let stop = Request::CaptureStop(CaptureStop::default());
-        end.requests.insert(host.clone(), vec![stop]);
+    let requests = planned(evidence).map(|(host, _)| {
+        let mut requests = Vec::new();
+        if host.role == Role::Director {
+            requests.push(Request::Collect(Collect {
+                ipvs: true,
+                ipvs_connections_of: Some(lab.cip().addr()),
+                ..Collect::default()
+            }));
+        }
+        if evidence.marked().is_some() {
+            let arp = arp_probe(evidence).filter(|_| host.role == Role::Client);
+            requests.push(Request::CaptureStop(CaptureStop { arp }));
+        }
+        (host.name.clone(), requests)
+    });
+    Round {
+        requests: requests
+            .filter(|(_, requests)| !requests.is_empty())
+            .collect(),
     }
-    let client = &lab.client().name;
-    if begin.requests.contains_key(client) {
-        let fetch = Request::Fetch(Fetch {
-            marked: 1,
-            ..fetch(evidence)
+}
+
+fn begin_trace(evidence: &Evidence) -> Round {
+    let lab = evidence.lab();
+    let requests = planned(evidence).map(|(host, plan)| {
+        let collect = Request::Collect(Collect {
+            ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
+            ..Collect::default()
         });
-        traffic.requests.insert(client.clone(), vec![fetch]);
+        let start = evidence
+            .marked()
+            .map(|ports| Request::CaptureStart(capture(lab, plan, ports, 1)));
+        let requests = std::iter::once(collect).chain(start).collect();
+        (host.name.clone(), requests)
+    });
+    Round {
+        requests: requests.collect(),
     }
-    vec![begin, traffic, end]
+}
+
+fn traced(evidence: &Evidence) -> Round {
+    let fetch = Fetch {
+        marked: 1,
+        ..fetch(evidence)
+    };
+    of_client(evidence, vec![Request::Fetch(fetch)])
+}
+
+fn end_trace(evidence: &Evidence) -> Round {
+    let stop = || vec![Request::CaptureStop(CaptureStop::default())];
+    Round {
+        requests: planned(evidence)
+            .map(|(host, _)| (host.name.clone(), stop()))
+            .collect(),
+    }
 }
 
 /// The client's own question who has the VIP.
@@ -177,8 +205,31 @@ fn fetch(evidence: &Evidence) -> Fetch {
         marked: u32::try_from(servers)
             .unwrap_or(MOST_MARKED)
             .clamp(1, MOST_MARKED),
-        ports: evidence.marked(),
+        ports: evidence.marked().map(|ports| forgotten(evidence, ports)),
         most_timeouts: MOST_TIMEOUTS,
+    }
+}
+
+/// The first of `ports` in a row that the director does not remember a connection from; all where it knows them all.
+///
+/// A state that was restored brings its connections along, so a run of long ago may have had these ports just now.
+fn forgotten(evidence: &Evidence, ports: Ports) -> Ports {
+    let director = evidence.hosts().get(&evidence.lab().director().name);
+    let remembered: BTreeSet<u16> = director
+        .and_then(|record| record.before.as_ref().ok())
+        .and_then(|sighting| sighting.found.ipvs_connections.as_ref())
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.client.port())
+        .collect();
+    let free = |port: &u16| !remembered.contains(port);
+    let Some(first) = (ports.first..=ports.last).find(free) else {
+        return ports;
+    };
+    let last = (first..=ports.last).take_while(free).last();
+    Ports {
+        first,
+        last: last.unwrap_or(first),
     }
 }
 
@@ -210,7 +261,7 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .map(|(to, _)| to)
             .collect(),
         ipvs: host.role == Role::Director,
-        ipvs_connections_of: None,
+        ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
         firewall: true,
         listen_lines: host.role == Role::RealServer,
     }

@@ -98,6 +98,27 @@ fn desired() -> impl Strategy<Value = Vec<Desired>> {
     })
 }
 
+fn web_service() -> ServiceKey {
+    ServiceKey::Address {
+        transport: crate::ipvs::Transport::Tcp,
+        address: [192, 168, 4, 15].into(),
+        port: 80,
+    }
+}
+
+fn real_server(address: [u8; 4], weight: u32) -> Destination {
+    Destination {
+        address: address.into(),
+        port: 80,
+        forwarding: crate::ipvs::Forwarding::Route,
+        weight,
+        upper_threshold: 0,
+        lower_threshold: 0,
+        tunnel: crate::ipvs::TunnelKind::Ipip,
+        tunnel_flags: 0,
+    }
+}
+
 proptest! {
     #[test]
     fn the_commands_are_accepted_and_leave_nothing_to_do(
@@ -143,21 +164,8 @@ proptest! {
 
 #[test]
 fn a_service_never_lacks_a_destination_while_they_are_replaced() {
-    let key = ServiceKey::Address {
-        transport: crate::ipvs::Transport::Tcp,
-        address: [192, 168, 4, 15].into(),
-        port: 80,
-    };
-    let web = |last| Destination {
-        address: [192, 168, 4, last].into(),
-        port: 80,
-        forwarding: crate::ipvs::Forwarding::Route,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
-        tunnel: crate::ipvs::TunnelKind::Ipip,
-        tunnel_flags: 0,
-    };
+    let key = web_service();
+    let web = |last| real_server([192, 168, 4, last], 1);
     let desired = |last| Desired {
         service: Service::new(key, "wrr"),
         destinations: vec![web(last)],
@@ -183,21 +191,8 @@ fn a_service_never_lacks_a_destination_while_they_are_replaced() {
 
 #[test]
 fn a_busy_destination_loses_its_weight_first_and_goes_when_it_is_idle() {
-    let key = ServiceKey::Address {
-        transport: crate::ipvs::Transport::Tcp,
-        address: [192, 168, 4, 15].into(),
-        port: 80,
-    };
-    let web = Destination {
-        address: [192, 168, 4, 100].into(),
-        port: 80,
-        forwarding: crate::ipvs::Forwarding::Route,
-        weight: 3,
-        upper_threshold: 0,
-        lower_threshold: 0,
-        tunnel: crate::ipvs::TunnelKind::Ipip,
-        tunnel_flags: 0,
-    };
+    let key = web_service();
+    let web = real_server([192, 168, 4, 100], 3);
     let empty = Desired {
         service: Service::new(key, "wrr"),
         destinations: Vec::new(),
@@ -246,21 +241,8 @@ fn a_busy_destination_loses_its_weight_first_and_goes_when_it_is_idle() {
 
 #[test]
 fn a_destination_on_the_director_itself_is_left_as_the_kernel_has_it() {
-    let key = ServiceKey::Address {
-        transport: crate::ipvs::Transport::Tcp,
-        address: [192, 168, 4, 15].into(),
-        port: 80,
-    };
-    let own = Destination {
-        address: [127, 0, 0, 1].into(),
-        port: 80,
-        forwarding: crate::ipvs::Forwarding::Route,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
-        tunnel: crate::ipvs::TunnelKind::Ipip,
-        tunnel_flags: 0,
-    };
+    let key = web_service();
+    let own = real_server([127, 0, 0, 1], 1);
     let desired = |weight| {
         [Desired {
             service: Service::new(key, "wrr"),

@@ -44,17 +44,14 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
                 },
             ),
         ],
-        (Mode::Nat, Role::Director) => std::iter::once(forwarding(view, host, interface))
+        (mode, role) => (mode == Mode::Nat && role == Role::Director)
+            .then(|| forwarding(view, host, interface))
+            .into_iter()
             .chain(
                 plan.interfaces
                     .values()
                     .map(|name| answers(view, host, name)),
             )
-            .collect(),
-        _ => plan
-            .interfaces
-            .values()
-            .map(|name| answers(view, host, name))
             .collect(),
     }
 }

@@ -1,5 +1,7 @@
 //! What cannot be judged never passes.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{evidence, found, silence, with_status};
@@ -104,7 +106,7 @@ fn without_requests_nothing_about_them_passes() {
 #[test]
 fn evidence_of_nothing_does_not_pass() {
     let lab = lab(Mode::Dr, Scheduler::Rr, &[1]);
-    let verdict = check(&Evidence::new(&lab, 100, 0));
+    let verdict = check(&Evidence::new(&lab, 100, Duration::ZERO));
     assert!(!verdict.passed);
     assert_eq!(verdict.count().pass, 0);
 }

@@ -4,7 +4,7 @@ use super::{evidence, observe, set_sysctl};
 use crate::model::Mode;
 use crate::resource::Observed;
 use crate::verify::evidence::{Evidence, EvidenceError};
-use crate::verify::{check, rounds};
+use crate::verify::{ROUNDS, check};
 
 #[test]
 fn saved_evidence_gives_the_same_verdict() {
@@ -51,11 +51,11 @@ fn documents_that_are_no_evidence_are_refused_with_the_reason() {
 
 #[test]
 fn the_rounds_ask_everybody_then_the_client_then_the_director() {
-    let rounds = rounds(&evidence(Mode::Dr));
-    let asked: Vec<Vec<String>> = rounds
+    let evidence = evidence(Mode::Dr);
+    let asked: Vec<Vec<String>> = ROUNDS
         .iter()
         .map(|round| {
-            round
+            round(&evidence)
                 .requests
                 .iter()
                 .map(|(host, requests)| format!("{host} {}", requests.len()))

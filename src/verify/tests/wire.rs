@@ -1,7 +1,10 @@
 //! What the captured frames prove, and what they say when something is wrong.
 
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
 use super::{causes, evidence, observe, recapture, set_sysctl, silence, with_status};
-use crate::agent::protocol::{Captured, Ports};
+use crate::agent::protocol::{Captured, ConnectionEntry, Ports};
 use crate::model::{Mode, Scheduler};
 use crate::packet::{Flags, Mac};
 use crate::resource::Observed;
@@ -267,13 +270,48 @@ fn ports_of_runs_that_follow_each_other_differ() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
     let ports = |taken| Evidence::new(&lab, 1, taken).marked().unwrap();
     let mut seen = std::collections::BTreeSet::new();
-    for taken in 1_795_000_000..1_795_000_300 {
+    for eighth in 0..1200 {
+        let taken = Duration::from_secs(1_795_000_000) + Duration::from_millis(eighth * 125);
         let Ports { first, last } = ports(taken);
         assert!(first >= 20_000 && last < 32_768);
         for port in first..=last {
             assert!(seen.insert(port));
         }
     }
+}
+
+#[test]
+fn ports_that_the_director_still_remembers_are_not_marked_again() {
+    let mut evidence = evidence(Mode::Dr);
+    let all = evidence.marked().unwrap();
+    let remembered = |port| ConnectionEntry {
+        client: SocketAddrV4::new([192, 168, 4, 10].into(), port),
+        service: "192.168.4.15:80".parse().unwrap(),
+        destination: "192.168.4.100:80".parse().unwrap(),
+        state: "FIN_WAIT".to_owned(),
+    };
+    let mut marked_with = |ports: Vec<u16>| {
+        let director = evidence.record_mut("director").before.as_mut().unwrap();
+        director.found.ipvs_connections = Some(ports.into_iter().map(remembered).collect());
+        healthy::marked(&evidence).unwrap()
+    };
+    let Ports { first, last } = all;
+    assert_eq!(marked_with(vec![]), all);
+    assert_eq!(
+        marked_with(vec![first, first + 1]),
+        Ports {
+            first: first + 2,
+            last
+        }
+    );
+    assert_eq!(
+        marked_with(vec![first, first + 4]),
+        Ports {
+            first: first + 1,
+            last: first + 3
+        }
+    );
+    assert_eq!(marked_with((first..=last).collect()), all);
 }
 
 #[test]
