@@ -14,31 +14,53 @@ use super::own_program;
 use super::protocol::{AgentError, Apply, Outcome, OutcomeResult, ResourceError};
 use super::revert;
 use super::root::Root;
+use super::trial::{self, Trial};
 use crate::model::LabName;
 use crate::resource::{Change, Observed, Resource, ResourceId, diff};
 
 /// Told of each resource before it is changed; its error ends the run at that point.
 pub(super) type Progress<'a> = &'a mut dyn FnMut(&ResourceId) -> io::Result<()>;
 
-/// One outcome per resource of the request in its order, then one per resource of an earlier plan that
-/// was put back.
+/// What was done.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// One per resource of the request in its order, then one per resource of an earlier plan that was put back.
+    pub outcomes: Vec<Outcome>,
+    /// Whether it is put back unless it is confirmed.
+    pub on_trial: bool,
+}
+
+/// Under the host's lock.
 pub(super) fn apply<M: Machine>(
     machine: &mut M,
     root: &Root,
     request: &Apply,
     progress: Progress<'_>,
-) -> Result<Vec<Outcome>, AgentError> {
+) -> Result<Report, AgentError> {
     let _lock = HostLock::take(root, &request.run)?;
     // Before anything that a boot would start with it.
     own_program::link(root)?;
+    let trial = match request.confirm_within_seconds {
+        Some(seconds) => Some(Trial::begin(
+            machine,
+            root,
+            &request.lab,
+            (&request.run, seconds),
+        )?),
+        None => {
+            trial::keep(root, &request.lab)?;
+            None
+        }
+    };
     let mut run = Run {
         machine,
         journal: Journal::open(root, &request.lab)?,
         plan: &request.resources,
         of_other_labs: of_other_labs(root, &request.lab)?,
+        trial,
         progress,
     };
-    let stale = run.put_back_stale();
+    let stale = run.put_back_stale()?;
     let mut stopped = stale.iter().any(is_failure);
     let mut outcomes = Vec::with_capacity(request.resources.len() + stale.len());
     for resource in &request.resources {
@@ -56,7 +78,10 @@ pub(super) fn apply<M: Machine>(
         outcomes.push(outcome);
     }
     outcomes.extend(stale);
-    Ok(outcomes)
+    Ok(Report {
+        outcomes,
+        on_trial: run.trial.is_some_and(|trial| trial.is_armed()),
+    })
 }
 
 fn is_failure(outcome: &Outcome) -> bool {
@@ -80,12 +105,13 @@ struct Run<'a, M> {
     journal: Journal,
     plan: &'a [Resource],
     of_other_labs: BTreeMap<ResourceId, LabName>,
+    trial: Option<Trial<'a>>,
     progress: Progress<'a>,
 }
 
 impl<M: Machine> Run<'_, M> {
     /// Packages stay: they are only ever removed when a person asks for it.
-    fn put_back_stale(&mut self) -> Vec<Outcome> {
+    fn put_back_stale(&mut self) -> Result<Vec<Outcome>, AgentError> {
         let planned: BTreeSet<ResourceId> = self.plan.iter().map(Resource::id).collect();
         let stale = |entry: &Entry| {
             !planned.contains(&entry.owner())
@@ -97,7 +123,17 @@ impl<M: Machine> Run<'_, M> {
                     }
                 )
         };
-        revert::put_back(self.machine, &mut self.journal, stale, self.progress)
+        if let Some(trial) = &mut self.trial {
+            let entries = self.journal.entries().iter();
+            let going: Vec<Entry> = entries.filter(|entry| stale(entry)).cloned().collect();
+            trial.before_forgetting(self.machine, &going)?;
+        }
+        Ok(revert::put_back(
+            self.machine,
+            &mut self.journal,
+            stale,
+            self.progress,
+        ))
     }
 
     fn converge(&mut self, resource: &Resource) -> Result<OutcomeResult, ResourceError> {
@@ -160,7 +196,7 @@ impl<M: Machine> Run<'_, M> {
         }
         let id = resource.id();
         for item in self.machine.side_effects(resource)? {
-            self.journal.before(Entry {
+            self.note(Entry {
                 item,
                 part_of: Some(id.clone()),
                 restarts: Vec::new(),
@@ -178,7 +214,7 @@ impl<M: Machine> Run<'_, M> {
                 self.journal.restarted(&service.name)?;
             }
         }
-        self.journal.before(Entry {
+        self.note(Entry {
             item: Item::Resource {
                 resource: resource.clone(),
                 before,
@@ -190,13 +226,20 @@ impl<M: Machine> Run<'_, M> {
         Ok(())
     }
 
+    fn note(&mut self, entry: Entry) -> Result<(), AgentError> {
+        if let Some(trial) = &mut self.trial {
+            trial.before(self.machine, entry.clone())?;
+        }
+        self.journal.before(entry)
+    }
+
     /// Installing a package may start and enable its service, so what the plan's services were is noted
     /// before.
     fn note_services(&mut self) -> Result<(), ResourceError> {
         for resource in self.plan {
             if matches!(resource, Resource::Service(_)) {
                 let before = self.machine.observe(resource)?;
-                self.journal.before(Entry {
+                self.note(Entry {
                     item: Item::Resource {
                         resource: resource.clone(),
                         before,
@@ -257,4 +300,4 @@ pub(super) fn still_different(left: &Change) -> ResourceError {
 
 #[cfg(test)]
 #[path = "apply_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -12,14 +12,14 @@ use crate::resource::{File, FileState, Package, Service, ServiceState, Sysctl};
 
 /// Observations by id; what is not in it is absent.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Model {
-    state: BTreeMap<String, Observed>,
-    directories: Vec<String>,
+pub(in crate::agent) struct Model {
+    pub(in crate::agent) state: BTreeMap<String, Observed>,
+    pub(in crate::agent) directories: Vec<String>,
     /// Every change in order.
     log: Vec<String>,
     /// Number of the change that fails, counted from 1, and whether it is made all the same.
-    fails_at: Option<(usize, bool)>,
-    changes: usize,
+    pub(in crate::agent) fails_at: Option<(usize, bool)>,
+    pub(in crate::agent) changes: usize,
 }
 
 impl Model {
@@ -140,6 +140,11 @@ impl Machine for Model {
             }
             _ => before.clone(),
         };
+        if let (Resource::File(f), Observed::File { state: Some(_) }) = (resource, before)
+            && !self.directories.contains(&f.path)
+        {
+            self.directories.push(f.path.clone());
+        }
         self.set(resource, state);
         if dies {
             return Err(failed(resource.id(), "cut off after the change"));
@@ -148,12 +153,26 @@ impl Machine for Model {
     }
 
     fn remove_directory(&mut self, path: &str) -> Result<bool, ResourceError> {
+        if self.state.contains_key(&format!("file {path}")) {
+            // Not empty.
+            return Ok(false);
+        }
         self.directories.retain(|d| d != path);
         Ok(true)
     }
 
     fn restart(&mut self, service: &str) -> Result<(), ResourceError> {
         self.change(format!("restart {service}")).map(|_| ())
+    }
+
+    fn start_guard(
+        &mut self,
+        lab: &LabName,
+        run: &str,
+        _: u32,
+    ) -> io::Result<Option<std::process::ChildStdin>> {
+        self.log.push(format!("guard {lab} {run}"));
+        Ok(None)
     }
 
     fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError> {
@@ -164,14 +183,14 @@ impl Machine for Model {
     }
 }
 
-fn sysctl(key: &str, value: &str) -> Resource {
+pub(in crate::agent) fn sysctl(key: &str, value: &str) -> Resource {
     Resource::Sysctl(Sysctl {
         key: key.into(),
         value: value.into(),
     })
 }
 
-fn file(path: &str, content: &str) -> Resource {
+pub(in crate::agent) fn file(path: &str, content: &str) -> Resource {
     Resource::File(File {
         path: path.into(),
         content: content.into(),
@@ -179,7 +198,7 @@ fn file(path: &str, content: &str) -> Resource {
     })
 }
 
-fn httpd(restart_on: &[&str]) -> Resource {
+pub(in crate::agent) fn httpd(restart_on: &[&str]) -> Resource {
     Resource::Service(Service {
         name: "httpd".into(),
         running: true,
@@ -188,14 +207,14 @@ fn httpd(restart_on: &[&str]) -> Resource {
     })
 }
 
-fn package() -> Resource {
+pub(in crate::agent) fn package() -> Resource {
     Resource::Package(Package {
         name: "httpd".into(),
     })
 }
 
 /// A machine whose sysctls have their first values and whose httpd is `httpd`.
-fn machine(httpd: Option<(bool, bool)>) -> Model {
+pub(in crate::agent) fn machine(httpd: Option<(bool, bool)>) -> Model {
     let mut model = Model::default();
     for key in ["a.a", "b.b", "c.c"] {
         model.state.insert(
@@ -223,14 +242,14 @@ fn machine(httpd: Option<(bool, bool)>) -> Model {
     model
 }
 
-struct Host {
+pub(in crate::agent) struct Host {
     _directory: tempfile::TempDir,
-    root: Root,
-    model: Model,
+    pub(in crate::agent) root: Root,
+    pub(in crate::agent) model: Model,
 }
 
 impl Host {
-    fn new(model: Model) -> Self {
+    pub(in crate::agent) fn new(model: Model) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self {
             root: Root::at(directory.path()),
@@ -244,15 +263,18 @@ impl Host {
             lab: lab.parse().unwrap(),
             run: "test".into(),
             resources: resources.to_vec(),
+            confirm_within_seconds: None,
         };
-        apply(&mut self.model, &self.root, &request, &mut |_| Ok(())).unwrap()
+        let report = apply(&mut self.model, &self.root, &request, &mut |_| Ok(())).unwrap();
+        assert!(!report.on_trial);
+        report.outcomes
     }
 
-    fn apply(&mut self, resources: &[Resource]) -> Vec<Outcome> {
+    pub(in crate::agent) fn apply(&mut self, resources: &[Resource]) -> Vec<Outcome> {
         self.apply_lab("dr", resources)
     }
 
-    fn revert(&mut self, purge: bool) -> Vec<Outcome> {
+    pub(in crate::agent) fn revert(&mut self, purge: bool) -> Vec<Outcome> {
         let request = Revert {
             lab: &"dr".parse().unwrap(),
             run: "test",
@@ -261,7 +283,7 @@ impl Host {
         revert(&mut self.model, &self.root, &request, &mut |_| Ok(())).unwrap()
     }
 
-    fn log(&mut self) -> Vec<String> {
+    pub(in crate::agent) fn log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.model.log)
     }
 }
@@ -471,9 +493,10 @@ fn a_controller_that_goes_away_ends_the_run_before_the_next_change() {
         lab: "dr".parse().unwrap(),
         run: "test".into(),
         resources: vec![sysctl("a.a", "1"), sysctl("b.b", "1")],
+        confirm_within_seconds: None,
     };
     let mut told = 0;
-    let outcomes = apply(&mut host.model, &host.root, &request, &mut |_| {
+    let report = apply(&mut host.model, &host.root, &request, &mut |_| {
         told += 1;
         if told == 1 {
             Ok(())
@@ -483,7 +506,7 @@ fn a_controller_that_goes_away_ends_the_run_before_the_next_change() {
     })
     .unwrap();
     assert_eq!(
-        words(&outcomes),
+        words(&report.outcomes),
         [
             "sysctl a.a changed",
             "sysctl b.b failed: the controller is gone: broken pipe"
@@ -502,7 +525,7 @@ fn resource() -> impl Strategy<Value = Resource> {
     ]
 }
 
-fn plan() -> impl Strategy<Value = Vec<Resource>> {
+pub(in crate::agent) fn plan() -> impl Strategy<Value = Vec<Resource>> {
     prop::collection::vec(resource(), 0..7).prop_map(|mut plan| {
         let mut seen = std::collections::BTreeSet::new();
         plan.retain(|resource| seen.insert(resource.id()));

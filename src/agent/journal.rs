@@ -113,7 +113,11 @@ pub(super) struct Journal {
 impl Journal {
     /// Reads what there is.
     pub(super) fn open(root: &Root, lab: &LabName) -> Result<Self, AgentError> {
-        let path = directory(root).join(format!("{lab}.jsonl"));
+        Self::at(directory(root).join(format!("{lab}.jsonl")))
+    }
+
+    /// Reads what is in the file at `path`.
+    pub(super) fn at(path: PathBuf) -> Result<Self, AgentError> {
         let mut journal = Self {
             path,
             file: None,

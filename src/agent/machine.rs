@@ -1,7 +1,11 @@
 //! What applying and putting back need of a machine; [`super::kind::Local`] is the real one.
 
+use std::io;
+use std::process::ChildStdin;
+
 use super::journal::Item;
 use super::protocol::ResourceError;
+use crate::model::LabName;
 use crate::resource::{Observed, Resource};
 
 /// What came of a change beyond the resource itself.
@@ -37,6 +41,15 @@ pub(super) trait Machine {
 
     /// Has a running service read its files again.
     fn restart(&mut self, service: &str) -> Result<(), ResourceError>;
+
+    /// Starts the guard of changes on trial ([`super::trial::guard`]), which counts from the end of its input;
+    /// `None` where there is none to start.
+    fn start_guard(
+        &mut self,
+        lab: &LabName,
+        run: &str,
+        seconds: u32,
+    ) -> io::Result<Option<ChildStdin>>;
 
     /// Removes packages with their configuration; those that others need by now may stay.
     fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError>;

@@ -36,5 +36,7 @@ mod sockets;
 mod ssh_connection;
 pub mod sysctl_files;
 mod sysctl_key;
+mod trial;
 
 pub use serve::serve;
+pub use trial::guard;

@@ -41,6 +41,13 @@ pub enum Request {
     },
     /// Make it true, in order, under the host's lock, with a journal. Answered by [`Reply::Applied`].
     Apply(Apply),
+    /// Over a new connection: the changes of this run stay. Answered by [`Reply::TrialOver`].
+    Confirm {
+        /// Lab.
+        lab: LabName,
+        /// [`Apply::run`].
+        run: String,
+    },
     /// Put everything this lab's journal holds back as it was. Answered by [`Reply::Reverted`].
     Revert {
         /// Lab.
@@ -77,6 +84,25 @@ pub struct Apply {
     pub run: String,
     /// Resources, in order of application.
     pub resources: Vec<Resource>,
+    /// The host puts back what this run changed unless [`Request::Confirm`] comes within so many seconds after
+    /// its end; `None` to keep it in any case.
+    #[serde(default)]
+    pub confirm_within_seconds: Option<u32>,
+}
+
+/// How changes on trial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum TrialEnd {
+    /// They stay.
+    Committed,
+    /// The host has put them back.
+    RolledBack {
+        /// What it could not put back, and why.
+        failed: Vec<String>,
+    },
+    /// The host knows of no changes on trial by this run.
+    Unknown,
 }
 
 /// See [`Request::Collect`].
@@ -164,7 +190,12 @@ pub enum Reply {
     Applied {
         /// One entry per resource in the same order.
         outcomes: Vec<Outcome>,
+        /// Whether the host waits for [`Request::Confirm`].
+        #[serde(default)]
+        on_trial: bool,
     },
+    /// Answer to [`Request::Confirm`].
+    TrialOver(TrialEnd),
     /// Answer to [`Request::Revert`]; empty when there was nothing of ours.
     Reverted {
         /// One entry per journaled resource, newest first.

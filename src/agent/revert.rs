@@ -12,6 +12,7 @@ use super::lock::HostLock;
 use super::machine::Machine;
 use super::protocol::{AgentError, Outcome, OutcomeResult, ResourceError};
 use super::root::Root;
+use super::trial;
 use crate::model::LabName;
 use crate::resource::{Change, Observed, Resource, ResourceId, Service, undo};
 
@@ -34,6 +35,8 @@ pub(super) fn revert<M: Machine>(
     progress: Progress<'_>,
 ) -> Result<Vec<Outcome>, AgentError> {
     let lock = HostLock::take(root, request.run)?;
+    // Nothing is left to be confirmed.
+    trial::keep(root, request.lab)?;
     let mut journal = Journal::open(root, request.lab)?;
     let mut outcomes = if request.purge {
         // A package's own removal stops its service, and its files must be as it left them by then.
@@ -212,7 +215,7 @@ fn purge<M: Machine>(
 }
 
 /// A service that goes on running reads its own files again.
-fn restart_readers<M: Machine>(machine: &mut M, journal: &mut Journal) -> Vec<Outcome> {
+pub(super) fn restart_readers<M: Machine>(machine: &mut M, journal: &mut Journal) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for name in journal.pending_restarts().to_vec() {
         let resource = Resource::Service(Service {

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::announce::announce;
-use super::apply::apply;
+use super::apply::{Report, apply};
 use super::capture::{self, Capture};
 use super::error::{because, host};
 use super::evidence::collect;
@@ -17,6 +17,7 @@ use super::revert::{Revert, revert};
 use super::root::Root;
 use super::script::script;
 use super::ssh_connection::SshConnection;
+use super::trial;
 
 /// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
 /// goes to standard error.
@@ -99,9 +100,13 @@ impl<W: Write> Session<W> {
             Request::Observe { resources } => Ok(Reply::Observed {
                 observed: resources.iter().map(|r| machine.observe(r)).collect(),
             }),
-            Request::Apply(request) => Ok(Reply::Applied {
-                outcomes: apply(machine, &root, &request, &mut progress)?,
-            }),
+            Request::Apply(request) => {
+                let Report { outcomes, on_trial } = apply(machine, &root, &request, &mut progress)?;
+                Ok(Reply::Applied { outcomes, on_trial })
+            }
+            Request::Confirm { lab, run } => {
+                Ok(Reply::TrialOver(trial::confirm(&root, &lab, &run)?))
+            }
             Request::Revert { lab, run, purge } => {
                 let request = Revert {
                     lab: &lab,
@@ -185,6 +190,7 @@ mod tests {
             lab: "dr".parse().unwrap(),
             run: "test".into(),
             resources: vec![],
+            confirm_within_seconds: None,
         })
     }
 
@@ -206,7 +212,13 @@ mod tests {
         let mut input = framed(&apply_nothing());
         input.extend(framed(&Request::Observe { resources: vec![] }));
         let (replies, end) = session(true, &input);
-        assert_eq!(replies[1], Reply::Applied { outcomes: vec![] });
+        assert_eq!(
+            replies[1],
+            Reply::Applied {
+                outcomes: vec![],
+                on_trial: false
+            }
+        );
         assert_eq!(replies[2], Reply::Observed { observed: vec![] });
         end.unwrap();
     }

@@ -64,9 +64,10 @@ impl Host {
             lab: "dr".parse().unwrap(),
             run: "test".into(),
             resources: resources.to_vec(),
+            confirm_within_seconds: None,
         });
         match self.ask(&request) {
-            Reply::Applied { outcomes } => outcomes,
+            Reply::Applied { outcomes, .. } => outcomes,
             other => panic!("{other:?}"),
         }
     }

@@ -10,6 +10,7 @@ use crate::commands::{
 };
 
 use super::exit;
+use crate::model::LabName;
 
 /// Stand up, verify and explain Linux Virtual Server labs
 ///
@@ -42,6 +43,16 @@ pub enum Verb {
     /// Serve the controller on standard input and output; started by it, over SSH
     #[command(hide = true)]
     Agent,
+    /// Put back what a run of a lab changed unless it is confirmed; started by the agent
+    #[command(hide = true)]
+    Guard {
+        /// Lab
+        lab: LabName,
+        /// Run that made the changes
+        run: String,
+        /// How long to wait after the end of standard input
+        seconds: u32,
+    },
     /// Bring up what is configured to come up at boot; started by the host's own init
     #[command(hide = true)]
     Boot,

@@ -42,6 +42,10 @@ pub fn main() -> ExitCode {
     match arguments.verb {
         Verb::Agent => serve(),
         Verb::Boot => boot(),
+        Verb::Guard { lab, run, seconds } => ended(
+            "guard",
+            crate::agent::guard(&lab, &run, seconds, std::io::stdin().lock()),
+        ),
         Verb::Ipvsadm { arguments } => drop_in(std::iter::once("ipvsadm".into()).chain(arguments)),
         verb => ExitCode::from(run(verb)),
     }
@@ -139,7 +143,9 @@ async fn perform(verb: Verb, context: &Context) -> Result<Answer, CommandError> 
         Verb::Man(verb) => verb.exec(Arguments::command()),
         Verb::Ssh(verb) => match verb.exec(context)? {},
         // Dispatched before there is a runtime.
-        Verb::Agent | Verb::Boot | Verb::Ipvsadm { .. } => Ok(Answer::done("")),
+        Verb::Agent | Verb::Boot | Verb::Guard { .. } | Verb::Ipvsadm { .. } => {
+            Ok(Answer::done(""))
+        }
     }
 }
 

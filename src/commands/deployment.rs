@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agent::protocol::{Reply, Request};
 use crate::model::{HostName, Lab, LabName};
-use crate::orchestrate::{self, Fleet, HostError, HostKeys, Roster};
+use crate::orchestrate::{self, Cause, Fleet, HostError, HostKeys, Roster};
 use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
 use crate::verify::{self, Evidence, Round};
@@ -138,6 +138,15 @@ impl<'a> Deployment<'a> {
         &mut self,
         requests: impl Fn(&HostName) -> Option<Vec<Request>>,
     ) -> BTreeMap<HostName, Vec<Reply>> {
+        self.ask_ready_and_tell(requests, |_, _| {}).await
+    }
+
+    /// [`Self::ask_ready`] that tells of each host as soon as it is done.
+    pub async fn ask_ready_and_tell(
+        &mut self,
+        requests: impl Fn(&HostName) -> Option<Vec<Request>>,
+        done: impl Fn(&HostName, &Result<Vec<Reply>, Cause>) + Clone + Send + 'static,
+    ) -> BTreeMap<HostName, Vec<Reply>> {
         let asked: BTreeMap<_, _> = self
             .lab
             .hosts()
@@ -146,7 +155,11 @@ impl<'a> Deployment<'a> {
             .filter_map(|host| Some((host.name.clone(), requests(&host.name)?)))
             .collect();
         let mut replies = BTreeMap::new();
-        for (host, result) in self.fleet.ask(asked, &self.ctx.progress).await {
+        let results = self
+            .fleet
+            .ask_and_tell(asked, &self.ctx.progress, done)
+            .await;
+        for (host, result) in results {
             match result {
                 Ok(answers) => {
                     replies.insert(host, answers);

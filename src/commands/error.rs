@@ -161,7 +161,11 @@ impl CommandError {
             }
             Self::Ipvs(_) => None,
             Self::NothingUp => Some("`lvslab up topologies/dr.yaml` brings one up".to_owned()),
-            Self::NotUp { .. } => Some("`lvslab up` with its topology brings it up".to_owned()),
+            Self::NotUp { .. } => Some(
+                "`lvslab up` with the path of its topology file brings it up, \
+                 for example `lvslab up topologies/dr.yaml`"
+                    .to_owned(),
+            ),
             Self::WhichLab { .. } => Some("say which with --lab NAME".to_owned()),
             Self::InventoryForName { .. } => Some(
                 "leave -i out to mean the lab as it is up, or name its topology file".to_owned(),

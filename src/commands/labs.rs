@@ -76,13 +76,15 @@ impl Selection {
         }
     }
 
-    /// A file of that name is meant rather than a lab.
+    /// The lab that is meant rather than a file: one that is up, or a word that looks like no path.
     fn name(&self, dirs: &Dirs) -> Option<LabName> {
         if self.topology.is_file() {
             return None;
         }
-        let name: LabName = self.topology.to_str()?.parse().ok()?;
-        dirs.lab(&name).join(LAB_FILE).exists().then_some(name)
+        let word = self.topology.to_str()?;
+        let name: LabName = word.parse().ok()?;
+        let is_up = dirs.lab(&name).join(LAB_FILE).exists();
+        (is_up || !(word.contains('.') || self.topology.exists())).then_some(name)
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod breaking;
 pub mod completions;
+mod confirmation;
 pub mod down;
 pub mod exec;
 pub mod explain;

@@ -120,11 +120,13 @@ async fn apply(deployment: &mut Deployment<'_>, lab: &Lab, host: &HostName) -> u
         lab: lab.name().clone(),
         run: run_id(),
         resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
+        // What is put right here was confirmed when it was deployed.
+        confirm_within_seconds: None,
     });
     let ask = |asked: &HostName| (asked == host).then(|| vec![request.clone()]);
     let mut replies = deployment.ask_ready(ask).await;
     match replies.remove(host).and_then(|mut replies| replies.pop()) {
-        Some(Reply::Applied { outcomes }) => {
+        Some(Reply::Applied { outcomes, .. }) => {
             deployment.troubles.extend(Trouble::failed(host, &outcomes));
             outcomes.iter().filter(|outcome| is_change(outcome)).count()
         }

@@ -116,6 +116,7 @@ pub fn worst(troubles: &[Trouble]) -> Option<Status> {
     let order = [
         Status::Internal,
         Status::Unreachable,
+        Status::RolledBack,
         Status::Locked,
         Status::HostFailed,
     ];

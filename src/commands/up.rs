@@ -1,15 +1,18 @@
 //! `lvslab up TOPOLOGY`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
 use crate::model::{HostName, Lab};
+use crate::orchestrate::Cause;
 use crate::report::{HostLine, HostOutcome, UpTable, host_summary, up_table};
 use crate::sandbox::Started;
 use crate::verify::{Verdict, check};
 
+use super::confirmation::{self, Trial};
 use super::deployment::{Deployment, Login, address_machines, run_id};
 use super::labs::{self, Selection};
 use super::sandbox::{self, Starting};
@@ -31,6 +34,8 @@ pub struct Up {
     requests: u32,
     #[command(flatten)]
     login: Login,
+    #[command(flatten)]
+    trial: Trial,
     /// Print one JSON document (`lvslab.up/1`) on standard output
     #[arg(long)]
     pub json: bool,
@@ -67,7 +72,16 @@ impl Up {
             "some hosts may be changed and others not: `lvslab up {words}` completes the lab, \
              `lvslab down {words}` puts everything back"
         ));
-        let outcomes = apply(&mut deployment, &lab).await;
+        let (changed, trials) = unbounded_channel();
+        let (outcomes, ends) = tokio::join!(
+            apply(&mut deployment, &lab, self.trial, changed),
+            self.trial.confirm(ctx, &lab, trials)
+        );
+        for (host, end) in ends? {
+            let is_lost = deployment.in_trouble(&host);
+            let trouble = confirmation::trouble(&host, end, is_lost);
+            deployment.troubles.extend(trouble);
+        }
         let verdict = if deployment.troubles.is_empty() {
             for host in lab.hosts() {
                 ctx.progress.doing(host.name.as_str(), "verifying");
@@ -92,7 +106,13 @@ impl Up {
     }
 }
 
-async fn apply(deployment: &mut Deployment<'_>, lab: &Lab) -> Outcomes {
+/// Hosts that have something to confirm, or may have, go to `changed`.
+async fn apply(
+    deployment: &mut Deployment<'_>,
+    lab: &Lab,
+    trial: Trial,
+    changed: UnboundedSender<HostName>,
+) -> Outcomes {
     let run = run_id();
     // Whoever heard another host answer for the VIP, as real servers with a wrong arp_ignore do, learns
     // better.
@@ -105,6 +125,7 @@ async fn apply(deployment: &mut Deployment<'_>, lab: &Lab) -> Outcomes {
                 lab: lab.name().clone(),
                 run: run.clone(),
                 resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
+                confirm_within_seconds: trial.seconds(lab, host),
             };
             let mut requests = vec![Request::Apply(apply)];
             if *host == lab.director().name {
@@ -113,13 +134,31 @@ async fn apply(deployment: &mut Deployment<'_>, lab: &Lab) -> Outcomes {
             (host.clone(), requests)
         })
         .collect();
+    let machines: BTreeSet<HostName> = requests
+        .keys()
+        .filter(|host| trial.seconds(lab, host).is_some())
+        .cloned()
+        .collect();
+    let tell = move |host: &HostName, result: &Result<Vec<Reply>, Cause>| {
+        let may_wait = match result {
+            Ok(replies) => matches!(replies.first(), Some(Reply::Applied { on_trial: true, .. })),
+            // Another run has it, or it refuses for another reason of its own.
+            Err(Cause::Agent(_)) => false,
+            // Whose connection breaks on the way may have been changed, too.
+            Err(_) => true,
+        };
+        if may_wait && machines.contains(host) {
+            // Nobody listens any more where confirming has failed as a whole, which ends the run.
+            let _ = changed.send(host.clone());
+        }
+    };
     let replies = deployment
-        .ask_ready(|host| requests.get(host).cloned())
+        .ask_ready_and_tell(|host| requests.get(host).cloned(), tell)
         .await;
     let mut done = Outcomes::new();
     for (host, replies) in replies {
         match replies.into_iter().next() {
-            Some(Reply::Applied { outcomes }) => {
+            Some(Reply::Applied { outcomes, .. }) => {
                 deployment
                     .troubles
                     .extend(Trouble::failed(&host, &outcomes));

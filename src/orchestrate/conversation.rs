@@ -190,7 +190,7 @@ fn longest_silence(request: &Request) -> Duration {
         | Request::CaptureStart(_)
         | Request::CaptureStop(_) => 60,
         // One resource is the unit of progress here, and a package from a slow mirror is one resource.
-        Request::Apply(_) | Request::Revert { .. } => 15 * 60,
+        Request::Apply(_) | Request::Confirm { .. } | Request::Revert { .. } => 15 * 60,
         Request::Fetch(fetch) => u64::from(fetch.total_seconds) + 30,
         Request::Script(script) => u64::from(script.seconds) + 30,
     };

@@ -76,6 +76,31 @@ impl Roster {
         })
     }
 
+    /// The same hosts over connections of their own: none that is open already is used.
+    ///
+    /// # Errors
+    /// See [`Roster::of`].
+    pub fn anew(&self) -> io::Result<Self> {
+        let sockets = self.sockets.with_file_name("new");
+        create_private(&sockets)?;
+        let mut destinations = self.destinations.clone();
+        for (host, (to, _)) in &mut destinations {
+            to.control = control_path(&sockets, host)?;
+        }
+        Ok(Self {
+            destinations,
+            sockets,
+        })
+    }
+
+    /// Nobody but `host`.
+    #[must_use]
+    pub fn just(&self, host: &HostName) -> Self {
+        let mut alone = self.clone();
+        alone.destinations.retain(|other, _| other == host);
+        alone
+    }
+
     /// The destination of `host`.
     #[must_use]
     pub fn destination(&self, host: &HostName) -> Option<&Destination> {
@@ -195,14 +220,25 @@ impl Fleet {
         requests: BTreeMap<HostName, Vec<Request>>,
         progress: &Arc<dyn Progress>,
     ) -> PerHost<Vec<Reply>> {
+        self.ask_and_tell(requests, progress, |_, _| {}).await
+    }
+
+    /// [`Fleet::ask`] that tells of each host that was asked as soon as it is done.
+    pub async fn ask_and_tell(
+        &mut self,
+        requests: BTreeMap<HostName, Vec<Request>>,
+        progress: &Arc<dyn Progress>,
+        done: impl Fn(&HostName, &Result<Vec<Reply>, Cause>) + Clone + Send + 'static,
+    ) -> PerHost<Vec<Reply>> {
         let mut results = BTreeMap::new();
         let mut asked = JoinSet::new();
         for (host, requests) in requests {
             match self.members.remove(&host) {
                 Some(Ok(agent)) => {
-                    let progress = Arc::clone(progress);
+                    let (progress, done) = (Arc::clone(progress), done.clone());
                     asked.spawn(async move {
                         let (member, result) = ask_one(agent, &host, requests, &progress).await;
+                        done(&host, &result);
                         (host, member, result)
                     });
                 }

@@ -14,6 +14,7 @@ mod labs;
 mod machines;
 #[path = "../../src/sys/test_programs.rs"]
 mod packages;
+mod rollback;
 mod stage;
 mod starting;
 mod wire;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(rollback::TESTS)
         .chain(wire::TESTS)
         .chain(faults::TESTS)
         .chain(healthy::TESTS)

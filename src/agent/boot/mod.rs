@@ -12,8 +12,10 @@ use std::fs;
 use std::io;
 
 use self::ifcfg::{Ifcfg, is_leftover};
+use super::kind::Local;
 use super::kind::ipvs::open;
 use super::root::Root;
+use super::trial;
 use crate::ipvs::{Command, Desired, Others, Removal, reconcile};
 use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
 
@@ -40,7 +42,15 @@ pub struct BootProblem {
 /// # Errors
 /// When anything could not be done.
 pub fn run() -> io::Result<()> {
-    let problems = bring_up(&Root::machine());
+    let root = Root::machine();
+    let mut problems = Vec::new();
+    if let Err(error) = trial::after_boot(&mut Local::new(root.clone(), None), &root) {
+        problems.push(BootProblem {
+            file: root.state().join("trial").display().to_string(),
+            cause: error.to_string(),
+        });
+    }
+    problems.extend(bring_up(&root));
     for problem in &problems {
         eprintln!("lvslab boot: {problem}");
     }

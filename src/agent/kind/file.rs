@@ -88,13 +88,7 @@ pub(super) fn apply(
     before: Option<&FileState>,
 ) -> Result<(), ResourceError> {
     let real = checked(root, &desired.path)?;
-    if let Some(parent) = real.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(parent)
-            .map_err(|error| failed(format!("cannot make {}", parent.display()), error))?;
-    }
+    make_parent(&real)?;
     let context = before.and_then(|state| state.context.as_deref());
     let state = Written {
         content: desired.content.as_bytes(),
@@ -109,7 +103,18 @@ pub(super) fn apply(
     units_changed(root, &desired.path)
 }
 
-/// Makes the file what it was, byte for byte.
+fn make_parent(real: &Path) -> Result<(), ResourceError> {
+    let Some(parent) = real.parent() else {
+        return Ok(());
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(parent)
+        .map_err(|error| failed(format!("cannot make {}", parent.display()), error))
+}
+
+/// Makes the file what it was, byte for byte; its directory may be gone by now.
 pub(super) fn restore(
     root: &Root,
     path: &str,
@@ -124,6 +129,7 @@ pub(super) fn restore(
             let content = state.content().ok_or_else(|| {
                 because(format!("the journal's copy of {path} cannot be decoded"))
             })?;
+            make_parent(&real)?;
             write(
                 &real,
                 path,

@@ -12,12 +12,16 @@ pub(super) mod sysctl;
 pub(super) mod systemd;
 mod sysv;
 
+use std::io;
+use std::process::{ChildStdin, Command, Stdio};
+
 use crate::agent::journal::Item;
 use crate::agent::machine::{Applied, Machine};
 use crate::agent::protocol::ResourceError;
 use crate::agent::root::Root;
 use crate::agent::ssh_connection::SshConnection;
 use crate::ipvs::Client;
+use crate::model::LabName;
 use crate::resource::{Observed, Resource, SelinuxMode, ServiceState};
 
 use network::Network;
@@ -215,6 +219,23 @@ impl Machine for Local {
 
     fn restart(&mut self, service: &str) -> Result<(), ResourceError> {
         service::restart(&self.root, service)
+    }
+
+    fn start_guard(
+        &mut self,
+        lab: &LabName,
+        run: &str,
+        seconds: u32,
+    ) -> io::Result<Option<ChildStdin>> {
+        let guard = Command::new("/proc/self/exe")
+            .args(["guard", lab.as_str(), run, &seconds.to_string()])
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            // Whoever has an end of the session's streams keeps the session from ending.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(guard.stdin)
     }
 
     fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError> {
