@@ -15,8 +15,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Failure, While, log};
 use crate::sandbox::control::{self, Envelope, Lines, PORT_NAME, Reply, Request};
 
-/// How long an answer waits for room before it is dropped: its controller stopped reading.
+/// How long an answer waits before it is dropped: its controller stopped reading, or is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often to look whether there is a controller by now.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The open port.
 #[derive(Debug)]
@@ -68,6 +71,9 @@ impl Port {
     }
 
     /// Answers request `id`; an answer nobody waits for any more is dropped.
+    ///
+    /// A hang-up does not say that nobody waits: the kernel learns that a controller has connected from a message
+    /// of its own (`VIRTIO_CONSOLE_PORT_OPEN`), which it may handle after the controller's first bytes.
     pub fn answer(&mut self, id: u64, body: Reply) {
         let bytes = control::encode(&Envelope { id, body });
         let deadline = Instant::now() + WRITE_LIMIT;
@@ -79,11 +85,12 @@ impl Port {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut waiting = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
                     let _ = poll(&mut waiting, PollTimeout::from(100u8));
-                    let gone = waiting[0]
+                    let hung_up = waiting[0]
                         .revents()
                         .is_some_and(|events| events.contains(PollFlags::POLLHUP));
-                    if gone {
-                        return;
+                    if hung_up {
+                        // Which poll does not wait for.
+                        std::thread::sleep(LOOK);
                     }
                 }
                 Err(error) => {
