@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use super::evidence::Evidence;
 use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, Mode, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
@@ -309,7 +309,8 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    if (lab.mode(), host.role) == (Mode::Dr, Role::RealServer) {
+    let translated = lab.mode().replies_pass_director();
+    if (translated, host.role) == (false, Role::RealServer) {
         return vec![
             interface_sysctl(interface, "arp_ignore", "1"),
             interface_sysctl(interface, "arp_announce", "2"),
@@ -321,7 +322,7 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     }];
     let own = plan.interfaces.values();
     settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
-    if (lab.mode(), host.role) == (Mode::Nat, Role::Director) {
+    if (translated, host.role) == (true, Role::Director) {
         settings.push(interface_sysctl(interface, "forwarding", "1"));
     }
     settings

@@ -135,7 +135,7 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
 /// brings up to date every two seconds only.
 fn outgoing(view: View<'_>, director: &HostName) -> Seen<u64> {
     let after = view.after(director)?;
-    if view.lab().mode() == Mode::Nat || !translates_for_others(view, after) {
+    if view.lab().mode().replies_pass_director() || !translates_for_others(view, after) {
         return delta(view, director, |counters| counters.packets_out);
     }
     let own = |found: &HostEvidence| {

@@ -1,5 +1,7 @@
 //! Path proof: the frames of the marked requests, seen on every host they passed.
 
+use std::collections::HashSet;
+
 use super::{Draft, Judged, Path, arp_answers, requests};
 use crate::model::{HostName, Lab, Mode, RealServer};
 use crate::verify::describe;
@@ -169,7 +171,8 @@ fn judged(view: View<'_>, ways: &[(&Leg, Way)], nothing: &str) -> Seen<Judged> {
     view.captured(&view.lab().client().name)?;
     let Some((leg, way)) = ways.iter().find(|(_, way)| !way.as_promised) else {
         let mut words: Vec<&str> = ways.iter().map(|(_, way)| way.words.as_str()).collect();
-        words.dedup();
+        let mut known = HashSet::new();
+        words.retain(|way| known.insert(*way));
         return Ok(if words.is_empty() {
             Judged::new(false, nothing)
         } else {

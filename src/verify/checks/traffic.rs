@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::director::counted;
 use crate::agent::protocol::Response;
-use crate::model::{Lab, Mode};
+use crate::model::Lab;
 use crate::verify::view::View;
 
 /// For how long a director remembers a connection that has ended, seconds: `IP_VS_TCP_S_FIN_WAIT`, two minutes, and
@@ -133,8 +133,9 @@ fn connections(view: View<'_>, responses: &[Response]) -> Vec<Connection> {
         .collect();
     // A director that sees the answers, too, sees connections end, and then takes the next one for a new one.
     let kept = found.iter().filter(|one| **one == Connection::Kept).count();
-    let sees_ends = lab.mode() == Mode::Nat;
-    if sees_ends && counted(view).is_ok_and(|counted| counted >= (found.len() - kept) as u64) {
+    if lab.mode().replies_pass_director()
+        && counted(view).is_ok_and(|counted| counted >= (found.len() - kept) as u64)
+    {
         return found
             .into_iter()
             .map(|one| match one {
