@@ -17,20 +17,11 @@ pub(super) fn write_out(mark: &str) -> String {
     format!("\\n{numbers}%{{stderr}}{numbers}")
 }
 
-/// A request's answer, and whether it came over a connection of its own.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
-    /// What curl said of it.
-    pub response: Response,
-    /// New connections that were made for it: 1 when it was fresh.
-    pub connections: u32,
-}
-
 /// The answers in order. A last one that was cut off is left out, numbers that cannot be read are 0.
 ///
 /// `%{exitcode}` is newer than RHEL 8's curl; where it is missing, the `curl: (N) …` lines of `stderr` are
 /// taken in order for the requests that got no answer.
-pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Answer> {
+pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Response> {
     let mark = format!("{mark}|");
     let begin = format!("\n{mark}");
     let mut complaints = stderr.lines().filter_map(complaint);
@@ -62,7 +53,7 @@ pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Answer> {
     answers
 }
 
-fn answer(line: &str, body: &[u8], complaints: &mut impl Iterator<Item = i32>) -> Answer {
+fn answer(line: &str, body: &[u8], complaints: &mut impl Iterator<Item = i32>) -> Response {
     let fields: Vec<&str> = line.split('|').collect();
     let number = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok());
     let status = number(0).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
@@ -77,15 +68,13 @@ fn answer(line: &str, body: &[u8], complaints: &mut impl Iterator<Item = i32>) -
             }
         });
     let seconds = fields.get(3).and_then(|f| f.parse::<f64>().ok());
-    Answer {
-        response: Response {
-            status,
-            curl_exit,
-            body: text(body),
-            local_port: number(2).and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
-            seconds: seconds.filter(|s| s.is_finite()).unwrap_or(0.0),
-        },
-        connections: number(4).unwrap_or(0),
+    Response {
+        status,
+        curl_exit,
+        body: text(body),
+        local_port: number(2).and_then(|n| u16::try_from(n).ok()).unwrap_or(0),
+        seconds: seconds.filter(|s| s.is_finite()).unwrap_or(0.0),
+        connections: Some(number(4).unwrap_or(0)),
     }
 }
 
@@ -127,13 +116,13 @@ mod tests {
         let short: Vec<_> = answers
             .iter()
             .map(|a| {
-                let r = &a.response;
+                let r = a;
                 (
                     r.status,
                     r.curl_exit,
                     r.body.as_str(),
                     r.local_port,
-                    a.connections,
+                    a.connections.unwrap(),
                 )
             })
             .collect();
@@ -145,7 +134,7 @@ mod tests {
                 (200, 0, "192.168.4.200", 51515, 0)
             ]
         );
-        assert!((answers[0].response.seconds - 0.001_234).abs() < 1e-9);
+        assert!((answers[0].seconds - 0.001_234).abs() < 1e-9);
     }
 
     #[test]
@@ -156,7 +145,7 @@ mod tests {
         let stderr = "curl: unknown --write-out variable: 'exitcode'\ncurl: (28) Connection timed out\ncurl: (7) Failed\n";
         let exits: Vec<_> = parse(&stdout, stderr, MARK)
             .iter()
-            .map(|a| a.response.curl_exit)
+            .map(|a| a.curl_exit)
             .collect();
         assert_eq!(exits, [0, 28, 7]);
     }
@@ -173,7 +162,7 @@ mod tests {
         let cut = format!("{stderr}{MARK}|200|0|");
         let short: Vec<_> = parse(&stdout, &cut, MARK)
             .iter()
-            .map(|a| (a.response.body.clone(), a.response.curl_exit))
+            .map(|a| (a.body.clone(), a.curl_exit))
             .collect();
         let expected = [("first", 0), ("second", 0), ("", 28)];
         assert_eq!(short, expected.map(|(body, exit)| (body.to_owned(), exit)));
@@ -192,7 +181,7 @@ mod tests {
             MARK,
         )
         .into_iter()
-        .map(|a| a.response.body)
+        .map(|a| a.body)
         .collect();
         assert_eq!(bodies, ["a", "b"]);
     }
@@ -200,7 +189,7 @@ mod tests {
     #[test]
     fn a_long_body_is_cut() {
         let stdout = printed(&[b'x'; 10_000], "200|0|1|0.1|1");
-        assert_eq!(parse(&stdout, "", MARK)[0].response.body.len(), BODY_BYTES);
+        assert_eq!(parse(&stdout, "", MARK)[0].body.len(), BODY_BYTES);
     }
 
     proptest! {
@@ -220,11 +209,11 @@ mod tests {
             let answers = parse(&stdout, "", MARK);
             prop_assert_eq!(answers.len(), whole);
             for (answer, (body, status, exit, port)) in answers.iter().zip(&bodies) {
-                prop_assert_eq!(answer.response.status, *status);
-                prop_assert_eq!(answer.response.curl_exit, i32::from(*exit));
-                prop_assert_eq!(answer.response.local_port, *port);
+                prop_assert_eq!(answer.status, *status);
+                prop_assert_eq!(answer.curl_exit, i32::from(*exit));
+                prop_assert_eq!(answer.local_port, *port);
                 let text = String::from_utf8_lossy(body);
-                prop_assert_eq!(answer.response.body.as_str(), text.trim_end());
+                prop_assert_eq!(answer.body.as_str(), text.trim_end());
             }
         }
 

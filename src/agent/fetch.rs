@@ -1,11 +1,12 @@
-//! Real requests with the system's `curl`: one process for all of them, a fresh connection for each. The first
+//! Real requests with the system's `curl`: one process for all of them, a fresh connection asked for each. The first
 //! few can come from ports that are known beforehand, for those who capture them.
 
+use std::collections::VecDeque;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::command::{self, Limits, cannot_run, run_watched};
-use super::curl_output::{Answer, parse, write_out};
+use super::curl_output::{parse, write_out};
 use super::error::{because, host};
 use super::protocol::{AgentError, Fetch, Ports, Response};
 
@@ -47,12 +48,35 @@ pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
         request,
         mark: random_mark()?,
         end: Instant::now() + Duration::from_secs(request.total_seconds.into()),
+        waiting: waiting(request),
+        marked_one_by_one: false,
         answers: Vec::new(),
         timeouts: 0,
     };
-    session.marked()?;
-    session.rest()?;
-    session.answers_on_fresh_connections()
+    while !session.waiting.is_empty() && !session.is_enough() {
+        session.send()?;
+    }
+    Ok(session.answers)
+}
+
+/// The requests in order, each with the ports it has to itself: so one that is taken does not matter.
+fn waiting(request: &Fetch) -> VecDeque<Option<Ports>> {
+    let mut waiting = VecDeque::new();
+    if let Some(ports) = request.ports {
+        let marked = request.marked.min(request.requests);
+        let share = (ports.last.saturating_sub(ports.first).saturating_add(1))
+            .checked_div(u16::try_from(marked).unwrap_or(u16::MAX))
+            .unwrap_or(0)
+            .max(1);
+        let mut first = ports.first;
+        while waiting.len() < marked as usize && first <= ports.last {
+            let last = first.saturating_add(share - 1).min(ports.last);
+            waiting.push_back(Some(Ports { first, last }));
+            first = last.saturating_add(1);
+        }
+    }
+    waiting.resize(request.requests as usize, None);
+    waiting
 }
 
 /// One request for requests being served.
@@ -60,59 +84,34 @@ struct Session<'a> {
     request: &'a Fetch,
     mark: String,
     end: Instant,
-    answers: Vec<Answer>,
+    /// Requests that are still to be sent.
+    waiting: VecDeque<Option<Ports>>,
+    /// A curl of before 7.36 cannot change its options between two addresses.
+    marked_one_by_one: bool,
+    answers: Vec<Response>,
     timeouts: u32,
 }
 
 impl Session<'_> {
-    /// The first requests, one process each: an old curl cannot change its options between two addresses.
-    fn marked(&mut self) -> Result<(), AgentError> {
-        let Some(ports) = self.request.ports else {
-            return Ok(());
-        };
-        let marked = self.request.marked.min(self.request.requests);
-        // Each has a part of the ports to itself, so that one that is taken does not matter.
-        let share = (ports.last.saturating_sub(ports.first).saturating_add(1))
-            .checked_div(u16::try_from(marked).unwrap_or(u16::MAX))
-            .unwrap_or(0)
-            .max(1);
-        let mut first = ports.first;
-        for _ in 0..marked {
-            if self.is_enough() || first > ports.last {
-                break;
-            }
-            let last = first.saturating_add(share - 1).min(ports.last);
-            self.send(1, Some(Ports { first, last }))?;
-            // All its ports are taken: it was not sent, and goes with the others.
-            self.answers
-                .pop_if(|answer| answer.response.curl_exit == NO_LOCAL_PORT);
-            first = last.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    /// All others, by one process.
-    fn rest(&mut self) -> Result<(), AgentError> {
-        let sent = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
-        let left = self.request.requests.saturating_sub(sent);
-        if left == 0 || self.is_enough() {
-            return Ok(());
-        }
-        self.send(left, None)
-    }
-
     /// Whether nothing more is to be learned, or there is no time to learn it.
     fn is_enough(&self) -> bool {
         let most = self.request.most_timeouts;
         (most > 0 && self.timeouts >= most) || Instant::now() >= self.end
     }
 
-    fn send(&mut self, requests: u32, ports: Option<Ports>) -> Result<(), AgentError> {
-        let mut curl = curl(self.request, &self.mark, self.timeouts > 0);
-        if let Some(Ports { first, last }) = ports {
-            curl.args(["--local-port", &format!("{first}-{last}")]);
-        }
-        let urls = format!("url = \"{}\"\n", self.request.url).repeat(requests as usize);
+    /// As many of those that wait as one process can send.
+    fn send(&mut self) -> Result<(), AgentError> {
+        let marked = self
+            .waiting
+            .iter()
+            .take_while(|ports| ports.is_some())
+            .count();
+        let batch = match marked {
+            1.. if self.marked_one_by_one => 1,
+            _ => self.waiting.len(),
+        };
+        let operations = self.operations(batch);
+        let (mut curl, config) = command_line(&operations);
         let limits = Limits {
             time: self.end.saturating_duration_since(Instant::now()),
             output_bytes: OUTPUT_BYTES,
@@ -121,45 +120,116 @@ impl Session<'_> {
             0 => usize::MAX,
             most => most.saturating_sub(self.timeouts) as usize,
         };
-        let output = run_watched(&mut curl, urls.as_bytes(), limits, |stderr| {
-            timeouts(stderr) >= most
+        // One has timed out: the next process is in more of a hurry. Not before the marked ones are through, of
+        // which none must be lost.
+        let patient = self.timeouts == 0 && most < usize::MAX && batch > marked;
+        let output = run_watched(&mut curl, config.as_bytes(), limits, |stderr| {
+            let late = timeouts(stderr);
+            late >= most || (patient && late > 0 && finished(stderr, &self.mark) >= marked)
         })
         .map_err(|error| cannot_run("curl", &error))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         let answers = parse(&output.stdout, &stderr, &self.mark);
-        if answers.is_empty() && output.status.is_some() {
+        let none = answers.is_empty();
+        for answer in answers {
+            self.take(answer);
+        }
+        if none && output.status.is_some() {
+            if batch > 1 && marked > 0 && stderr.contains("--next") && !self.marked_one_by_one {
+                self.marked_one_by_one = true;
+                return Ok(());
+            }
             // It did not come as far as a first request.
             return Err(host("curl failed", stderr.trim()));
         }
-        let late = answers
-            .iter()
-            .filter(|answer| answer.response.curl_exit == TIMED_OUT)
-            .count();
-        self.timeouts += u32::try_from(late).unwrap_or(u32::MAX);
-        self.answers.extend(answers);
+        if none && !self.is_enough() {
+            // Trying again would go on for ever.
+            return Err(host("curl was ended", stderr.trim()));
+        }
         Ok(())
     }
 
-    fn answers_on_fresh_connections(self) -> Result<Vec<Response>, AgentError> {
-        for (number, answer) in self.answers.iter().enumerate() {
-            // 0 with an answer: an earlier connection was used again, which IPVS does not balance.
-            if answer.response.curl_exit == 0 && answer.connections != 1 {
-                return Err(AgentError::Host {
-                    cause: format!(
-                        "request {} did not get a connection of its own ({} were made for it)",
-                        number + 1,
-                        answer.connections
-                    ),
-                    hint: Some(
-                        "the server keeps connections open although `Connection: close` was sent"
-                            .to_owned(),
-                    ),
-                });
+    fn take(&mut self, answer: Response) {
+        let Some(ports) = self.waiting.pop_front() else {
+            return;
+        };
+        if ports.is_some() && answer.curl_exit == NO_LOCAL_PORT {
+            // All its ports are taken: it was not sent, and goes with the others.
+            self.waiting.push_back(None);
+            return;
+        }
+        self.timeouts += u32::from(answer.curl_exit == TIMED_OUT);
+        self.answers.push(answer);
+    }
+
+    /// The first `batch` of those that wait: marked ones by themselves, the others together.
+    fn operations(&self, batch: usize) -> Vec<Operation> {
+        let options = options(self.request, &self.mark, self.timeouts > 0);
+        let operation = |ports, requests| Operation {
+            options: options.clone(),
+            ports,
+            url: self.request.url.clone(),
+            requests,
+        };
+        let batch = || self.waiting.iter().take(batch);
+        let marked = batch().flatten().map(|ports| operation(Some(*ports), 1));
+        let mut operations: Vec<Operation> = marked.collect();
+        let others = batch().filter(|ports| ports.is_none()).count();
+        if others > 0 {
+            operations.push(operation(None, others));
+        }
+        operations
+    }
+}
+
+/// Requests with the same options.
+struct Operation {
+    /// Long names with their values.
+    options: Vec<(&'static str, String)>,
+    ports: Option<Ports>,
+    url: String,
+    requests: usize,
+}
+
+/// curl with the first operation's options in its arguments and everything else in its configuration.
+///
+/// `--next` is an argument so that a curl which does not know it sends nothing at all; in a configuration it would
+/// only complain.
+fn command_line(operations: &[Operation]) -> (Command, String) {
+    let mut curl = command::command("curl");
+    curl.arg("--disable");
+    let mut config = String::new();
+    for (at, operation) in operations.iter().enumerate() {
+        let ports = operation.ports;
+        let ports = ports.map(|ports| ("local-port", format!("{}-{}", ports.first, ports.last)));
+        let options = operation.options.iter().cloned().chain(ports);
+        let several = operations.len() > 1;
+        if at == 0 {
+            for (name, value) in options {
+                curl.arg(format!("--{name}"));
+                if !value.is_empty() {
+                    curl.arg(value);
+                }
+            }
+            if several {
+                curl.arg(&operation.url).arg("--next");
+                continue;
+            }
+        } else {
+            if at > 1 {
+                config += "next\n";
+            }
+            for (name, value) in options {
+                config += &match value.as_str() {
+                    "" => format!("{name}\n"),
+                    value => format!("{name} = \"{}\"\n", value.replace('\\', "\\\\")),
+                };
             }
         }
-        let answers = self.answers.into_iter();
-        Ok(answers.map(|answer| answer.response).collect())
+        config += &format!("url = \"{}\"\n", operation.url).repeat(operation.requests);
     }
+    curl.args(["--config", "-"]);
+    (curl, config)
 }
 
 /// Requests that have timed out so far, by what curl says of each on standard error.
@@ -171,28 +241,34 @@ fn timeouts(stderr: &[u8]) -> usize {
         .count()
 }
 
-/// Nobody's configuration or proxy, HTTP/1.1, and a connection that both sides close after each answer.
+/// Requests that have ended so far, by the numbers that curl prints of each on standard error.
+fn finished(stderr: &[u8], mark: &str) -> usize {
+    stderr
+        .split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(mark.as_bytes()))
+        .count()
+}
+
+/// Nobody's proxy, HTTP/1.1, and a connection that both sides close after each answer.
 ///
 /// After a request that got no answer in its time the others get half of it: whether there is one more that
 /// hangs shows as well, only sooner.
-fn curl(request: &Fetch, mark: &str, hasty: bool) -> Command {
+fn options(request: &Fetch, mark: &str, hasty: bool) -> Vec<(&'static str, String)> {
     let seconds = request.timeout_seconds / if hasty { 2 } else { 1 };
     let seconds = seconds.max(1).to_string();
-    let mut curl = command::command("curl");
-    curl.args([
-        "--disable",
-        "--silent",
-        "--show-error",
-        "--globoff",
-        "--no-buffer",
-    ])
-    .args(["--noproxy", "*", "--http1.1"])
-    .args(["--header", "Connection: close"])
-    .args(["--max-time", &seconds, "--connect-timeout", &seconds])
-    .args(["--max-filesize", &LARGEST_ANSWER_BYTES.to_string()])
-    .args(["--write-out", &write_out(mark)])
-    .args(["--config", "-"]);
-    curl
+    vec![
+        ("silent", String::new()),
+        ("show-error", String::new()),
+        ("globoff", String::new()),
+        ("no-buffer", String::new()),
+        ("noproxy", "*".to_owned()),
+        ("http1.1", String::new()),
+        ("header", "Connection: close".to_owned()),
+        ("max-time", seconds.clone()),
+        ("connect-timeout", seconds),
+        ("max-filesize", LARGEST_ANSWER_BYTES.to_string()),
+        ("write-out", write_out(mark)),
+    ]
 }
 
 /// It goes into curl's configuration in quotes.
@@ -217,185 +293,4 @@ fn random_mark() -> Result<String, AgentError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
-
-    /// Answers `answers` connections one after the other with what `answer` makes of the number, on
-    /// loopback; keeps them open where it returns false.
-    fn server(
-        answers: usize,
-        answer: impl Fn(usize, &mut TcpStream) -> bool + Send + 'static,
-    ) -> (String, std::thread::JoinHandle<Vec<TcpStream>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let thread = std::thread::spawn(move || {
-            let mut open = Vec::new();
-            for number in 0..answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let _ = stream.read(&mut [0; 4096]).unwrap();
-                if !answer(number, &mut stream) {
-                    open.push(stream);
-                }
-            }
-            // Whatever is open stays so until the caller asks for it.
-            open
-        });
-        (url, thread)
-    }
-
-    fn page(stream: &mut TcpStream, text: &str) {
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
-            text.len()
-        );
-        stream.write_all(answer.as_bytes()).unwrap();
-    }
-
-    fn request(url: &str, requests: u32) -> Fetch {
-        crate::sys::test_programs::program("curl", "curl").unwrap();
-        Fetch {
-            url: url.to_owned(),
-            requests,
-            timeout_seconds: 20,
-            total_seconds: 60,
-            marked: 0,
-            ports: None,
-            most_timeouts: 0,
-        }
-    }
-
-    #[test]
-    fn every_request_has_a_connection_of_its_own() {
-        let (url, server) = server(6, |number, stream| {
-            page(stream, &format!("192.168.4.{}\n", 100 * (number % 2 + 1)));
-            true
-        });
-        let responses = fetch(&request(&url, 6)).unwrap();
-        server.join().unwrap();
-        let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
-        assert_eq!(bodies, ["192.168.4.100", "192.168.4.200"].repeat(3));
-        assert!(
-            responses
-                .iter()
-                .all(|r| (r.status, r.curl_exit) == (200, 0))
-        );
-        let ports: std::collections::BTreeSet<_> = responses.iter().map(|r| r.local_port).collect();
-        assert_eq!(ports.len(), 6);
-    }
-
-    #[test]
-    fn a_port_where_nobody_listens_is_an_answer_of_its_own_kind() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        drop(listener);
-        let responses = fetch(&request(&url, 2)).unwrap();
-        let short: Vec<_> = responses.iter().map(|r| (r.status, r.curl_exit)).collect();
-        // CURLE_COULDNT_CONNECT
-        assert_eq!(short, [(0, 7), (0, 7)]);
-    }
-
-    #[test]
-    fn a_server_that_hangs_costs_the_time_of_one_request_and_no_more() {
-        let (url, server) = server(2, |number, stream| {
-            if number == 1 {
-                page(stream, "late but there");
-            }
-            number == 1
-        });
-        let hasty = Fetch {
-            timeout_seconds: 1,
-            ..request(&url, 2)
-        };
-        let responses = fetch(&hasty).unwrap();
-        assert_eq!(server.join().unwrap().len(), 1);
-        let short: Vec<_> = responses
-            .iter()
-            .map(|r| (r.status, r.curl_exit, r.body.as_str()))
-            .collect();
-        // CURLE_OPERATION_TIMEDOUT
-        assert_eq!(short, [(0, 28, ""), (200, 0, "late but there")]);
-    }
-
-    #[test]
-    fn when_the_total_time_runs_out_the_answers_so_far_remain() {
-        let (url, server) = server(2, |number, stream| {
-            if number == 0 {
-                page(stream, "first");
-            }
-            number == 0
-        });
-        let hasty = Fetch {
-            total_seconds: 3,
-            ..request(&url, 2)
-        };
-        let responses = fetch(&hasty).unwrap();
-        server.join().unwrap();
-        let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
-        assert_eq!(bodies, ["first"]);
-    }
-
-    #[test]
-    fn marked_requests_come_first_and_from_their_ports() {
-        let (url, server) = server(5, |number, stream| {
-            page(stream, &number.to_string());
-            true
-        });
-        // Somebody else has the first of them.
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let first = taken.local_addr().unwrap().port().min(65_000);
-        let ports = Ports {
-            first,
-            last: first + 7,
-        };
-        let marked = Fetch {
-            marked: 2,
-            ports: Some(ports),
-            ..request(&url, 5)
-        };
-        let responses = fetch(&marked).unwrap();
-        server.join().unwrap();
-        let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
-        assert_eq!(bodies, ["0", "1", "2", "3", "4"]);
-        assert!(responses[..2].iter().all(|r| ports.contains(r.local_port)));
-        assert_ne!(responses[0].local_port, responses[1].local_port);
-    }
-
-    #[test]
-    fn after_enough_timeouts_the_rest_is_not_sent() {
-        // It goes on listening, so that nothing but a timeout can end a request.
-        let (url, _listening) = server(1000, |number, stream| {
-            if number == 0 {
-                page(stream, "first");
-            }
-            number == 0
-        });
-        let hasty = Fetch {
-            timeout_seconds: 2,
-            most_timeouts: 2,
-            ..request(&url, 1000)
-        };
-        let responses = fetch(&hasty).unwrap();
-        let exits: Vec<_> = responses.iter().map(|r| r.curl_exit).collect();
-        assert_eq!(exits[..3], [0, TIMED_OUT, TIMED_OUT]);
-        // One more may have been begun before curl was ended.
-        assert!(exits.len() <= 4, "{exits:?}");
-    }
-
-    #[test]
-    fn an_address_cannot_smuggle_options_into_curls_configuration() {
-        for url in [
-            "http://x/\"\noutput = \"/etc/passwd",
-            "file:///etc/passwd",
-            "http://x/ y",
-            "http://",
-        ] {
-            let error = fetch(&request(url, 1)).unwrap_err().to_string();
-            assert!(
-                error.ends_with("is no address of a page (http://…)"),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -303,4 +303,8 @@ pub struct Response {
     pub local_port: u16,
     /// Seconds from start to end.
     pub seconds: f64,
+    /// Connections that were made for it: 1 when it was fresh, 0 when an earlier one was used again. `None` in
+    /// documents of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
 }

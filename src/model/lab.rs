@@ -28,6 +28,16 @@ impl Mode {
         }
     }
 
+    /// Whether the director sees the replies, to translate them; else the real servers have the VIP and answer the
+    /// client themselves.
+    #[must_use]
+    pub fn replies_pass_director(self) -> bool {
+        match self {
+            Self::Nat => true,
+            Self::Dr => false,
+        }
+    }
+
     /// The word in topology files.
     #[must_use]
     pub fn as_str(self) -> &'static str {

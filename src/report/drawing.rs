@@ -187,12 +187,14 @@ fn host(out: &mut String, place: &Place<'_>, verdict: &Verdict) {
     };
     let state = if has(Status::Fail) {
         "fail"
-    } else if has(Status::Error) {
+    } else if has(Status::Error) || has(Status::Unreachable) {
         "error"
     } else if has(Status::Blocked) {
         "blocked"
-    } else {
+    } else if has(Status::Pass) {
         "pass"
+    } else {
+        "skipped"
     };
     let (x, y) = (place.x, place.y);
     let _ = writeln!(

@@ -36,13 +36,18 @@ pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
         section(&mut out, "Path of the packets", &ladders);
     }
     section(&mut out, "Distribution", &distribution(verdict));
-    let causes = listed(verdict, &[Status::Fail, Status::Error], "open");
+    let causes = [Status::Fail, Status::Unreachable, Status::Error];
+    let causes = listed(verdict, &causes, "open");
     if !causes.is_empty() {
         section(&mut out, "Causes", &causes);
     }
     let blocked = listed(verdict, &[Status::Blocked], "");
     if !blocked.is_empty() {
         section(&mut out, "Blocked by these", &blocked);
+    }
+    let skipped = listed(verdict, &[Status::Skipped], "open");
+    if !skipped.is_empty() {
+        section(&mut out, "Skipped", &skipped);
     }
     let passed = listed(verdict, &[Status::Pass], "");
     if !passed.is_empty() {
@@ -82,11 +87,11 @@ fn listed(verdict: &Verdict, statuses: &[Status], open: &str) -> String {
         .checks
         .iter()
         .filter(|check| statuses.contains(&check.status))
-        .map(|check| item(verdict, check, open))
+        .map(|check| item(check, open))
         .collect()
 }
 
-fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
+fn item(check: &Check, open: &str) -> String {
     let (class, word) = match check.status {
         Status::Pass => ("pass", "passed"),
         Status::Fail if check.aspect == Aspect::AfterReboot => {
@@ -94,8 +99,9 @@ fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
         }
         Status::Fail => ("fail", "broken"),
         Status::Blocked => ("blocked", "blocked"),
-        Status::Error if verdict.unreachable.contains(&check.host) => ("error", "unreachable"),
+        Status::Unreachable => ("error", "unreachable"),
         Status::Error => ("error", "not judged"),
+        Status::Skipped => ("skipped", "skipped"),
     };
     let mut out = format!(
         "<details class=\"{class}\" id=\"{}\" {open}><summary><b>{}</b> {} <span>{word}</span></summary><dl>",
@@ -107,7 +113,10 @@ fn item(verdict: &Verdict, check: &Check, open: &str) -> String {
         let _ = write!(out, "<dt>{name}</dt><dd>{value}</dd>");
     };
     row("expected", text(&check.expected));
-    row("observed", text(&check.observed));
+    match check.status {
+        Status::Skipped => row("skipped", format!("because {}", text(&check.observed))),
+        _ => row("observed", text(&check.observed)),
+    }
     if let Some(why) = &check.why {
         row("why", text(why));
     }

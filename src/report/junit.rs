@@ -1,7 +1,8 @@
 //! JUnit XML, as CI systems read it: one suite per lab, one case per check.
 //!
-//! A wrong answer is a `failure`, one that could not be had (an unreachable host, missing evidence) an
-//! `error`, and a blocked check is `skipped` with its causes: only what has to be put right stands out.
+//! A wrong answer is a `failure`; one that could not be had an `error`, of the type `unreachable` or `not judged`;
+//! a blocked check and one that was left out are `skipped`, of the types `blocked` with its causes and `skipped` with
+//! the reason: only what has to be put right stands out.
 
 use std::fmt::Write as _;
 
@@ -21,19 +22,28 @@ pub fn junit(verdicts: &[&Verdict]) -> String {
 
 fn suite(out: &mut String, verdict: &Verdict) {
     let count = verdict.count();
-    // A run that checked nothing must not look like one in which nothing failed.
-    let empty = verdict.checks.is_empty();
+    let errors = count.error + count.unreachable;
+    // A run that proved nothing must not look like one in which nothing failed.
+    let nothing = match verdict.checks.len() {
+        0 => Some("nothing was checked"),
+        _ if !verdict.passed && count.fail + errors == 0 => Some("nothing was proven"),
+        _ => None,
+    };
+    let more = usize::from(nothing.is_some());
     let _ = writeln!(
         out,
         "  <testsuite name=\"lvslab.{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
         attribute(verdict.lab.as_str()),
-        verdict.checks.len().max(1),
+        verdict.checks.len() + more,
         count.fail,
-        count.error + usize::from(empty),
-        count.blocked
+        errors + more,
+        count.blocked + count.skipped
     );
-    if empty {
-        *out += "    <testcase classname=\"lvslab\" name=\"checks\"><error message=\"nothing was checked\"/></testcase>\n";
+    if let Some(words) = nothing {
+        let _ = writeln!(
+            out,
+            "    <testcase classname=\"lvslab\" name=\"checks\"><error message=\"{words}\"/></testcase>"
+        );
     }
     for check in &verdict.checks {
         case(out, verdict, check);
@@ -55,17 +65,18 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
             return;
         }
         Status::Fail => "failure",
-        Status::Error if verdict.unreachable.contains(&check.host) => "error type=\"unreachable\"",
+        Status::Unreachable => "error type=\"unreachable\"",
         Status::Error => "error type=\"not judged\"",
         Status::Blocked => {
             let causes: Vec<_> = check.blocked_by.iter().map(ToString::to_string).collect();
-            let message = format!("blocked by {}", causes.join(", "));
-            let _ = writeln!(
+            return left_out(out, "blocked", &format!("blocked by {}", causes.join(", ")));
+        }
+        Status::Skipped => {
+            return left_out(
                 out,
-                "><skipped message=\"{}\"/></testcase>",
-                attribute(&message)
+                "skipped",
+                &format!("skipped because {}", check.observed),
             );
-            return;
         }
     };
     let message = format!("{}: {}", check.summary, check.observed);
@@ -75,6 +86,14 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
         attribute(&message),
         text(&details(check)),
         element.split(' ').next().unwrap_or(element)
+    );
+}
+
+fn left_out(out: &mut String, kind: &str, message: &str) {
+    let _ = writeln!(
+        out,
+        "><skipped type=\"{kind}\" message=\"{}\"/></testcase>",
+        attribute(message)
     );
 }
 

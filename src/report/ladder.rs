@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::markup::text;
 use crate::model::{HostName, Lab};
-use crate::verify::{End, Evidence, Journey, Leg, Passage, journeys};
+use crate::verify::{End, Evidence, Journey, Leg, Passage, Way, journeys};
 
 /// Between two hosts' lines: room for two addresses with ports, or two MACs, and an arrow.
 const SPACING: usize = 330;
@@ -19,32 +19,44 @@ const BOX_HEIGHT: usize = 28;
 /// Arrows that lead to nobody end here, short of the next line.
 const SHORT: usize = SPACING / 2;
 
-/// A ladder per captured request, each an `<svg>` with a caption; empty where there was no capture.
+/// A ladder per way that captured requests took, each an `<svg>` with a caption; empty where there was no capture.
 pub(super) fn ladders(evidence: &Evidence) -> String {
-    journeys(evidence)
-        .iter()
-        .map(|journey| {
+    let mut ways: Vec<((Way, Way), Journey, usize)> = Vec::new();
+    for journey in journeys(evidence) {
+        let way = (
+            crate::verify::request(evidence.lab(), &journey),
+            crate::verify::reply(evidence, &journey),
+        );
+        match ways.iter_mut().find(|(known, _, _)| *known == way) {
+            Some((_, _, more)) => *more += 1,
+            None => ways.push((way, journey, 0)),
+        }
+    }
+    ways.iter()
+        .map(|(way, journey, more)| {
             let lanes = lanes(evidence.lab(), journey);
             format!(
                 "<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n",
                 Ladder::new(&lanes).draw(journey),
-                text(&caption(evidence, journey))
+                text(&caption(way, journey, *more))
             )
         })
         .collect()
 }
 
-fn caption(evidence: &Evidence, journey: &Journey) -> String {
-    let lab = evidence.lab();
-    let request = crate::verify::request(lab, journey);
-    let reply = crate::verify::reply(evidence, journey);
+fn caption((request, reply): &(Way, Way), journey: &Journey, more: usize) -> String {
     let end = match &journey.response {
         Some(response) if response.curl_exit == 0 => format!("status {}", response.status),
         Some(response) => format!("no answer, curl {}", response.curl_exit),
         None => "outcome unknown".to_owned(),
     };
+    let others = match more {
+        0 => String::new(),
+        1 => " 1 more went the same way.".to_owned(),
+        more => format!(" {more} more went the same way."),
+    };
     format!(
-        "The request from port {}: {}; its reply: {} ({end}).",
+        "The request from port {}: {}; its reply: {} ({end}).{others}",
         journey.port, request.words, reply.words
     )
 }

@@ -91,7 +91,7 @@ fn a_proven_lab_is_one_line() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
-        @"✓ 93 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+        @"✓ 95 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
     );
 }
 
@@ -237,14 +237,14 @@ fn junit_has_failures_errors_and_skipped_apart() {
     insta::assert_snapshot!(shown.join("\n"));
     let text = super::junit::junit(&[&unreachable()]);
     assert!(
-        text.contains("failures=\"0\" errors=\"27\" skipped=\"3\""),
+        text.contains("failures=\"0\" errors=\"27\" skipped=\"4\""),
         "{text}"
     );
 }
 
 /// A verdict in which checks came out in every way there is.
 fn every_way() -> (Verdict, Evidence) {
-    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1, 1, 1]);
+    let lab = lab(Mode::Nat, Scheduler::Lblc, &[1, 1, 1]);
     let mut evidence = evidence(&lab);
     let web1 = evidence.record_mut("web1").before.as_mut().unwrap();
     web1.found.links[0].carrier = false;
@@ -269,10 +269,17 @@ fn every_way() -> (Verdict, Evidence) {
 }
 
 #[test]
-fn unreachable_error_failed_and_blocked_stay_apart_in_every_output() {
+fn unreachable_error_failed_blocked_and_skipped_stay_apart_in_every_output() {
     let (verdict, evidence) = every_way();
     let text = super::verdict(&verdict, Style::plain());
-    for tag in ["broken\n", "unreachable", "not judged", "blocked by"] {
+    insta::assert_snapshot!("every_way_text", text);
+    for tag in [
+        "broken",
+        "unreachable",
+        "not judged",
+        "blocked by",
+        "skipped because",
+    ] {
         assert!(text.contains(tag), "{tag}: {text}");
     }
     let junit = super::junit::junit(&[&verdict]);
@@ -280,25 +287,94 @@ fn unreachable_error_failed_and_blocked_stay_apart_in_every_output() {
         "<failure message=",
         "<error type=\"unreachable\" message=",
         "<error type=\"not judged\" message=",
-        "<skipped message=\"blocked by ",
+        "<skipped type=\"blocked\" message=\"blocked by ",
+        "<skipped type=\"skipped\" message=\"skipped because ",
         "</error></testcase>",
     ] {
         assert!(junit.contains(element), "{element}: {junit}");
     }
+    insta::assert_snapshot!(
+        "every_way_junit",
+        one_of_each(&verdict, &junit, |check| format!(
+            "classname=\"nat.{}\" name=\"{}\"",
+            check.host,
+            check.id.subject()
+        ))
+    );
     let page = super::html::page(&verdict, &evidence);
-    for word in ["broken", "unreachable", "not judged", "blocked"] {
+    for word in ["broken", "unreachable", "not judged", "blocked", "skipped"] {
         let shown = format!("<span>{word}</span>");
         assert!(page.contains(&shown), "{shown}");
     }
+    insta::assert_snapshot!(
+        "every_way_html",
+        one_of_each(&verdict, &page, |check| format!("id=\"{}\"", check.id))
+    );
     let document = serde_json::to_value(&verdict).unwrap();
     assert_eq!(document["unreachable"], serde_json::json!(["web2"]));
-    for status in ["pass", "fail", "blocked", "error"] {
-        let checks = document["checks"].as_array().unwrap();
-        assert!(
-            checks.iter().any(|check| check["status"] == status),
-            "{status}"
-        );
-    }
+    let checks = document["checks"].as_array().unwrap();
+    let one = |status: &str| {
+        checks
+            .iter()
+            .find(|check| check["status"] == status)
+            .expect(status)
+    };
+    let statuses = ["pass", "fail", "blocked", "error", "unreachable", "skipped"];
+    let each: Vec<_> = statuses.map(one).to_vec();
+    insta::assert_snapshot!(
+        "every_way_json",
+        serde_json::to_string_pretty(&each).unwrap()
+    );
+}
+
+/// The lines of `document` that are about the first check that came out in each way.
+fn one_of_each(
+    verdict: &Verdict,
+    document: &str,
+    name: impl Fn(&crate::verify::Check) -> String,
+) -> String {
+    use crate::verify::Status;
+    let each = [
+        Status::Pass,
+        Status::Fail,
+        Status::Blocked,
+        Status::Error,
+        Status::Unreachable,
+        Status::Skipped,
+    ];
+    let lines = each.map(|status| {
+        let check = verdict.checks.iter().find(|check| check.status == status);
+        let name = name(check.expect("a check that came out so"));
+        let at = document.find(&name).expect("its line");
+        let from = document[..at].rfind('\n').map_or(0, |at| at + 1);
+        let length = document[from..]
+            .find("\n    <testcase")
+            .or(document[from..].find("</details>\n"));
+        document[from..from + length.expect("its end")].to_owned()
+    });
+    lines.join("\n")
+}
+
+#[test]
+fn what_was_skipped_is_told_of_beside_what_passed() {
+    let lab = lab(Mode::Dr, Scheduler::Sh, &[1, 1, 0]);
+    let evidence = evidence(&lab);
+    let judged = check(&evidence);
+    assert!(judged.passed);
+    insta::assert_snapshot!(verdict(&judged, Style::plain()));
+}
+
+#[test]
+fn junit_of_what_was_skipped_alone_is_an_error() {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let asked_nobody = Evidence::new(&lab, 100, std::time::Duration::ZERO);
+    let judged = check(&asked_nobody);
+    assert!(!judged.passed);
+    let text = super::junit::junit(&[&judged]);
+    assert!(
+        text.contains("<error message=\"nothing was proven\"/>"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -14,13 +14,11 @@ const LABEL: usize = 10;
 /// The verdict as a text of lines; the last line says how many checks came out how.
 #[must_use]
 pub fn verdict(verdict: &Verdict, style: Style) -> String {
-    if verdict.passed {
-        return format!("{} {}\n", style.paint(Tone::Good, "✓"), proof(verdict));
-    }
+    let told = |check: &&Check| !matches!(check.status, Status::Pass | Status::Skipped);
     let column = verdict
         .checks
         .iter()
-        .filter(|check| check.status != Status::Pass)
+        .filter(told)
         .map(|check| width(check.host.as_str()))
         .max()
         .unwrap_or(0);
@@ -29,16 +27,21 @@ pub fn verdict(verdict: &Verdict, style: Style) -> String {
         style,
         column,
     };
+    if verdict.passed {
+        let mark = style.paint(Tone::Good, "✓");
+        return format!("{mark} {}\n{}", proof(verdict), page.skipped());
+    }
     let mut text = String::new();
     for check in page.with(Status::Fail) {
         text += &page.cause(check);
     }
-    for check in page.with(Status::Error) {
+    for check in page.unknown() {
         text += &page.error(check);
     }
     for check in page.with(Status::Blocked) {
         text += &page.blocked(check);
     }
+    text += &page.skipped();
     if !text.is_empty() {
         text.push('\n');
     }
@@ -49,7 +52,11 @@ pub fn verdict(verdict: &Verdict, style: Style) -> String {
 /// `31 checks passed · 100 requests: web1 50 · web2 50 · replies bypass the director`, of a verdict that passed.
 #[must_use]
 pub fn proof(verdict: &Verdict) -> String {
-    let mut parts = vec![format!("{} passed", counted(verdict.checks.len(), "check"))];
+    let count = verdict.count();
+    let mut parts = vec![format!("{} passed", counted(count.pass, "check"))];
+    if count.skipped > 0 {
+        parts.push(format!("{} skipped", count.skipped));
+    }
     let total: u32 = verdict.distribution.values().sum();
     let mut shares = verdict
         .distribution
@@ -108,17 +115,13 @@ impl<'a> Page<'a> {
     /// A silent host is told of once; the checks that are missing for that are a number.
     fn error(&self, check: &Check) -> String {
         let evidence = CheckId::evidence(&check.host);
-        let silent = self
-            .verdict
-            .find(&evidence)
-            .is_some_and(|evidence| evidence.status == Status::Error);
+        let silent = self.verdict.find(&evidence).is_some_and(unknown);
         if silent && check.id != evidence {
             return String::new();
         }
-        let tag = if self.verdict.unreachable.contains(&check.host) {
-            "unreachable"
-        } else {
-            "not judged"
+        let tag = match check.status {
+            Status::Unreachable => "unreachable",
+            _ => "not judged",
         };
         let headline = if silent {
             clean::line(&check.observed)
@@ -130,7 +133,7 @@ impl<'a> Page<'a> {
             text += &self.detail("observed", &check.observed);
         }
         let missing = self
-            .with(Status::Error)
+            .unknown()
             .filter(|other| other.host == check.host && other.id != check.id)
             .count();
         if silent && missing > 0 {
@@ -173,8 +176,41 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// What was left out, once per reason; of a verdict that speaks for the lab as much as of one against it.
+    fn skipped(&self) -> String {
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        for check in self.with(Status::Skipped) {
+            let name = format!("{}: {}", check.host, clean::line(check.id.subject()));
+            match reasons
+                .iter_mut()
+                .find(|(reason, _)| *reason == check.observed)
+            {
+                Some((_, names)) => names.push(name),
+                None => reasons.push((&check.observed, vec![name])),
+            }
+        }
+        let mut text = String::new();
+        for (reason, names) in reasons {
+            let head = format!("○ skipped because {}", clean::line(reason));
+            let columns = self.style.columns();
+            for (at, line) in wrap(&head, columns.saturating_sub(2)).iter().enumerate() {
+                let indent = if at == 0 { "" } else { "  " };
+                text += &format!("{indent}{line}\n");
+            }
+            for line in wrap(&names.join(", "), columns.saturating_sub(4)) {
+                text += &format!("    {}\n", self.style.paint(Tone::Muted, &line));
+            }
+        }
+        text
+    }
+
+    /// Checks that lack evidence.
+    fn unknown(&self) -> impl Iterator<Item = &'a Check> {
+        self.verdict.checks.iter().filter(|check| unknown(check))
+    }
+
     fn silent_hosts(&self) -> usize {
-        self.with(Status::Error)
+        self.unknown()
             .map(|check| (&check.host, ()))
             .collect::<BTreeMap<_, _>>()
             .len()
@@ -230,6 +266,10 @@ impl<'a> Page<'a> {
     }
 }
 
+fn unknown(check: &Check) -> bool {
+    matches!(check.status, Status::Error | Status::Unreachable)
+}
+
 /// `1 cause · 29 passed · 2 blocked`, of a verdict that did not pass.
 #[must_use]
 pub fn sum(verdict: &Verdict) -> String {
@@ -237,6 +277,9 @@ pub fn sum(verdict: &Verdict) -> String {
     let mut parts = Vec::new();
     if count.fail > 0 {
         parts.push(counted(count.fail, "cause"));
+    }
+    if count.unreachable > 0 {
+        parts.push(format!("{} unreachable", count.unreachable));
     }
     if count.error > 0 {
         parts.push(format!("{} not judged", count.error));
@@ -248,6 +291,9 @@ pub fn sum(verdict: &Verdict) -> String {
     }
     if count.blocked > 0 {
         parts.push(format!("{} blocked", count.blocked));
+    }
+    if count.skipped > 0 {
+        parts.push(format!("{} skipped", count.skipped));
     }
     parts.join(" · ")
 }

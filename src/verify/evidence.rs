@@ -255,19 +255,28 @@ impl Evidence {
 
     /// Hosts that could not be reached, or were lost on the way, with the reason.
     pub fn unreachable(&self) -> impl Iterator<Item = (&HostName, &Absence)> {
-        self.hosts.iter().filter_map(|(host, record)| {
-            let client = *host == self.lab.client().name;
-            let fetched = self.fetched.as_ref().err().filter(|_| client);
-            [
-                record.before.as_ref().err(),
-                fetched,
-                record.after.as_ref().err(),
-            ]
-            .into_iter()
-            .flatten()
-            .find(|why| why.kind == AbsenceKind::Unreachable)
-            .map(|why| (host, why))
-        })
+        self.hosts
+            .iter()
+            .filter_map(|(host, record)| Some((host, self.lost(host, record)?)))
+    }
+
+    /// Why `host` could not be reached at some time, where it could not.
+    pub(super) fn lost<'e>(
+        &'e self,
+        host: &HostName,
+        record: &'e HostRecord,
+    ) -> Option<&'e Absence> {
+        let client = *host == self.lab.client().name;
+        let fetched = self.fetched.as_ref().err().filter(|_| client);
+        [
+            record.before.as_ref().err(),
+            fetched,
+            record.after.as_ref().err(),
+            record.captured.as_ref().err(),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|why| why.kind == AbsenceKind::Unreachable)
     }
 
     #[cfg(test)]
@@ -349,13 +358,13 @@ impl Evidence {
 /// Ports for the marked requests of a run at `taken`, since 1970 UTC.
 ///
 /// Below those that Linux gives out by itself (`ip_local_port_range` begins at 32768), and other ones than
-/// the runs of the last three minutes had, unless they began within an eighth of a second: the director remembers
+/// the runs of nearly three minutes before had, unless they began within an eighth of a second: the director remembers
 /// their connections for two minutes (`IP_VS_TCP_S_FIN_WAIT`), and one that comes again would follow its predecessor.
 fn marked_ports(taken: Duration) -> Ports {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 8;
-    const RUNS: u128 = 1500;
-    // Below 1500, so this is no loss.
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 16;
+    const RUNS: u128 = 1400;
+    // Below 1400, so this is no loss.
     let first = FIRST + COUNT * (taken.as_millis() / 125 % RUNS) as u16;
     Ports {
         first,

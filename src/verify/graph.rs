@@ -17,7 +17,31 @@ pub(super) enum Outcome {
     /// Seen otherwise.
     Fail,
     /// Not seen, for lack of evidence from this host.
-    Unknown(HostName),
+    Unknown(HostName, Lack),
+    /// Not looked at, on purpose.
+    Skipped,
+}
+
+/// Why there is no evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// The host could not be reached, or was lost.
+    Unreachable,
+    /// It was asked, and did not say.
+    Untold,
+    /// It was not asked.
+    NotAsked,
+}
+
+impl Lack {
+    /// Of a check that nothing else explains, about this host itself or another one.
+    fn status(self, itself: bool) -> Status {
+        match self {
+            Self::Unreachable if itself => Status::Unreachable,
+            Self::Unreachable | Self::Untold => Status::Error,
+            Self::NotAsked => Status::Skipped,
+        }
+    }
 }
 
 /// A check before others explain it.
@@ -109,7 +133,11 @@ impl Settling<'_> {
                 status: Status::Pass,
                 causes: Vec::new(),
             },
-            Outcome::Unknown(host) => {
+            Outcome::Skipped => Settled {
+                status: Status::Skipped,
+                causes: Vec::new(),
+            },
+            Outcome::Unknown(host, lack) => {
                 let silent = self.silent(host);
                 let mut causes = Vec::new();
                 if *host != finding.host || silent.is_none() {
@@ -122,7 +150,7 @@ impl Settling<'_> {
                 }
                 Settled {
                     status: if causes.is_empty() {
-                        Status::Error
+                        lack.status(*host == finding.host)
                     } else {
                         Status::Blocked
                     },
@@ -160,10 +188,12 @@ impl Settling<'_> {
             let found = match settled.status {
                 Status::Pass => Vec::new(),
                 Status::Fail => vec![need.clone()],
-                Status::Error => {
+                Status::Error | Status::Unreachable => {
                     let host = &self.findings[at].host;
                     vec![self.silent(host).unwrap_or_else(|| need.clone())]
                 }
+                // Of a host that was not asked; any other that was left out explains nothing.
+                Status::Skipped => self.silent(&self.findings[at].host).into_iter().collect(),
                 Status::Blocked => settled.causes,
             };
             for cause in found {
@@ -204,7 +234,9 @@ fn checked(finding: Finding, settled: Settled, then: Vec<Elsewhere>) -> Check {
         } else {
             Vec::new()
         },
-        hint: finding.hint.filter(|_| settled.status == Status::Error),
+        hint: finding
+            .hint
+            .filter(|_| matches!(settled.status, Status::Error | Status::Unreachable)),
         blocked_by: settled.causes,
     }
 }
@@ -235,6 +267,10 @@ mod tests {
                 })
                 .collect(),
         }
+    }
+
+    fn gone(host: &HostName) -> Outcome {
+        Outcome::Unknown(host.clone(), Lack::Unreachable)
     }
 
     fn outline(checks: &[Check]) -> Vec<String> {
@@ -282,18 +318,57 @@ mod tests {
     fn a_silent_host_makes_its_own_checks_errors_and_blocks_those_of_others() {
         let b: HostName = "b".parse().unwrap();
         let checks = settle(vec![
-            finding("b", "evidence", Outcome::Unknown(b.clone()), &[]),
-            finding("b", "sysctl", Outcome::Unknown(b.clone()), &["b/evidence"]),
-            finding("a", "compares", Outcome::Unknown(b), &[]),
+            finding("b", "evidence", gone(&b), &[]),
+            finding("b", "sysctl", gone(&b), &["b/evidence"]),
+            finding("a", "compares", gone(&b), &[]),
             finding("a", "suffers", Outcome::Fail, &["b/sysctl"]),
         ]);
         assert_eq!(
             outline(&checks),
             [
-                "b/evidence Error",
-                "b/sysctl Error",
+                "b/evidence Unreachable",
+                "b/sysctl Unreachable",
                 "a/compares Blocked b/evidence",
                 "a/suffers Blocked b/evidence"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_told_apart_by_why() {
+        let b: HostName = "b".parse().unwrap();
+        let checks = settle(vec![
+            finding(
+                "b",
+                "untold",
+                Outcome::Unknown(b.clone(), Lack::Untold),
+                &[],
+            ),
+            finding(
+                "b",
+                "later",
+                Outcome::Unknown(b.clone(), Lack::NotAsked),
+                &[],
+            ),
+            finding("b", "left-out", Outcome::Skipped, &["b/untold"]),
+            finding("a", "suffers", Outcome::Fail, &["b/left-out", "b/later"]),
+            finding(
+                "c",
+                "evidence",
+                Outcome::Unknown("c".parse().unwrap(), Lack::NotAsked),
+                &[],
+            ),
+            finding("a", "compares", Outcome::Fail, &["c/evidence"]),
+        ]);
+        assert_eq!(
+            outline(&checks),
+            [
+                "b/untold Error",
+                "b/later Skipped",
+                "b/left-out Skipped",
+                "a/suffers Fail",
+                "c/evidence Skipped",
+                "a/compares Blocked c/evidence",
             ]
         );
     }

@@ -92,12 +92,15 @@ pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
     let Some(fetch) = fetch(evidence) else {
         return Vec::new();
     };
-    let marked = fetch.ports.map_or(0, |ports| ports.first);
+    let (marked, share) = fetch.ports.map_or((0, 1), |ports| {
+        let share = (ports.last - ports.first + 1) / u16::try_from(fetch.marked).unwrap();
+        (ports.first, share.max(1))
+    });
     (0..fetch.requests)
         .map(|number| {
             let at = u16::try_from(number).unwrap();
             if number < fetch.marked {
-                marked + 4 * at
+                marked + share * at
             } else {
                 FIRST_PORT + at
             }
@@ -141,6 +144,7 @@ fn responses(lab: &Lab, asked: &Fetch, ports: &[u16]) -> Vec<Response> {
             body: lab.real_servers()[server].page.clone(),
             local_port,
             seconds: 0.01,
+            connections: Some(1),
         })
         .collect()
 }

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::evidence::Evidence;
-use super::schedule;
+use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, Mode, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
@@ -21,10 +21,14 @@ const REQUEST_SECONDS: u32 = 4;
 /// Requests without an answer after which no more are sent: one can be an accident, two are a fault.
 const MOST_TIMEOUTS: u32 = 2;
 
-/// Requests whose frames are captured, at most. Each costs a curl process of its own.
-const MOST_MARKED: u32 = 2;
+/// Requests whose frames are captured, at most, where every real server gets its turn within so many.
+const MOST_MARKED: u32 = 16;
 
-/// Frames kept per host. One request takes about a dozen, twice that where both ways cross the host.
+/// Where they all go to one real server.
+const FEW_MARKED: u32 = 2;
+
+/// Frames kept per host. One request takes about a dozen, twice that where both ways cross the host, and there are at
+/// most [`MOST_MARKED`].
 const MOST_FRAMES: u32 = 1000;
 
 /// How long to wait for all who answer ARP, and for the first. A host on the same segment needs a millisecond.
@@ -196,18 +200,31 @@ fn addresses(lab: &Lab) -> Vec<Ipv4Addr> {
 
 fn fetch(evidence: &Evidence) -> Fetch {
     let lab = evidence.lab();
-    let servers = weights(lab).iter().filter(|weight| **weight > 0).count();
     Fetch {
         url: lab.url(),
         requests: evidence.requests(),
         timeout_seconds: REQUEST_SECONDS,
         total_seconds: total_seconds(evidence.requests()),
-        marked: u32::try_from(servers)
-            .unwrap_or(MOST_MARKED)
-            .clamp(1, MOST_MARKED),
+        marked: marked(lab),
         ports: evidence.marked().map(|ports| forgotten(evidence, ports)),
         most_timeouts: MOST_TIMEOUTS,
     }
+}
+
+/// How many requests to capture: enough for every real server to get one, as far as that can be had.
+fn marked(lab: &Lab) -> u32 {
+    let weights = weights(lab);
+    let servers = weights.iter().filter(|weight| **weight > 0).count();
+    let servers = u32::try_from(servers).unwrap_or(MOST_MARKED);
+    match schedule::law(lab.service(), &weights) {
+        Law::Cycle(shares) | Law::Level(shares) => shares
+            .iter()
+            .fold(0u32, |sum, share| sum.saturating_add(*share)),
+        // That one is left out by that many lots in a row is rare, unless its weight is small.
+        Law::Chance => servers.saturating_mul(6),
+        Law::OneServer | Law::OneAtATime | Law::Nobody => servers.min(FEW_MARKED),
+    }
+    .clamp(1, MOST_MARKED)
 }
 
 /// The first of `ports` in a row that the director does not remember a connection from; all where it knows them all.
@@ -292,7 +309,8 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    if (lab.mode(), host.role) == (Mode::Dr, Role::RealServer) {
+    let translated = lab.mode().replies_pass_director();
+    if (translated, host.role) == (false, Role::RealServer) {
         return vec![
             interface_sysctl(interface, "arp_ignore", "1"),
             interface_sysctl(interface, "arp_announce", "2"),
@@ -304,7 +322,7 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     }];
     let own = plan.interfaces.values();
     settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
-    if (lab.mode(), host.role) == (Mode::Nat, Role::Director) {
+    if (translated, host.role) == (true, Role::Director) {
         settings.push(interface_sysctl(interface, "forwarding", "1"));
     }
     settings

@@ -26,8 +26,6 @@ pub(super) enum Law {
     Level(Vec<u32>),
     /// By lot, by weight.
     Chance,
-    /// Nothing but that weight 0 gets none.
-    Any,
     /// No real server has a weight above 0: nobody is asked.
     Nobody,
 }
@@ -112,10 +110,29 @@ impl Law {
                     })
                     .collect()
             }
-            Self::OneServer | Self::OneAtATime | Self::Level(_) | Self::Any => weights
+            Self::OneServer | Self::OneAtATime | Self::Level(_) => weights
                 .iter()
                 .map(|weight| (0, if *weight == 0 { 0 } else { total }))
                 .collect(),
+        }
+    }
+
+    /// The same where up to `others` connections were dealt out in between.
+    ///
+    /// The deal as a whole is even; of any real server's part at most `others` were not of these.
+    pub(super) fn bounds_beside(
+        &self,
+        weights: &[u16],
+        total: u32,
+        others: u32,
+    ) -> Vec<(u32, u32)> {
+        match self {
+            Self::Cycle(_) => self
+                .bounds(weights, total.saturating_add(others))
+                .into_iter()
+                .map(|(least, most)| (least.saturating_sub(others), most.min(total)))
+                .collect(),
+            _ => self.bounds(weights, total),
         }
     }
 
@@ -127,11 +144,16 @@ impl Law {
         }
     }
 
-    /// Whether these counts, of connections in a row, can be this law's.
-    pub(super) fn allows(&self, weights: &[u16], counts: &[u32], loads: Option<&Loads>) -> bool {
+    /// Whether these counts, of connections in a row but for `others` in between, can be this law's.
+    pub(super) fn allows(
+        &self,
+        weights: &[u16],
+        counts: &[u32],
+        (loads, others): (Option<&Loads>, u32),
+    ) -> bool {
         let total = counts.iter().sum();
         let within = self
-            .bounds(weights, total)
+            .bounds_beside(weights, total, others)
             .iter()
             .zip(counts)
             .all(|((least, most), count)| (least..=most).contains(&count));
@@ -182,9 +204,17 @@ mod tests {
     fn a_cycle_too_long_to_be_gone_through_does_not_raise_the_number_of_requests() {
         let law = law(&service(Scheduler::Wrr), &[65535, 1]);
         assert_eq!(law.whole_cycles(100), 100);
-        assert!(law.allows(&[65535, 1], &[100, 0], None));
-        assert!(law.allows(&[65535, 1], &[99, 1], None));
-        assert!(!law.allows(&[65535, 1], &[98, 2], None));
+        assert!(law.allows(&[65535, 1], &[100, 0], (None, 0)));
+        assert!(law.allows(&[65535, 1], &[99, 1], (None, 0)));
+        assert!(!law.allows(&[65535, 1], &[98, 2], (None, 0)));
+    }
+
+    #[test]
+    fn a_few_connections_of_others_excuse_a_few_and_no_more() {
+        let law = law(&service(Scheduler::Rr), &[1, 1]);
+        assert!(!law.allows(&[1, 1], &[48, 52], (None, 0)));
+        assert!(law.allows(&[1, 1], &[48, 52], (None, 4)));
+        assert!(!law.allows(&[1, 1], &[40, 60], (None, 4)));
     }
 
     #[test]
@@ -192,34 +222,34 @@ mod tests {
         let mut persistent = service(Scheduler::Rr);
         persistent.persistence = Some(std::time::Duration::from_secs(60));
         let law = law(&persistent, &[1, 1]);
-        assert!(law.allows(&[1, 1], &[0, 10], None));
-        assert!(!law.allows(&[1, 1], &[1, 9], None));
+        assert!(law.allows(&[1, 1], &[0, 10], (None, 0)));
+        assert!(!law.allows(&[1, 1], &[1, 9], (None, 0)));
     }
 
     #[test]
     fn schedulers_that_look_at_open_connections_make_the_same_choice_every_time() {
         for scheduler in [Scheduler::Sed, Scheduler::Nq, Scheduler::Lblc] {
             let law = law(&service(scheduler), &[1, 3]);
-            assert!(law.allows(&[1, 3], &[0, 100], None));
-            assert!(law.allows(&[1, 3], &[95, 5], None));
-            assert!(!law.allows(&[1, 3], &[50, 50], None));
+            assert!(law.allows(&[1, 3], &[0, 100], (None, 0)));
+            assert!(law.allows(&[1, 3], &[95, 5], (None, 0)));
+            assert!(!law.allows(&[1, 3], &[50, 50], (None, 0)));
         }
     }
 
     #[test]
     fn lots_fall_by_weight_within_what_chance_allows() {
         let law = law(&service(Scheduler::Twos), &[1, 1, 0]);
-        assert!(law.allows(&[1, 1, 0], &[50, 50, 0], None));
-        assert!(law.allows(&[1, 1, 0], &[30, 70, 0], None));
-        assert!(!law.allows(&[1, 1, 0], &[3, 97, 0], None));
-        assert!(!law.allows(&[1, 1, 0], &[49, 50, 1], None));
+        assert!(law.allows(&[1, 1, 0], &[50, 50, 0], (None, 0)));
+        assert!(law.allows(&[1, 1, 0], &[30, 70, 0], (None, 0)));
+        assert!(!law.allows(&[1, 1, 0], &[3, 97, 0], (None, 0)));
+        assert!(!law.allows(&[1, 1, 0], &[49, 50, 1], (None, 0)));
     }
 
     #[test]
     fn nobody_may_answer_where_every_weight_is_0() {
         let law = law(&service(Scheduler::Wrr), &[0, 0]);
         assert_eq!(law, Law::Nobody);
-        assert!(!law.allows(&[0, 0], &[1, 0], None));
+        assert!(!law.allows(&[0, 0], &[1, 0], (None, 0)));
     }
 
     /// Smooth deal of one cycle; the kernel's own order differs, its shares do not.
@@ -252,7 +282,25 @@ mod tests {
             for at in 0..total {
                 counts[cycle[(start + at) % cycle.len()]] += 1;
             }
-            prop_assert!(law.allows(&weights, &counts, None));
+            prop_assert!(law.allows(&weights, &counts, (None, 0)));
+        }
+
+        #[test]
+        fn any_run_with_connections_of_others_in_between_is_allowed(
+            weights in prop::collection::vec(0u16..6, 1..6),
+            start in 0usize..100,
+            ours in prop::collection::vec(any::<bool>(), 0..200),
+        ) {
+            prop_assume!(weights.iter().any(|w| *w > 0));
+            let law = law(&service(Scheduler::Wrr), &weights);
+            let Law::Cycle(shares) = &law else { panic!("a cycle") };
+            let cycle = dealt(shares);
+            let mut counts = vec![0u32; weights.len()];
+            for (at, ours) in ours.iter().enumerate() {
+                counts[cycle[(start + at) % cycle.len()]] += u32::from(*ours);
+            }
+            let others = ours.iter().filter(|ours| !**ours).count() as u32;
+            prop_assert!(law.allows(&weights, &counts, (None, others)));
         }
 
         #[test]
@@ -266,10 +314,10 @@ mod tests {
             let law = law(&service(Scheduler::Wrr), &weights);
             let Law::Cycle(shares) = &law else { panic!("a cycle") };
             let mut counts: Vec<u32> = shares.iter().map(|share| share * cycles).collect();
-            prop_assert!(law.allows(&weights, &counts, None));
+            prop_assert!(law.allows(&weights, &counts, (None, 0)));
             counts[from] -= 1;
             counts[to] += 1;
-            prop_assert!(!law.allows(&weights, &counts, None));
+            prop_assert!(!law.allows(&weights, &counts, (None, 0)));
         }
 
         #[test]

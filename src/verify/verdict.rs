@@ -1,6 +1,6 @@
 //! What is said of a lab in the end: one status per check, and whether the lab as a whole is proven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,12 @@ pub enum Status {
     Fail,
     /// Not as it should be, or not to be judged, because of another check that did not pass.
     Blocked,
-    /// Could not be judged: there is no evidence.
+    /// Could not be judged: its host was asked, and there is no evidence.
     Error,
+    /// Could not be judged: its host could not be reached.
+    Unreachable,
+    /// Was not made, on purpose, for the reason in [`Check::observed`]. Neither for the lab nor against it.
+    Skipped,
 }
 
 /// What a check is about: the lab as it runs, or as it would be after the next boot.
@@ -132,7 +136,7 @@ pub struct Verdict {
     pub lab: LabName,
     /// Mode.
     pub mode: Mode,
-    /// There were checks and every one passed.
+    /// No check stands against the lab, and of every host at least one passed: what was skipped proves nothing.
     pub passed: bool,
     /// All checks: hosts in the lab's order, each in order of the packet's path and the plan.
     pub checks: Vec<Check>,
@@ -151,10 +155,12 @@ pub struct Count {
     pub fail: usize,
     pub blocked: usize,
     pub error: usize,
+    pub unreachable: usize,
+    pub skipped: usize,
 }
 
 impl Verdict {
-    /// A verdict of these checks; it has passed only if there are any.
+    /// A verdict of these checks; without any it has not passed.
     #[must_use]
     pub fn new(
         lab: LabName,
@@ -166,7 +172,7 @@ impl Verdict {
             schema: SCHEMA.to_owned(),
             lab,
             mode,
-            passed: !checks.is_empty() && checks.iter().all(|c| c.status == Status::Pass),
+            passed: proven(&checks),
             checks,
             distribution,
             unreachable: Vec::new(),
@@ -202,6 +208,8 @@ impl Verdict {
             fail: of(Status::Fail),
             blocked: of(Status::Blocked),
             error: of(Status::Error),
+            unreachable: of(Status::Unreachable),
+            skipped: of(Status::Skipped),
         }
     }
 
@@ -210,4 +218,16 @@ impl Verdict {
     pub fn find(&self, id: &CheckId) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == *id)
     }
+}
+
+/// Whether nothing stands against the lab, and something was seen to be right on every host there is a check of.
+fn proven(checks: &[Check]) -> bool {
+    let of = |status| {
+        let matching = checks.iter().filter(move |check| check.status == status);
+        matching.map(|check| &check.host).collect::<BTreeSet<_>>()
+    };
+    let fine = |check: &Check| matches!(check.status, Status::Pass | Status::Skipped);
+    !checks.is_empty()
+        && checks.iter().all(fine)
+        && of(Status::Skipped).is_subset(&of(Status::Pass))
 }

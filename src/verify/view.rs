@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Sighting};
+use super::graph::Lack;
 use crate::agent::protocol::{BootSysctl, Captured, HostEvidence, Response, RouteEvidence};
 use crate::model::{Host, HostName, InterfaceName, Lab};
 use crate::plan::HostPlan;
@@ -13,10 +14,24 @@ use crate::resource::{Observed, ResourceId};
 pub(super) struct Gap {
     /// Whose evidence is missing.
     pub(super) host: HostName,
+    /// Whether it was asked, and reached.
+    pub(super) lack: Lack,
     /// Why, a lower-case fragment.
     pub(super) cause: String,
     /// What the person can do about it.
     pub(super) hint: Option<String>,
+}
+
+impl Gap {
+    /// A host was asked and did not say, for this reason.
+    pub(super) fn untold(host: &HostName, cause: impl Into<String>) -> Self {
+        Self {
+            host: host.clone(),
+            lack: Lack::Untold,
+            cause: cause.into(),
+            hint: None,
+        }
+    }
 }
 
 /// Seen, or not.
@@ -63,7 +78,7 @@ impl<'a> View<'a> {
     pub(super) fn after(self, host: &HostName) -> Seen<&'a HostEvidence> {
         match self.record(host).map(|record| &record.after) {
             Some(Ok(sighting)) => Ok(&sighting.found),
-            Some(Err(why)) => Err(gap(host, why)),
+            Some(Err(why)) => Err(self.gap(host, why)),
             None => Err(stranger(host)),
         }
     }
@@ -72,16 +87,15 @@ impl<'a> View<'a> {
     pub(super) fn captured(self, host: &HostName) -> Seen<&'a Captured> {
         let captured = match self.record(host).map(|record| &record.captured) {
             Some(Ok(captured)) => captured,
-            Some(Err(why)) => return Err(gap(host, why)),
+            Some(Err(why)) => return Err(self.gap(host, why)),
             None => return Err(stranger(host)),
         };
         match captured.failures.iter().next() {
             None => Ok(captured),
-            Some((interface, reason)) => Err(Gap {
-                host: host.clone(),
-                cause: format!("nothing could be captured on {interface}: {reason}"),
-                hint: None,
-            }),
+            Some((interface, reason)) => Err(Gap::untold(
+                host,
+                format!("nothing could be captured on {interface}: {reason}"),
+            )),
         }
     }
 
@@ -91,9 +105,8 @@ impl<'a> View<'a> {
         match at.and_then(|at| sighting.found.observed.get(at)) {
             Some(Ok(observed)) => Ok(observed),
             Some(Err(trouble)) => Err(Gap {
-                host: host.clone(),
-                cause: trouble.cause.clone(),
                 hint: trouble.hint.clone(),
+                ..Gap::untold(host, trouble.cause.clone())
             }),
             None => Err(untold(host, id)),
         }
@@ -152,15 +165,29 @@ impl<'a> View<'a> {
             Err(why) if why.kind == AbsenceKind::NotAsked => {
                 let client = &self.lab().client().name;
                 self.before(client)?;
-                Err(gap(client, why))
+                Err(self.gap(client, why))
             }
-            Err(why) => Err(gap(&self.lab().client().name, why)),
+            Err(why) => Err(self.gap(&self.lab().client().name, why)),
         }
     }
 
-    pub(super) fn absence(self, host: &HostName) -> Option<&'a Absence> {
-        self.record(host)
-            .and_then(|record| record.before.as_ref().err())
+    /// A host that was lost is not asked any further: then the loss is the reason.
+    fn gap(self, host: &HostName, why: &Absence) -> Gap {
+        let lost = self
+            .record(host)
+            .and_then(|record| self.evidence.lost(host, record))
+            .filter(|_| why.kind == AbsenceKind::NotAsked);
+        let why = lost.unwrap_or(why);
+        Gap {
+            host: host.clone(),
+            lack: match why.kind {
+                AbsenceKind::Unreachable => Lack::Unreachable,
+                AbsenceKind::NotAsked => Lack::NotAsked,
+                AbsenceKind::Unplanned | AbsenceKind::Failed => Lack::Untold,
+            },
+            cause: why.cause.clone(),
+            hint: why.hint.clone(),
+        }
     }
 
     fn record(self, host: &HostName) -> Option<&'a HostRecord> {
@@ -170,7 +197,7 @@ impl<'a> View<'a> {
     fn sighting(self, host: &HostName) -> Seen<&'a Sighting> {
         match self.record(host).map(|record| &record.before) {
             Some(Ok(sighting)) => Ok(sighting),
-            Some(Err(why)) => Err(gap(host, why)),
+            Some(Err(why)) => Err(self.gap(host, why)),
             None => Err(stranger(host)),
         }
     }
@@ -178,25 +205,9 @@ impl<'a> View<'a> {
 
 /// Evidence that a host was asked for and did not give.
 pub(super) fn untold(host: &HostName, what: impl std::fmt::Display) -> Gap {
-    Gap {
-        host: host.clone(),
-        cause: format!("the agent did not report {what}"),
-        hint: None,
-    }
-}
-
-fn gap(host: &HostName, why: &Absence) -> Gap {
-    Gap {
-        host: host.clone(),
-        cause: why.cause.clone(),
-        hint: why.hint.clone(),
-    }
+    Gap::untold(host, format!("the agent did not report {what}"))
 }
 
 fn stranger(host: &HostName) -> Gap {
-    Gap {
-        host: host.clone(),
-        cause: format!("{host} is not in the evidence"),
-        hint: None,
-    }
+    Gap::untold(host, format!("{host} is not in the evidence"))
 }

@@ -2,7 +2,7 @@
 
 use super::{Draft, Judged, Path, arp_answers};
 use crate::agent::protocol::Neighbour;
-use crate::model::{Host, InterfaceName, Mode, Role};
+use crate::model::{Host, InterfaceName, Role};
 use crate::plan::HostPlan;
 use crate::resource::ResourceId;
 use crate::verify::describe;
@@ -17,8 +17,8 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    match (view.lab().mode(), host.role) {
-        (Mode::Dr, Role::RealServer) => vec![
+    match (view.lab().mode().replies_pass_director(), host.role) {
+        (false, Role::RealServer) => vec![
             combined(
                 view,
                 host,
@@ -44,7 +44,7 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
                 },
             ),
         ],
-        (mode, role) => (mode == Mode::Nat && role == Role::Director)
+        (translated, role) => (translated && role == Role::Director)
             .then(|| forwarding(view, host, interface))
             .into_iter()
             .chain(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, Judged, Path};
+use super::{Draft, Judged, Path, path as wire};
 use crate::agent::protocol::Captured;
 use crate::model::{InterfaceName, Lab, Mode};
 use crate::packet::{Content, Mac, Operation};
@@ -29,19 +29,15 @@ enum Claim {
     Announced,
 }
 
-/// Nothing where nothing was captured by intent.
+/// Nothing where the client's interface is not known; its evidence says why.
 pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
-    view.evidence().marked()?;
     let lab = view.lab();
     let client = &lab.client().name;
     let director = &lab.director().name;
     let interface = view.interface(client, 0)?;
     let wanted = view.mac(director, 0).and_then(|mac| {
-        mac.parse::<Mac>().map_err(|error| Gap {
-            host: director.clone(),
-            cause: error.to_string(),
-            hint: None,
-        })
+        mac.parse::<Mac>()
+            .map_err(|error| Gap::untold(director, error.to_string()))
     });
     let claims = claims(view, interface);
     let stranger = match (&claims, &wanted) {
@@ -66,8 +62,7 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
             describe::joined(words, "nobody answered"),
         ))
     });
-    Some(
-        Draft::new(
+    let draft = Draft::new(
             client,
             id(lab),
             format!("only {director} answers ARP for the VIP"),
@@ -85,9 +80,12 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
                 "Whoever answers may get the client's packets, and only the director can hand them on."
             }
         })
-        .needs(path.from(stranger.unwrap_or(director)))
-        .judged(judged),
-    )
+        .needs(path.from(stranger.unwrap_or(director)));
+    Some(if view.evidence().marked().is_some() {
+        draft.judged(judged)
+    } else {
+        draft.skipped(wire::NOT_CAPTURED)
+    })
 }
 
 /// Who claimed the VIP towards the client, and how.
@@ -96,11 +94,10 @@ fn claims(view: View<'_>, interface: &InterfaceName) -> Seen<BTreeMap<Mac, Claim
     let client = &lab.client().name;
     let captured: &Captured = view.captured(client)?;
     if let Some(reason) = &captured.arp_failure {
-        return Err(Gap {
-            host: client.clone(),
-            cause: format!("no ARP request could be sent: {reason}"),
-            hint: None,
-        });
+        return Err(Gap::untold(
+            client,
+            format!("no ARP request could be sent: {reason}"),
+        ));
     }
     let mut claims = BTreeMap::new();
     for (at, outgoing, _, frame) in frames(captured) {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::planned::named;
 use super::{Draft, Judged};
-use crate::model::{Host, InterfaceName, Mode, Role};
+use crate::model::{Host, InterfaceName, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, Resource};
 use crate::verify::describe;
@@ -22,7 +22,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .map(|interface| carrier(view, plan, interface))
         .collect();
     findings.push(own_addresses(view, host, plan));
-    if view.lab().mode() == Mode::Nat && host.role == Role::RealServer {
+    if view.lab().mode().replies_pass_director() && host.role == Role::RealServer {
         findings.push(detour(view, host));
     }
     findings

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::traffic::{Traffic, answered};
-use super::{Draft, Judged, Path, path};
+use super::traffic::{Connection, Traffic};
+use super::{Draft, Judged, Path, path, requests};
 use crate::agent::protocol::HostEvidence;
 use crate::ipvs::{Counters, Forwarding};
 use crate::model::{HostName, Mode};
@@ -16,10 +16,9 @@ use crate::verify::view::{Seen, View, untold};
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
     let lab = view.lab();
     let director = &lab.director().name;
-    let client = &lab.client().name;
     let mut needs = path.from(director);
     needs.extend(path::on_the_wire(lab));
-    needs.push(CheckId::topic(client, "requests answered"));
+    needs.push(requests::answered_id(lab));
     vec![
         connections(view, traffic, needs.clone()),
         replies(view, needs),
@@ -29,9 +28,10 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
 fn connections(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: Vec<CheckId>) -> Finding {
     let lab = view.lab();
     let director = &lab.director().name;
-    let sent = traffic.map_or(0, |t| t.responses.len() as u64);
+    let sent = traffic.map_or(0, |t| t.responses.len());
+    let new = traffic.map_or(0, |t| t.with(Connection::New) as u64);
     let judged = view.fetched().and_then(|_| {
-        let counted = delta(view, director, |counters| counters.connections)?;
+        let counted = counted(view)?;
         let passed_by = missing_from_table(view, view.after(director)?, traffic);
         let mut text =
             describe::counted(usize::try_from(counted).unwrap_or(usize::MAX), "connection");
@@ -42,7 +42,7 @@ fn connections(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: Vec<CheckId
             );
         }
         Ok(Judged::new(
-            counted >= sent && sent > 0 && passed_by == 0,
+            counted >= new && sent > 0 && passed_by == 0,
             text,
         ))
     });
@@ -51,13 +51,19 @@ fn connections(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: Vec<CheckId
         "connections",
         "every request passed through the director",
     )
-    .expected(format!("at least {sent} connections"))
+    .expected(format!("at least {new} connections"))
     .why(
         "A request that the director did not count was not balanced: somebody else answered the client's ARP \
          for the VIP.",
     )
     .needs(needs)
     .judged(judged)
+}
+
+/// Connections the director counted meanwhile, of whomever.
+pub(super) fn counted(view: View<'_>) -> Seen<u64> {
+    let director = &view.lab().director().name;
+    delta(view, director, |counters| counters.connections)
 }
 
 /// Answered requests whose local port the director's connection table does not have.
@@ -80,9 +86,8 @@ fn missing_from_table(
         .map(|entry| entry.client.port())
         .collect();
     traffic
-        .responses
-        .iter()
-        .filter(|response| answered(response) && !ports.contains(&response.local_port))
+        .latest()
+        .filter(|response| !ports.contains(&response.local_port))
         .count()
 }
 
@@ -130,7 +135,7 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
 /// brings up to date every two seconds only.
 fn outgoing(view: View<'_>, director: &HostName) -> Seen<u64> {
     let after = view.after(director)?;
-    if view.lab().mode() == Mode::Nat || !translates_for_others(view, after) {
+    if view.lab().mode().replies_pass_director() || !translates_for_others(view, after) {
         return delta(view, director, |counters| counters.packets_out);
     }
     let own = |found: &HostEvidence| {

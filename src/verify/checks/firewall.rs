@@ -14,9 +14,8 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let packets = packets(view.lab(), host, plan);
     let found = view.before(name).and_then(|found| {
         obstacles(&found.firewall, &packets).map_err(|cause| Gap {
-            host: name.clone(),
-            cause,
             hint: Some("install nftables, or look at the rules yourself".to_owned()),
+            ..Gap::untold(name, cause)
         })
     });
     let fix: Vec<String> = found

@@ -5,6 +5,7 @@ mod arp_answers;
 mod attached;
 mod boot;
 mod director;
+mod distribution;
 mod firewall;
 mod listener;
 mod neighbours;
@@ -169,12 +170,28 @@ impl Draft {
                 };
                 self.finding.observed = judged.observed;
             }
-            Err(Gap { host, cause, hint }) => {
-                self.finding.outcome = Outcome::Unknown(host);
-                self.finding.observed = cause;
+            Err(Gap {
+                host,
+                lack,
+                cause,
+                hint,
+            }) => {
+                self.finding.observed = if host == self.finding.host {
+                    cause
+                } else {
+                    format!("{host}: {cause}")
+                };
+                self.finding.outcome = Outcome::Unknown(host, lack);
                 self.finding.hint = hint;
             }
         }
+        self.finding
+    }
+
+    /// Ends with why it was not looked at, a fragment.
+    fn skipped(mut self, because: impl Into<String>) -> Finding {
+        self.finding.outcome = Outcome::Skipped;
+        self.finding.observed = because.into();
         self.finding
     }
 }

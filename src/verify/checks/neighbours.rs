@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Draft, Judged, Path};
 use crate::agent::protocol::Neighbour;
-use crate::model::{Host, HostName, Mode, Role};
+use crate::model::{Host, HostName, Role};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::view::{Seen, View};
@@ -39,13 +39,15 @@ fn next_hops<'a>(view: View<'a>, host: &Host) -> Vec<Hop<'a>> {
                 .iter()
                 .map(|server| (server.address(), &server.host, inner))
                 .collect();
-            if mode == Mode::Nat {
+            if mode.replies_pass_director() {
                 hops.push((client.0, client.1, 0));
             }
             hops
         }
-        (Role::RealServer, Mode::Nat) => vec![(director.0, director.1, inner)],
-        (Role::RealServer, Mode::Dr) => vec![(client.0, client.1, inner)],
+        (Role::RealServer, mode) if mode.replies_pass_director() => {
+            vec![(director.0, director.1, inner)]
+        }
+        (Role::RealServer, _) => vec![(client.0, client.1, inner)],
     }
 }
 

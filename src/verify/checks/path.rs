@@ -1,7 +1,10 @@
 //! Path proof: the frames of the marked requests, seen on every host they passed.
 
-use super::{Draft, Judged, Path, arp_answers};
-use crate::model::{HostName, Lab, Mode};
+use std::collections::HashSet;
+
+use super::{Draft, Judged, Path, arp_answers, requests};
+use crate::model::{HostName, Lab, Mode, RealServer};
+use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::journey::{End, Journey, Leg, journeys};
 use crate::verify::proof::{self, Way};
@@ -28,14 +31,60 @@ fn reply_id(client: &HostName) -> CheckId {
     CheckId::topic(client, "path of the reply")
 }
 
-/// Nothing where nothing was captured by intent, or the client could send no request at all: then that is said
-/// already.
+/// Why nothing is said of the wires where nothing was captured by intent.
+pub(super) const NOT_CAPTURED: &str = "this evidence was collected without captures";
+
 pub(super) fn check(view: View<'_>, path: &Path) -> Vec<Finding> {
-    if view.evidence().marked().is_none() || view.fetched().is_err() {
-        return Vec::new();
-    }
     let journeys = journeys(view.evidence());
-    vec![request(view, &journeys, path), reply(view, &journeys, path)]
+    let servers = view.lab().real_servers().iter();
+    let by_server = servers
+        .filter(|server| server.weight > 0)
+        .map(|server| by(view, &journeys, server, path));
+    [request(view, &journeys, path), reply(view, &journeys, path)]
+        .into_iter()
+        .chain(by_server)
+        .collect()
+}
+
+/// Whether this real server was seen to get requests and to answer them, each on the way of the mode.
+fn by(view: View<'_>, journeys: &[Journey], server: &RealServer, path: &Path) -> Finding {
+    let lab = view.lab();
+    let client = &lab.client().name;
+    let host = &server.host;
+    let meant_for_it = |journey: &&Journey| match &journey.request.end {
+        End::Lost { toward } | End::Unwatched { toward } => toward == host,
+        _ => journey.request.hosts().last() == Some(host),
+    };
+    let request = |journey| proof::request(lab, journey);
+    let draft = Draft::topic(
+        client,
+        format_args!("path by {host}"),
+        format!("{host} is seen to get requests and to answer them"),
+    )
+    .expected("the way of a request to it, and of its reply")
+    .why("Every real server has a way of its own there and back, and each can be wrong by itself.")
+    .needs([request_id(client), reply_id(client)])
+    .needs(path.from(host));
+    let own: Vec<&Journey> = journeys.iter().filter(meant_for_it).collect();
+    let elsewhere = !journeys.is_empty()
+        && own.is_empty()
+        && journeys.iter().all(|journey| request(journey).as_promised);
+    if elsewhere && view.captured(client).is_ok() {
+        return draft.skipped(format!(
+            "none of the {} that were captured went there",
+            describe::counted(journeys.len(), "request")
+        ));
+    }
+    let ways: Vec<_> = own
+        .into_iter()
+        .flat_map(|journey| {
+            [
+                (&journey.request, request(journey)),
+                (&journey.reply, proof::reply(view.evidence(), journey)),
+            ]
+        })
+        .collect();
+    end(view, draft, &ways, "no request was seen to go there")
 }
 
 fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
@@ -47,7 +96,7 @@ fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
         .collect();
     let mut needs = path.from(suspect(lab, &ways));
     needs.extend(on_the_wire(lab)[..2].iter().cloned());
-    Draft::new(
+    let draft = Draft::new(
         client,
         request_id(client),
         "requests go by the director to a real server",
@@ -63,8 +112,8 @@ fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
              way is not balanced or not answered."
         }
     })
-    .needs(needs)
-    .judged(judged(view, &ways))
+    .needs(needs);
+    end(view, draft, &ways, "no frame of a request was seen")
 }
 
 fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
@@ -80,7 +129,7 @@ fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
         .and_then(|journey| journey.request.hosts().last());
     let mut needs = path.from(silent.unwrap_or_else(|| suspect(lab, &ways)));
     needs.extend(on_the_wire(lab)[..3].iter().cloned());
-    Draft::new(
+    let draft = Draft::new(
         client,
         reply_id(client),
         match lab.mode() {
@@ -99,18 +148,33 @@ fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
              replies."
         }
     })
-    .needs(needs)
-    .judged(judged(view, &ways))
+    .needs(needs);
+    end(view, draft, &ways, "no frame of a request was seen")
 }
 
-/// The first way that is not as promised, else all of them.
-fn judged(view: View<'_>, ways: &[(&Leg, Way)]) -> Seen<Judged> {
+/// The draft with what was seen, or left out where nothing was captured by intent.
+fn end(view: View<'_>, draft: Draft, ways: &[(&Leg, Way)], nothing: &str) -> Finding {
+    if view.evidence().marked().is_none() {
+        return draft.skipped(NOT_CAPTURED);
+    }
+    match view.fetched() {
+        Ok(_) => draft.judged(judged(view, ways, nothing)),
+        // The client could send no request at all: that is what keeps the ways from being seen.
+        Err(gap) => draft
+            .needs([requests::answered_id(view.lab())])
+            .judged(Err(gap)),
+    }
+}
+
+/// The first way that is not as promised, else all of them; `nothing` where there is none.
+fn judged(view: View<'_>, ways: &[(&Leg, Way)], nothing: &str) -> Seen<Judged> {
     view.captured(&view.lab().client().name)?;
     let Some((leg, way)) = ways.iter().find(|(_, way)| !way.as_promised) else {
         let mut words: Vec<&str> = ways.iter().map(|(_, way)| way.words.as_str()).collect();
-        words.dedup();
+        let mut known = HashSet::new();
+        words.retain(|way| known.insert(*way));
         return Ok(if words.is_empty() {
-            Judged::new(false, "no frame of a request was seen")
+            Judged::new(false, nothing)
         } else {
             Judged::new(true, words.join(", "))
         });

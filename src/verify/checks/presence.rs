@@ -4,18 +4,11 @@ use super::{Draft, Judged};
 use crate::model::Host;
 use crate::verify::graph::Finding;
 use crate::verify::verdict::CheckId;
-use crate::verify::view::{Gap, View};
+use crate::verify::view::View;
 
 pub(super) fn check(view: View<'_>, host: &Host) -> Finding {
     let name = &host.name;
-    let seen = match view.absence(name) {
-        None => Ok(Judged::new(true, "evidence")),
-        Some(why) => Err(Gap {
-            host: name.clone(),
-            cause: why.cause.clone(),
-            hint: why.hint.clone(),
-        }),
-    };
+    let seen = view.before(name).map(|_| Judged::new(true, "evidence"));
     Draft::new(name, CheckId::evidence(name), format!("{name} answers"))
         .expected("evidence")
         .why("Nothing can be said of a host that does not answer.")

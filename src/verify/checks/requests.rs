@@ -1,24 +1,37 @@
 //! What the client got: every request answered, on a connection of its own, by the right real servers in the
 //! right proportion.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use super::traffic::{Traffic, answered};
-use super::{Draft, Judged, Path, path};
+use super::traffic::{Connection, Traffic, answered};
+use super::{Draft, Judged, Path, distribution, path};
 use crate::agent::protocol::Response;
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
-use crate::verify::level::{self, Loads};
 use crate::verify::probes;
 use crate::verify::schedule::{self, Law};
 use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View};
 
+/// Name of the check whether all requests were answered.
+pub(super) fn answered_id(lab: &Lab) -> CheckId {
+    CheckId::topic(&lab.client().name, "requests answered")
+}
+
+/// Name of the check whether every request had a connection of its own.
+fn fresh_id(lab: &Lab) -> CheckId {
+    CheckId::topic(&lab.client().name, "fresh connections")
+}
+
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
     let client = &view.lab().client().name;
-    let wire = path::on_the_wire(view.lab());
-    let sent = CheckId::topic(client, "requests answered");
+    // Where nothing could be sent, nothing was seen on the wire for that very reason.
+    let wire = match view.fetched() {
+        Ok(_) => path::on_the_wire(view.lab()).to_vec(),
+        Err(_) => Vec::new(),
+    };
+    let sent = answered_id(view.lab());
     let mut way = path.from(client);
     way.extend(wire.iter().cloned());
 
@@ -33,21 +46,27 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
         let mut needs = path.from(&server.host);
         needs.extend(wire.iter().cloned());
         needs.push(sent.clone());
-        if bounds[at].0 > 0 {
-            findings.push(page_of(view, traffic, (at, server), needs));
-        } else if server.weight == 0 && view.lab().service().persistence.is_none() {
-            findings.push(no_page_of(view, traffic, (at, server), needs));
-        }
+        needs.push(fresh_id(view.lab()));
+        let place = (at, server);
+        findings.push(if server.weight == 0 {
+            no_page_of(view, traffic, place, needs)
+        } else {
+            let excuse = (bounds[at].0 == 0).then(|| not_promised(view, &law));
+            page_of(view, (traffic, excuse), place, needs)
+        });
     }
     let mut needs = way;
     needs.push(sent);
     needs.extend(findings.iter().map(|finding| finding.id.clone()));
-    findings.push(distribution(view, traffic, &law, needs));
+    findings.push(distribution::check(view, traffic, &law, needs));
     findings
 }
 
 /// The traffic, or why there is none.
-fn seen<'t, 'a>(view: View<'_>, traffic: Option<&'t Traffic<'a>>) -> Seen<Option<&'t Traffic<'a>>> {
+pub(super) fn seen<'t, 'a>(
+    view: View<'_>,
+    traffic: Option<&'t Traffic<'a>>,
+) -> Seen<Option<&'t Traffic<'a>>> {
     view.fetched().map(|_| traffic)
 }
 
@@ -62,9 +81,9 @@ fn all_answered(view: View<'_>, traffic: Option<&Traffic<'_>>, way: &[CheckId]) 
         )
     });
     let nobody = lab.real_servers().iter().all(|server| server.weight == 0);
-    Draft::topic(
+    Draft::new(
         &lab.client().name,
-        "requests answered",
+        answered_id(lab),
         format!("every request to {} is answered", lab.url()),
     )
     .expected(format!("{requests} of {requests} answered with status 200"))
@@ -110,29 +129,33 @@ fn failure(response: &Response) -> String {
 /// A kept-alive connection stays with one real server, so counts over it prove nothing.
 fn fresh(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: &[CheckId]) -> Finding {
     let judged = seen(view, traffic).map(|traffic| {
-        let ports: Vec<u16> = traffic
-            .map_or(&[][..], |t| t.responses)
-            .iter()
-            .filter(|response| answered(response))
-            .map(|response| response.local_port)
-            .collect();
-        let distinct: HashSet<u16> = ports.iter().copied().collect();
-        Judged::new(
-            !ports.is_empty() && distinct.len() == ports.len() && !distinct.contains(&0),
-            format!(
-                "{} for {}",
-                describe::counted(distinct.len(), "local port"),
-                describe::counted(ports.len(), "answer")
-            ),
-        )
+        let answers = traffic.map_or(0, Traffic::answered);
+        let kept = traffic.map_or(0, |t| t.with(Connection::Kept));
+        let unknown = traffic.map_or(&[][..], |t| t.responses).iter();
+        let unknown = unknown.filter(|r| answered(r) && r.local_port == 0).count();
+        let mut text = format!(
+            "{} for {}",
+            describe::counted(answers.saturating_sub(kept), "connection"),
+            describe::counted(answers, "answer")
+        );
+        if kept > 0 {
+            text += &format!("; {kept} came over one that was kept alive");
+        }
+        if unknown > 0 {
+            text += &format!("; {unknown} over one without a port");
+        }
+        Judged::new(answers > 0 && kept + unknown == 0, text)
     });
-    Draft::topic(
+    Draft::new(
         &view.lab().client().name,
-        "fresh connections",
+        fresh_id(view.lab()),
         "every request has a connection of its own",
     )
-    .expected("a different local port for every answer")
-    .why("IPVS chooses a real server per connection: requests that share one say nothing about the scheduler.")
+    .expected("a connection of its own for every answer")
+    .why(
+        "IPVS chooses a real server per connection: requests on one that is kept alive all go to the same, which skews \
+         the counts. Who answers does not heed the `Connection: close` of the requests.",
+    )
     .needs(needs.iter().cloned())
     .judged(judged)
 }
@@ -182,17 +205,37 @@ fn excerpt(body: &str) -> String {
     }
 }
 
+/// Why one client need not see every real server.
+fn not_promised(view: View<'_>, law: &Law) -> String {
+    let service = view.lab().service();
+    let scheduler = service.scheduler;
+    match law {
+        _ if service.persistence.is_some() => {
+            "persistence keeps this client with one real server".to_owned()
+        }
+        Law::OneServer => format!("{scheduler} keeps this client with one real server"),
+        Law::OneAtATime => {
+            format!("{scheduler} gives requests that do not overlap to one real server")
+        }
+        _ => format!(
+            "{scheduler} need not come to it within {}",
+            describe::counted(view.requests() as usize, "request")
+        ),
+    }
+}
+
+/// `excuse`: why it may be that no answer comes from there; where one comes all the same, that is proof enough.
 fn page_of(
     view: View<'_>,
-    traffic: Option<&Traffic<'_>>,
+    (traffic, excuse): (Option<&Traffic<'_>>, Option<String>),
     (at, server): (usize, &RealServer),
     needs: Vec<CheckId>,
 ) -> Finding {
-    let judged = seen(view, traffic).map(|traffic| {
-        let count = traffic.map_or(0, |t| t.counts[at]);
-        Judged::new(count > 0, describe::counted(count as usize, "answer"))
-    });
-    Draft::topic(
+    // A request that got no answer may have been its own.
+    let requests = view.requests() as usize;
+    let excuse = excuse.filter(|_| traffic.is_some_and(|t| t.answered() == requests));
+    let seen = seen(view, traffic).map(|traffic| traffic.map_or(0, |t| t.counts[at]));
+    let draft = Draft::topic(
         &view.lab().client().name,
         format_args!("page of {}", server.host),
         format!("{} answers with its own page", server.host),
@@ -202,8 +245,13 @@ fn page_of(
         "{} has weight {} and must get its turn.",
         server.host, server.weight
     ))
-    .needs(needs)
-    .judged(judged)
+    .needs(needs);
+    match (seen, excuse) {
+        (Ok(0), Some(excuse)) => draft.skipped(excuse),
+        (seen, _) => draft.judged(
+            seen.map(|count| Judged::new(count > 0, describe::counted(count as usize, "answer"))),
+        ),
+    }
 }
 
 fn no_page_of(
@@ -212,11 +260,9 @@ fn no_page_of(
     (at, server): (usize, &RealServer),
     needs: Vec<CheckId>,
 ) -> Finding {
-    let judged = seen(view, traffic).map(|traffic| {
-        let count = traffic.map_or(0, |t| t.counts[at]);
-        Judged::new(count == 0, describe::counted(count as usize, "answer"))
-    });
-    Draft::topic(
+    let persistent = view.lab().service().persistence.is_some();
+    let seen = seen(view, traffic).map(|traffic| traffic.map_or(0, |t| t.counts[at]));
+    let draft = Draft::topic(
         &view.lab().client().name,
         format_args!("no page of {}", server.host),
         format!("{} gets no new connections", server.host),
@@ -226,176 +272,13 @@ fn no_page_of(
         "{} has weight 0: connections it has go on, new ones go elsewhere.",
         server.host
     ))
-    .needs(needs)
-    .judged(judged)
-}
-
-fn distribution(
-    view: View<'_>,
-    traffic: Option<&Traffic<'_>>,
-    law: &Law,
-    needs: Vec<CheckId>,
-) -> Finding {
-    let lab = view.lab();
-    let weights = probes::weights(lab);
-    let others = other_connections(view, traffic);
-    // Connections of others took their turns in between: the client's own are no longer in a row.
-    let law = match law {
-        Law::Cycle(_) if others > 0 => &Law::Any,
-        law => law,
-    };
-    // What others did to the loads is not known.
-    let loads = loads(view).filter(|_| others == 0);
-    let judged = seen(view, traffic).map(|traffic| {
-        let counts = traffic.map_or_else(|| vec![0; weights.len()], |t| t.counts.clone());
-        let any = counts.iter().any(|count| *count > 0);
-        let words = |(server, count): (&RealServer, &u32)| format!("{} {count}", server.host);
-        let mut text = describe::joined(lab.real_servers().iter().zip(&counts).map(words), "");
-        if others > 0 {
-            text += &format!(
-                ", beside {} of others",
-                describe::counted(others as usize, "connection")
-            );
-        }
-        let allowed = law.allows(&weights, &counts, loads.as_ref());
-        if !allowed
-            && lab.service().persistence.is_none()
-            && let Some(seconds) = persistence_in_force(view)
-        {
-            text += &format!(", the service being persistent for {seconds} s");
-        }
-        Judged::new(any && allowed, text)
-    });
-    Draft::topic(
-        &lab.client().name,
-        "distribution",
-        format!(
-            "the answers are spread as {} spreads them",
-            match lab.service().persistence {
-                Some(_) => format!("{} with persistence", lab.service().scheduler),
-                None => lab.service().scheduler.to_string(),
-            }
+    .needs(needs);
+    match seen {
+        Ok(1..) if persistent => draft.skipped(
+            "persistence keeps a client with its real server when that gets weight 0, too",
         ),
-    )
-    .expected(shares(lab, law, view.requests(), loads.as_ref()))
-    .why(match law {
-        Law::Cycle(_) => {
-            "This scheduler deals connections out in turn by weight; over whole turns the counts are exact."
-        }
-        Law::OneServer => "This way of scheduling keeps one client with one real server.",
-        Law::OneAtATime => {
-            "This scheduler looks at open connections; requests that do not overlap find none and all go the same way."
-        }
-        Law::Level(_) => {
-            "This scheduler fills up whoever has fewest connections for its weight, those remembered from before \
-             included."
-        }
-        Law::Chance => "This scheduler draws lots by weight.",
-        Law::Any | Law::Nobody => "New connections go to real servers with a weight above 0 only.",
-    })
-    .needs(needs)
-    .judged(judged)
-}
-
-/// `web1 50, web2 50`.
-fn shares(lab: &Lab, law: &Law, requests: u32, loads: Option<&Loads>) -> String {
-    let weights = probes::weights(lab);
-    let each = |counts: &mut dyn Iterator<Item = String>| {
-        let servers = lab.real_servers().iter();
-        describe::joined(
-            servers
-                .zip(counts)
-                .map(|(server, count)| format!("{} {count}", server.host)),
-            "",
-        )
-    };
-    match law {
-        Law::OneServer => format!("all {requests} from one real server"),
-        Law::OneAtATime => format!(
-            "{requests} from one real server, or {} fewer ({} confidence)",
-            level::overlaps(requests),
-            level::CONFIDENCE
+        seen => draft.judged(
+            seen.map(|count| Judged::new(count == 0, describe::counted(count as usize, "answer"))),
         ),
-        Law::Nobody => "none".to_owned(),
-        Law::Level(_) => match law.levels(requests, loads) {
-            Some(levels) => format!(
-                "{}, each within {} ({} confidence)",
-                each(&mut levels.counts.iter().map(u32::to_string)),
-                levels.tolerance,
-                level::CONFIDENCE
-            ),
-            None => format!("{requests} from real servers with a weight above 0"),
-        },
-        Law::Any => format!("{requests} from real servers with a weight above 0"),
-        Law::Cycle(_) | Law::Chance => {
-            let bounds = law.bounds(&weights, requests);
-            let shown = each(&mut bounds.iter().map(|(least, most)| {
-                if least == most {
-                    least.to_string()
-                } else {
-                    format!("{least} to {most}")
-                }
-            }));
-            match law {
-                Law::Chance => format!("{shown} ({} confidence)", level::CONFIDENCE),
-                _ => shown,
-            }
-        }
     }
-}
-
-/// What the director remembered of each real server before and after.
-fn loads(view: View<'_>) -> Option<Loads> {
-    let lab = view.lab();
-    let director = &lab.director().name;
-    let of = |found: &crate::agent::protocol::HostEvidence, load: fn(u64, u64) -> u64| {
-        let table = found.ipvs.as_ref()?.as_ref().ok()?;
-        let ours = table
-            .iter()
-            .find(|status| super::director::is_ours(view, status))?;
-        let servers = lab.real_servers().iter();
-        let loads = servers.map(|server| {
-            let status = ours
-                .destinations
-                .iter()
-                .find(|status| status.destination.address == server.address());
-            status.map_or(0, |s| load(s.active.into(), s.inactive.into()))
-        });
-        Some(loads.collect::<Vec<u64>>())
-    };
-    Some(Loads {
-        before: of(view.before(director).ok()?, |active, inactive| {
-            active * 256 + inactive
-        })?,
-        after: of(view.after(director).ok()?, |active, inactive| {
-            active + inactive
-        })?,
-    })
-}
-
-/// Seconds for which the service that is in the table keeps a client with its real server.
-fn persistence_in_force(view: View<'_>) -> Option<std::num::NonZeroU32> {
-    let found = view.before(&view.lab().director().name).ok()?;
-    let table = found.ipvs.as_ref()?.as_ref().ok()?;
-    let ours = table
-        .iter()
-        .find(|status| super::director::is_ours(view, status))?;
-    ours.service.persistence
-}
-
-/// Connections the director counted meanwhile that were not the client's requests.
-fn other_connections(view: View<'_>, traffic: Option<&Traffic<'_>>) -> u64 {
-    let director = &view.lab().director().name;
-    let totals = |found: Seen<&crate::agent::protocol::HostEvidence>| found.ok()?.ipvs_totals;
-    let (Some(before), Some(after), Some(traffic)) = (
-        totals(view.before(director)),
-        totals(view.after(director)),
-        traffic,
-    ) else {
-        return 0;
-    };
-    after
-        .connections
-        .saturating_sub(before.connections)
-        .saturating_sub(traffic.responses.len() as u64)
 }

@@ -17,7 +17,8 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .filter_map(|(to, segment)| {
             let interface = plan.interfaces.get(&segment)?;
             let lab = view.lab();
-            let through_director = lab.mode() == Mode::Nat && host.role == Role::RealServer;
+            let through_director =
+                lab.mode().replies_pass_director() && host.role == Role::RealServer;
             let wanted = RouteEvidence {
                 to,
                 via: through_director.then(|| lab.dip().addr()),

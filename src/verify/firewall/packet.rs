@@ -94,7 +94,7 @@ pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec
                     hooks: send,
                     state: None,
                 });
-                if lab.mode() == Mode::Nat {
+                if lab.mode().replies_pass_director() {
                     legs.push(Leg {
                         what: "answers of the real servers",
                         from: server.address(),

@@ -29,7 +29,11 @@ fn an_unreachable_host_is_an_error_and_never_passes() {
     );
     let verdict = check(&evidence);
     assert!(!verdict.passed);
-    assert_eq!(with_status(&verdict, Status::Error), ["web2/evidence"]);
+    assert_eq!(
+        with_status(&verdict, Status::Unreachable),
+        ["web2/evidence"]
+    );
+    assert_eq!(with_status(&verdict, Status::Error), [""; 0]);
     assert_eq!(with_status(&verdict, Status::Fail), [""; 0]);
     assert_eq!(evidence.unreachable().count(), 1);
 
@@ -51,11 +55,12 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
         },
     );
     let verdict = check(&evidence);
-    let errors = with_status(&verdict, Status::Error);
-    assert!(errors.contains(&"director/ipvs tcp 192.168.4.15:80"));
+    assert_eq!(with_status(&verdict, Status::Error), [""; 0]);
+    let unreachable = with_status(&verdict, Status::Unreachable);
+    assert!(unreachable.contains(&"director/ipvs tcp 192.168.4.15:80"));
     assert!(
-        errors.iter().all(|id| id.starts_with("director/")),
-        "{errors:?}"
+        unreachable.iter().all(|id| id.starts_with("director/")),
+        "{unreachable:?}"
     );
     assert_eq!(
         with_status(&verdict, Status::Blocked),
@@ -63,7 +68,9 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
             "client/ARP answers for 192.168.4.15",
             "client/neighbour 192.168.4.15",
             "client/path of the request",
-            "client/path of the reply"
+            "client/path of the reply",
+            "client/path by web1",
+            "client/path by web2"
         ]
     );
 }
@@ -80,8 +87,37 @@ fn a_host_lost_between_two_rounds_counts_as_unreachable() {
     let verdict = check(&evidence);
     assert_eq!(verdict.unreachable, [name("director")]);
     assert_eq!(verdict.exit_code(), 4);
-    let errors = with_status(&verdict, Status::Error);
-    assert_eq!(errors, ["director/connections", "director/replies"]);
+    let lost = with_status(&verdict, Status::Unreachable);
+    assert_eq!(lost, ["director/connections", "director/replies"]);
+}
+
+#[test]
+fn a_host_that_was_lost_is_the_reason_for_what_it_was_not_asked_any_more() {
+    let mut evidence = evidence(Mode::Nat);
+    *evidence.fetched_mut() = Err(Absence {
+        kind: AbsenceKind::Unreachable,
+        cause: "the session ended".to_owned(),
+        hint: None,
+    });
+    let record = evidence.record_mut("client");
+    let not_asked = || Absence {
+        kind: AbsenceKind::NotAsked,
+        cause: "it was not asked".to_owned(),
+        hint: None,
+    };
+    record.after = Err(not_asked());
+    record.captured = Err(not_asked());
+    let verdict = check(&evidence);
+    assert_eq!(verdict.unreachable, [name("client")]);
+    assert_eq!(
+        with_status(&verdict, Status::Unreachable),
+        [
+            "client/ARP answers for 192.168.4.5",
+            "client/requests answered"
+        ]
+    );
+    assert!(with_status(&verdict, Status::Blocked).contains(&"client/path of the request"));
+    assert_eq!(with_status(&verdict, Status::Skipped), [""; 0]);
 }
 
 #[test]
@@ -109,6 +145,18 @@ fn evidence_of_nothing_does_not_pass() {
     let verdict = check(&Evidence::new(&lab, 100, Duration::ZERO));
     assert!(!verdict.passed);
     assert_eq!(verdict.count().pass, 0);
+    assert_eq!(verdict.exit_code(), 6);
+}
+
+#[test]
+fn a_host_that_was_not_asked_is_skipped_and_the_lab_not_proven() {
+    let mut evidence = evidence(Mode::Dr);
+    let web2 = Evidence::new(evidence.lab(), 100, Duration::ZERO).hosts()[&name("web2")].clone();
+    *evidence.record_mut("web2") = web2;
+    let verdict = check(&evidence);
+    assert!(with_status(&verdict, Status::Skipped).contains(&"web2/evidence"));
+    assert!(!verdict.passed);
+    assert_eq!(verdict.exit_code(), 6);
 }
 
 proptest! {

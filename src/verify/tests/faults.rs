@@ -279,11 +279,27 @@ const FAULTS: &[Fault] = &[
         Mode::Dr,
         |e| {
             let responses = e.fetched_mut().as_mut().unwrap();
-            responses[1].local_port = responses[0].local_port;
+            responses[3].local_port = responses[2].local_port;
+            responses[3].connections = Some(0);
         },
         &[
-            "client/fresh connections: a different local port for every answer → \
-           99 local ports for 100 answers",
+            "client/fresh connections: a connection of its own for every answer → \
+           99 connections for 100 answers; 1 came over one that was kept alive",
+        ],
+    ),
+    (
+        "requests on one kept-alive connection, in a document that tells them by their ports alone",
+        Mode::Dr,
+        |e| {
+            let responses = e.fetched_mut().as_mut().unwrap();
+            responses[3].local_port = responses[2].local_port;
+            for response in responses {
+                response.connections = None;
+            }
+        },
+        &[
+            "client/fresh connections: a connection of its own for every answer → \
+           99 connections for 100 answers; 1 came over one that was kept alive",
         ],
     ),
     (

@@ -4,6 +4,7 @@ mod absence;
 mod document;
 mod faults;
 mod fixes;
+mod skew;
 mod wire;
 
 use super::check;
@@ -165,6 +166,8 @@ fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
             "client/ARP answers for 192.168.4.15",
             "client/neighbour 192.168.4.15",
             "client/path of the request",
+            "client/path by web1",
+            "client/path by web2",
             "client/page of web1",
             "client/distribution",
             "director/connections",

@@ -1,0 +1,266 @@
+use super::*;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// Answers `answers` connections one after the other with what `answer` makes of the number, on
+/// loopback; keeps them open where it returns false.
+fn server(
+    answers: usize,
+    answer: impl Fn(usize, &mut TcpStream) -> bool + Send + 'static,
+) -> (String, std::thread::JoinHandle<Vec<TcpStream>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for number in 0..answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            if !answer(number, &mut stream) {
+                open.push(stream);
+            }
+        }
+        // Whatever is open stays so until the caller asks for it.
+        open
+    });
+    (url, thread)
+}
+
+fn page(stream: &mut TcpStream, text: &str) {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
+fn request(url: &str, requests: u32) -> Fetch {
+    crate::sys::test_programs::program("curl", "curl").unwrap();
+    Fetch {
+        url: url.to_owned(),
+        requests,
+        timeout_seconds: 20,
+        total_seconds: 60,
+        marked: 0,
+        ports: None,
+        most_timeouts: 0,
+    }
+}
+
+#[test]
+fn every_request_has_a_connection_of_its_own() {
+    let (url, server) = server(6, |number, stream| {
+        page(stream, &format!("192.168.4.{}\n", 100 * (number % 2 + 1)));
+        true
+    });
+    let responses = fetch(&request(&url, 6)).unwrap();
+    server.join().unwrap();
+    let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+    assert_eq!(bodies, ["192.168.4.100", "192.168.4.200"].repeat(3));
+    assert!(
+        responses
+            .iter()
+            .all(|r| (r.status, r.curl_exit) == (200, 0))
+    );
+    let ports: std::collections::BTreeSet<_> = responses.iter().map(|r| r.local_port).collect();
+    assert_eq!(ports.len(), 6);
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_an_answer_of_its_own_kind() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let responses = fetch(&request(&url, 2)).unwrap();
+    let short: Vec<_> = responses.iter().map(|r| (r.status, r.curl_exit)).collect();
+    // CURLE_COULDNT_CONNECT
+    assert_eq!(short, [(0, 7), (0, 7)]);
+}
+
+#[test]
+fn a_server_that_hangs_costs_the_time_of_one_request_and_no_more() {
+    let (url, server) = server(2, |number, stream| {
+        if number == 1 {
+            page(stream, "late but there");
+        }
+        number == 1
+    });
+    let hasty = Fetch {
+        timeout_seconds: 1,
+        ..request(&url, 2)
+    };
+    let responses = fetch(&hasty).unwrap();
+    assert_eq!(server.join().unwrap().len(), 1);
+    let short: Vec<_> = responses
+        .iter()
+        .map(|r| (r.status, r.curl_exit, r.body.as_str()))
+        .collect();
+    // CURLE_OPERATION_TIMEDOUT
+    assert_eq!(short, [(0, 28, ""), (200, 0, "late but there")]);
+}
+
+#[test]
+fn when_the_total_time_runs_out_the_answers_so_far_remain() {
+    let (url, server) = server(2, |number, stream| {
+        if number == 0 {
+            page(stream, "first");
+        }
+        number == 0
+    });
+    let hasty = Fetch {
+        total_seconds: 3,
+        ..request(&url, 2)
+    };
+    let responses = fetch(&hasty).unwrap();
+    server.join().unwrap();
+    let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+    assert_eq!(bodies, ["first"]);
+}
+
+#[test]
+fn marked_requests_come_first_and_from_their_ports() {
+    let (url, server) = server(5, |number, stream| {
+        page(stream, &number.to_string());
+        true
+    });
+    // Somebody else has the first of them.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = taken.local_addr().unwrap().port().min(65_000);
+    let ports = Ports {
+        first,
+        last: first + 7,
+    };
+    let marked = Fetch {
+        marked: 2,
+        ports: Some(ports),
+        ..request(&url, 5)
+    };
+    let responses = fetch(&marked).unwrap();
+    server.join().unwrap();
+    let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+    assert_eq!(bodies, ["0", "1", "2", "3", "4"]);
+    assert!(responses[..2].iter().all(|r| ports.contains(r.local_port)));
+    assert_ne!(responses[0].local_port, responses[1].local_port);
+}
+
+#[test]
+fn after_enough_timeouts_the_rest_is_not_sent() {
+    // It goes on listening, so that nothing but a timeout can end a request.
+    let (url, _listening) = server(1000, |number, stream| {
+        if number == 0 {
+            page(stream, "first");
+        }
+        number == 0
+    });
+    let hasty = Fetch {
+        timeout_seconds: 2,
+        most_timeouts: 2,
+        ..request(&url, 1000)
+    };
+    let responses = fetch(&hasty).unwrap();
+    let exits: Vec<_> = responses.iter().map(|r| r.curl_exit).collect();
+    assert_eq!(exits[..3], [0, TIMED_OUT, TIMED_OUT]);
+    // One more may have been begun before curl was ended.
+    assert!(exits.len() <= 4, "{exits:?}");
+}
+
+#[test]
+fn a_connection_that_is_kept_alive_is_told_of() {
+    let (url, server) = server(1, |_, stream| {
+        // Content-Length and no `Connection: close`: curl asks for more on the same connection.
+        page(stream, "one");
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        page(stream, "two");
+        true
+    });
+    let responses = fetch(&request(&url, 2)).unwrap();
+    server.join().unwrap();
+    let short: Vec<_> = responses
+        .iter()
+        .map(|r| (r.body.as_str(), r.connections))
+        .collect();
+    assert_eq!(short, [("one", Some(1)), ("two", Some(0))]);
+    assert_eq!(responses[0].local_port, responses[1].local_port);
+}
+
+#[test]
+fn marked_requests_and_the_others_are_one_process() {
+    let marked = Fetch {
+        url: "http://192.168.4.15/".to_owned(),
+        requests: 4,
+        timeout_seconds: 4,
+        total_seconds: 60,
+        marked: 2,
+        ports: Some(Ports {
+            first: 20_000,
+            last: 20_007,
+        }),
+        most_timeouts: 2,
+    };
+    let session = Session {
+        request: &marked,
+        mark: "MARK".to_owned(),
+        end: Instant::now(),
+        waiting: waiting(&marked),
+        marked_one_by_one: false,
+        answers: Vec::new(),
+        timeouts: 0,
+    };
+    let (curl, config) = command_line(&session.operations(4));
+    let arguments: Vec<_> = curl
+        .get_args()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let line = arguments.join(" ");
+    assert!(line.starts_with("--disable --silent "), "{line}");
+    let end = "--local-port 20000-20003 http://192.168.4.15/ --next --config -";
+    assert!(line.ends_with(end), "{line}");
+    assert!(!config.contains("20000"));
+    assert!(
+        config.contains("local-port = \"20004-20007\"\nurl = \"http://192.168.4.15/\"\nnext\n")
+    );
+    assert!(config.ends_with("url = \"http://192.168.4.15/\"\nurl = \"http://192.168.4.15/\"\n"));
+    assert_eq!(config.matches("max-time = \"4\"").count(), 2);
+}
+
+#[test]
+fn the_marked_ones_are_never_lost_to_one_that_hangs() {
+    let (url, _listening) = server(1000, |number, stream| {
+        if number > 0 {
+            page(stream, &number.to_string());
+        }
+        number > 0
+    });
+    let first = TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = first.local_addr().unwrap().port().min(65_000);
+    let hasty = Fetch {
+        timeout_seconds: 2,
+        most_timeouts: 2,
+        marked: 3,
+        ports: Some(Ports {
+            first,
+            last: first + 8,
+        }),
+        ..request(&url, 12)
+    };
+    let responses = fetch(&hasty).unwrap();
+    let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+    assert_eq!(bodies[..3], ["", "1", "2"]);
+    assert_eq!(responses.len(), 12);
+    assert_eq!(responses[0].curl_exit, TIMED_OUT);
+}
+
+#[test]
+fn an_address_cannot_smuggle_options_into_curls_configuration() {
+    for url in [
+        "http://x/\"\noutput = \"/etc/passwd",
+        "file:///etc/passwd",
+        "http://x/ y",
+        "http://",
+    ] {
+        let error = fetch(&request(url, 1)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("is no address of a page (http://…)"),
+            "{error}"
+        );
+    }
+}
