@@ -31,6 +31,9 @@ use network::new_network;
 /// First argument of a program that is to be this.
 pub const FACE: &str = "ipvs-guest";
 
+/// Where the benchmark puts the program itself.
+pub const OURS: &str = "/var/tmp/lvslab";
+
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 

@@ -62,9 +62,9 @@ pub fn guest_process(what: &str) -> Command {
     command
 }
 
-/// A process of ours.
+/// A process of ours: the program itself.
 pub fn ours_process() -> Command {
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = Command::new(super::OURS);
     command.arg0("ipvsadm").env_clear();
     command
 }
