@@ -62,6 +62,13 @@ pub fn guest_process(what: &str) -> Command {
     command
 }
 
+/// This program again, as our ipvsadm.
+pub fn guest_called_ipvsadm() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("ipvsadm").env_clear();
+    command
+}
+
 /// A process of ours: the program itself.
 pub fn ours_process() -> Command {
     let mut command = Command::new(super::OURS);
