@@ -16,7 +16,7 @@
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
 //! | `-R` with a comment or a mistake | stops there, leaving half of it | skips comments; all or nothing, naming lines |
 //! | `-R` with a rule that the kernel refuses | goes on | undoes the rest; goes on with `--keep-going` |
-//! | `-h`, `-v` | need root and a kernel with IPVS | need neither |
+//! | `-h`, `-v`, words that make no sense | need root and a kernel with IPVS | need neither |
 //! | names of hosts | from the C library's name service | from `/etc/hosts` |
 
 mod action;
@@ -139,6 +139,8 @@ fn run(program: &str, words: &[&str], input: &mut dyn Read) -> Result<String, Fa
         }
         Action::Restore { keep_going } => {
             let ipvs = open()?;
+            // Without root it says so before it looks at the rules, or at none.
+            ipvs.info().map_err(|error| list_failure(&error))?;
             let mut text = Vec::new();
             input
                 .read_to_end(&mut text)
@@ -203,6 +205,8 @@ fn list(listing: Listing, format: Format, names: &Names) -> Result<String, Failu
         Listing::Timeouts => Ok(list::timeouts(&ipvs.timeouts().map_err(failed)?)),
         Listing::Daemons => Ok(list::daemons(&ipvs.daemons().map_err(failed)?)),
         Listing::Connections => {
+            // Anybody may read the file; ipvsadm is for root.
+            ipvs.info().map_err(failed)?;
             let file = std::fs::read(connections::THREAD_PATH).map_err(|_| Failure {
                 message: format!("cannot open file {}", connections::PATH),
                 status: 1,

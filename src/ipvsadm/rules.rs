@@ -124,9 +124,10 @@ fn subject(command: &Command) -> Option<(ServiceKey, Option<DestinationKey>)> {
 pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
     let mut rules = Rules::default();
     let mut words = Vec::new();
+    let mut plain = saved_line::Lines::default();
     for (index, line) in text.lines().enumerate() {
         let line_number = index + 1;
-        if let Some(command) = saved_line::command(line) {
+        if let Some(command) = plain.command(line) {
             rules.commands.push(command);
             rules.lines.push(line_number);
             continue;

@@ -14,17 +14,46 @@ use crate::ipvs::{
 /// Longest scheduler name that ipvsadm keeps.
 const NAME_BYTES: usize = 15;
 
-/// The command of a line, `None` for a line that is not as plain as that.
-pub(super) fn command(line: &str) -> Option<Command> {
-    let mut line = Line(line.as_bytes());
-    if line.skip(b"-a ") {
+/// Reads one line after the other.
+#[derive(Default)]
+pub(super) struct Lines<'a> {
+    /// The service of the last line with a real server, as written, and what it means: the next line is
+    /// mostly of the same one.
+    service: Option<(&'a [u8], ServiceKey)>,
+}
+
+impl<'a> Lines<'a> {
+    /// The command of a line, `None` for a line that is not as plain as that.
+    pub(super) fn command(&mut self, line: &'a str) -> Option<Command> {
+        let mut line = Line(line.as_bytes());
+        if line.skip(b"-a ") {
+            let key = self.service(&mut line)?;
+            line.destination(key)
+        } else if line.skip(b"-A ") {
+            let key = line.key()?;
+            line.service(key)
+        } else {
+            None
+        }
+    }
+
+    /// The service that a line with a real server names; the line goes on with the server.
+    fn service(&mut self, line: &mut Line<'a>) -> Option<ServiceKey> {
+        if let Some((text, key)) = self.service
+            && let Some(rest) = line.0.strip_prefix(text)
+        {
+            line.0 = rest;
+            return Some(key);
+        }
+        let start = line.0;
         let key = line.key()?;
-        line.destination(key)
-    } else if line.skip(b"-A ") {
-        let key = line.key()?;
-        line.service(key)
-    } else {
-        None
+        if !line.skip(b" -r ") {
+            return None;
+        }
+        self.service = start
+            .get(..start.len() - line.0.len())
+            .map(|text| (text, key));
+        Some(key)
     }
 }
 
@@ -33,13 +62,14 @@ struct Line<'a>(&'a [u8]);
 
 impl Line<'_> {
     /// Passes over `text`, if that comes next.
-    fn skip(&mut self, text: &[u8]) -> bool {
-        match self.0.strip_prefix(text) {
-            Some(rest) => {
+    #[inline(always)]
+    fn skip<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        match self.0.split_first_chunk::<N>() {
+            Some((start, rest)) if start == text => {
                 self.0 = rest;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
@@ -83,9 +113,6 @@ impl Line<'_> {
     }
 
     fn destination(&mut self, key: ServiceKey) -> Option<Command> {
-        if !self.skip(b" -r ") {
-            return None;
-        }
         let (address, own_port) = self.endpoint()?;
         let forwarding = if self.skip(b" -g ") {
             Forwarding::Route
@@ -103,7 +130,7 @@ impl Line<'_> {
             return None;
         }
         let weight = self.number(i32::MAX as u32)?;
-        let mut option = |name: &[u8]| -> Option<u32> {
+        let mut option = |name: &[u8; 4]| -> Option<u32> {
             if self.skip(name) {
                 self.number(i32::MAX as u32)
             } else {
@@ -186,6 +213,10 @@ mod tests {
     use crate::ipvsadm::written::save_format;
     use proptest::prelude::*;
 
+    fn command(line: &str) -> Option<Command> {
+        Lines::default().command(line)
+    }
+
     /// What a command line that may say anything makes of it.
     fn slowly(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split(' ').collect();
@@ -233,6 +264,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_service_is_remembered_with_its_end() {
+        let mut lines = Lines::default();
+        for line in [
+            "-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 3",
+            "-a -t 10.0.0.1:80 -r 10.1.0.4:80 -g -w 3",
+            "-a -t 10.0.0.1:8 -r 10.1.0.4:80 -g -w 3",
+            "-a -t 10.0.0.1:80 -r 10.1.0.5:80 -g -w 3",
+            "-a -f 8 -r 10.1.0.4:80 -g -w 3",
+            "-a -f 8 -6 -r [2001:db8::2]:80 -g -w 3",
+            "-a -f 8 -r 10.1.0.5:80 -g -w 3",
+            "-a -u 10.0.0.1:80 -r 10.1.0.5:80 -g -w 3",
+        ] {
+            let found = lines.command(line);
+            assert!(found.is_some(), "{line}");
+            assert_eq!(found, slowly(line), "{line}");
+        }
+        assert_eq!(lines.command("-a -u 10.0.0.1:80 "), None);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -244,15 +295,19 @@ mod tests {
             piece in "[-a-z0-9.:\\[\\] ]{0,3}",
         ) {
             let saved = save_format([(&service, std::slice::from_ref(&destination))]);
+            // One reader of them all meets services that are nearly the last one.
+            let mut lines = Vec::new();
             for line in saved.lines() {
                 let at = cut.index(line.len());
                 let end = (at + piece.len()).min(line.len());
                 let changed = format!("{}{piece}{}", &line[..at], &line[end..]);
                 let inserted = format!("{}{piece}{}", &line[..at], &line[at..]);
-                for line in [line, &line[..at], changed.as_str(), inserted.as_str()] {
-                    if let Some(command) = command(line) {
-                        prop_assert_eq!(Some(command), slowly(line), "{}", line);
-                    }
+                lines.extend([line.to_owned(), line[..at].to_owned(), line.to_owned(), changed, inserted]);
+            }
+            let mut reader = Lines::default();
+            for line in &lines {
+                if let Some(command) = reader.command(line) {
+                    prop_assert_eq!(Some(command), slowly(line), "{}", line);
                 }
             }
         }

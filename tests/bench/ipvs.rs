@@ -1,6 +1,6 @@
 //! What our IPVS client costs in the sandbox, next to the distribution's ipvsadm and to the kernel alone.
 //!
-//! `cargo bench --bench ipvs` uploads this program to a director and runs [`ipvs_guest`]'s benchmark there:
+//! `cargo bench --bench ipvs` uploads this program and lvslab itself to a director and runs [`ipvs_guest`]'s benchmark there:
 //! restore, list, save and clear of 1,000 services with 10 real servers each, both programs in turn.
 
 #[expect(dead_code, reason = "shared with the benchmark of the labs")]
@@ -10,6 +10,7 @@ mod ipvs_guest;
 
 use std::error::Error;
 use std::fs::File;
+use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use figures::Bench;
@@ -43,14 +44,12 @@ fn measure() -> Result<(), Box<dyn Error>> {
 }
 
 fn in_the_guest(bench: &Bench) -> Result<String, Box<dyn Error>> {
-    let script = format!("cat > {PROGRAM} && chmod +x {PROGRAM}");
-    let uploaded = bench
-        .command(&["exec", "--lab", "dr", "director", "--", "sh", "-c", &script])
-        .stdin(Stdio::from(File::open(std::env::current_exe()?)?))
-        .status()?;
-    if !uploaded.success() {
-        return Err("cannot upload this program to the director".into());
-    }
+    upload(bench, &std::env::current_exe()?, PROGRAM)?;
+    upload(
+        bench,
+        env!("CARGO_BIN_EXE_lvslab").as_ref(),
+        ipvs_guest::OURS,
+    )?;
     let words = [
         "exec",
         "--lab",
@@ -62,4 +61,16 @@ fn in_the_guest(bench: &Bench) -> Result<String, Box<dyn Error>> {
         "bench",
     ];
     Ok(bench.lvslab(&words)?)
+}
+
+fn upload(bench: &Bench, program: &Path, place: &str) -> Result<(), Box<dyn Error>> {
+    let script = format!("cat > {place} && chmod +x {place}");
+    let uploaded = bench
+        .command(&["exec", "--lab", "dr", "director", "--", "sh", "-c", &script])
+        .stdin(Stdio::from(File::open(program)?))
+        .status()?;
+    if !uploaded.success() {
+        return Err(format!("cannot upload {} to the director", program.display()).into());
+    }
+    Ok(())
 }

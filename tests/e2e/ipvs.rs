@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("ipvs_command_sequences_do_what_ipvsadm_does", compare),
     ("ipvs_apply_makes_the_smallest_change", apply),
     ("director_has_ipvsadm_also_after_a_reboot", drop_in),
+    ("rules_are_back_as_saved_after_a_reboot", saved_rules),
 ];
 
 const PROGRAM: &str = "/var/tmp/ipvs-guest";
@@ -110,6 +111,35 @@ fn drop_in(stage: &Stage) -> Check {
     typed("ipvsadm -Sn > /tmp/rules && ipvsadm -C && ipvsadm -R < /tmp/rules").exit(0)?;
     listed()?;
     lab.verify().exit(0)?;
+    Ok(())
+}
+
+/// What a person types and saves, as the course's last exercise has it, in both distributions' places.
+fn saved_rules(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    let typed = |line: &str| lab.exec("director", &["sh", "-c", line]);
+    let saved = |path: &str| -> Result<String, String> {
+        let rules = typed(&format!("cat {path}")).exit(0)?.out;
+        lab.stage
+            .lvslab(&["sandbox", "reboot", "director", "--lab", lab.lab])
+            .exit(0)?;
+        let table = typed("ipvsadm -Sn").exit(0)?.out;
+        equal("the table after the reboot", &table, &rules)?;
+        Ok(rules)
+    };
+    saved("/etc/ipvsadm.rules")?;
+    for line in [
+        "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 3 -x 20 -y 10",
+        "ipvsadm -A -t 192.168.4.15:443 -s sh -p 600 -M 255.255.255.0 -b sh-port",
+        "ipvsadm -A -f 8 -6 -s rr",
+        "ipvsadm -Sn > /etc/ipvsadm.rules",
+    ] {
+        typed(line).exit(0)?;
+    }
+    let rules = saved("/etc/ipvsadm.rules")?;
+    equal("rules", &rules.lines().count(), &5)?;
+    typed("mkdir -p /etc/sysconfig && mv /etc/ipvsadm.rules /etc/sysconfig/ipvsadm").exit(0)?;
+    saved("/etc/sysconfig/ipvsadm")?;
     Ok(())
 }
 

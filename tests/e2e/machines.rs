@@ -10,6 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Test;
+use crate::found::{same_lines, state_of};
 use crate::stage::{Alone, Check, Ran, Stage, equal, topology};
 
 pub const TESTS: &[Test] = &[
@@ -149,25 +150,10 @@ impl<'a> Machines<'a> {
         self.stage.lvslab(&arguments)
     }
 
-    /// Everything of a machine that a lab could touch, as text.
-    pub fn state_of(&self, host: &str) -> Result<String, String> {
-        let script = "\
-            ip -o addr show | sed 's/ tentative//; s/ valid_lft.*//' ; ip route ; \
-            ip -o link show | sed 's/.*: \\([a-z0-9@]*\\): <.*state \\([A-Z]*\\).*/\\1 \\2/' ; \
-            sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce \
-            net.ipv4.conf.lo.arp_ignore net.ipv4.conf.lo.arp_announce ; \
-            cat /proc/net/ip_vs | sed 1,3d ; \
-            ls /etc/rc2.d ; service apache2 status ; \
-            find /etc /var/www /usr/local /root -xdev \\( -type f -o -type d \\) -printf '%p %m %u %g\\n' | sort ; \
-            find /etc /var/www /usr/local /root -xdev -type f | sort | xargs -d '\\n' sha256sum ; \
-            ls -d /var/lib/lvslab/journal /var/lib/lvslab/agent 2>/dev/null ; true";
-        Ok(self.exec(host, &["sh", "-c", script]).exit(0)?.out)
-    }
-
     pub fn states(&self) -> Result<BTreeMap<String, String>, String> {
         self.ports
             .keys()
-            .map(|host| Ok((host.clone(), self.state_of(host)?)))
+            .map(|host| Ok((host.clone(), state_of(|command| self.exec(host, command))?)))
             .collect()
     }
 }
@@ -188,7 +174,14 @@ fn nat_put_back(stage: &Stage) -> Check {
     put_back(&Machines::start(stage, "nat", &[])?)
 }
 
+/// Saved rules that somebody has for a director of their own.
+const OWN_RULES: &str = "\
+    printf -- '-A -f 9 -s rr\\n' > /etc/ipvsadm.rules && chmod 640 /etc/ipvsadm.rules";
+
 fn put_back(machines: &Machines<'_>) -> Check {
+    machines
+        .exec("director", &["sh", "-c", OWN_RULES])
+        .exit(0)?;
     let before = machines.states()?;
     let inventory = machines.inventory(|_, _, _, _| {})?;
     // Nothing of ours is on a stranger's machine: the agent has to be brought.
@@ -209,6 +202,21 @@ fn put_back(machines: &Machines<'_>) -> Check {
     let during = machines.states()?;
     if during["web1"] == before["web1"] {
         return Err("up changed nothing that this test looks at".to_owned());
+    }
+    // Two of them, found and not: the drop-in is brought, the saved rules are replaced.
+    let (found, changed) = (&before["director"], &during["director"]);
+    let lines_of = |state: &str, path: &str| -> Vec<String> {
+        let of_path = |line: &&str| line.split(' ').any(|word| word == path);
+        state.lines().filter(of_path).map(str::to_owned).collect()
+    };
+    equal(
+        "lines on a drop-in, found and brought",
+        &[found, changed].map(|state| lines_of(state, "/usr/local/sbin/ipvsadm").len()),
+        &[0, 2],
+    )?;
+    let rules = [found, changed].map(|state| lines_of(state, "/etc/ipvsadm.rules"));
+    if rules[0].len() != 2 || rules[0].iter().any(|line| rules[1].contains(line)) {
+        return Err(format!("the saved rules are not replaced\n{rules:?}"));
     }
     machines.lvslab("down", &inventory, &[]).exit(0)?;
     let after = machines.states()?;
@@ -243,25 +251,6 @@ fn exercise(stage: &Stage) -> Check {
     }
     let rules = machines.exec("web2", &["nft", "list", "ruleset"]).exit(0)?;
     equal("rules left on web2", &rules.out.trim(), &"")
-}
-
-pub fn same_lines(host: &str, before: &str, after: &str) -> Check {
-    let lost: Vec<_> = before
-        .lines()
-        .filter(|line| !after.lines().any(|l| l == *line))
-        .collect();
-    let new: Vec<_> = after
-        .lines()
-        .filter(|line| !before.lines().any(|l| l == *line))
-        .collect();
-    if lost.is_empty() && new.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "{host} is not as it was found\n-{}\n+{}",
-        lost.join("\n-"),
-        new.join("\n+")
-    ))
 }
 
 fn installs_httpd(stage: &Stage) -> Check {

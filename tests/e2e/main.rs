@@ -6,6 +6,7 @@
 
 mod browser;
 mod faults;
+mod found;
 mod healthy;
 mod ipvs;
 #[path = "../ipvs_guest/mod.rs"]

@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Test;
-use crate::machines::{Machines, same_lines};
+use crate::found::{same_lines, state_of};
+use crate::machines::Machines;
 use crate::stage::{Check, Stage, equal};
 
 pub const TESTS: &[Test] = &[
@@ -161,7 +162,7 @@ fn stays_cut_off(stage: &Stage) -> Check {
 
 /// web1 without what stays after a rollback, for the next `up` or `down`: the agent and the journal.
 fn beside_agent(machines: &Machines<'_>) -> Result<String, String> {
-    let state = machines.state_of("web1")?;
+    let state = state_of(|command| machines.exec("web1", command))?;
     let lines = state.lines();
     let others = lines.filter(|line| !line.starts_with("/var/lib/lvslab/"));
     Ok(others.map(|line| format!("{line}\n")).collect())

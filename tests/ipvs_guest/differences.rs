@@ -1,6 +1,8 @@
 //! Where our ipvsadm differs from the distribution's: the original's defect and what ours does instead, one
 //! check per line of the table in the README.
 
+use std::net::UdpSocket;
+
 use lvslab::ipvs::{Client, Forwarding, Service, Table};
 
 use super::check;
@@ -31,6 +33,7 @@ pub fn all() {
     );
     check("restoring_can_keep_going", keep_going);
     check("help_and_version_need_no_ipvs", help_and_version);
+    check("names_of_hosts_are_those_of_etc_hosts", host_names);
 }
 
 fn words(line: &str) -> Vec<String> {
@@ -253,4 +256,44 @@ fn help_and_version() {
         assert_eq!(outcome.status, Some(0));
         assert_eq!(outcome.stdout, original(line).stdout);
     }
+}
+
+/// With no server named, the C library asks the one on this machine.
+fn host_names() {
+    let server = UdpSocket::bind("127.0.0.1:53").expect("the name service's port");
+    std::thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, client)) = server.recv_from(&mut query) {
+            let _ = server.send_to(&answer(&query[..length]), client);
+        }
+    });
+    let line = "-A -t vip.lab:80 -s rr";
+    let outcome = ours(&words(line), "");
+    assert_eq!(
+        (outcome.status, outcome.stderr.as_str()),
+        (Some(2), "illegal virtual server address[:port] specified\n")
+    );
+    assert_eq!(original(line).status, Some(0), "the original asks");
+    assert_eq!(run("-Sn"), "-A -t 10.7.7.7:80 -s rr\n");
+    run("-A -t web1:80 -s rr");
+    assert!(run("-Sn").contains("-A -t 192.168.4.100:80 "));
+    assert_eq!(
+        original("-A -t web1:80 -s rr").stderr,
+        "Service already exists\n"
+    );
+}
+
+/// Every name has the address 10.7.7.7 (RFC 1035, 4.1).
+fn answer(query: &[u8]) -> Vec<u8> {
+    const HEADER: usize = 12;
+    let name = query[HEADER..].iter().position(|byte| *byte == 0).unwrap();
+    // The name's end, type and class.
+    let question = &query[HEADER..HEADER + name + 5];
+    let mut answer = query[..2].to_vec();
+    // An answer, recursion available; one question, one answer.
+    answer.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    answer.extend(question);
+    // The name of the question, A, IN, 60 seconds, 4 bytes.
+    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 7, 7, 7]);
+    answer
 }

@@ -2,7 +2,8 @@
 //! end-to-end tests and the benchmark upload themselves there and call themselves again.
 //!
 //! - `PROGRAM ipvs-guest client`: the client, each check in a network namespace of its own.
-//! - `PROGRAM ipvs-guest differences`: where our ipvsadm differs from the distribution's, each on purpose.
+//! - `PROGRAM ipvs-guest differences`: where our ipvsadm differs from the distribution's, each on purpose, and
+//!   where both can do nothing.
 //! - `PROGRAM ipvs-guest traffic`: connection lists and running downloads.
 //! - `PROGRAM ipvs-guest compare [SEQUENCES [SEED]]`: our ipvsadm against the distribution's.
 //! - `PROGRAM ipvs-guest bench`: speed and memory, next to the distribution's and to the floor.
@@ -18,6 +19,7 @@ mod compare;
 mod differences;
 mod generate;
 mod network;
+mod refusals;
 mod template;
 mod tools;
 mod traffic;
@@ -30,6 +32,9 @@ use network::new_network;
 
 /// First argument of a program that is to be this.
 pub const FACE: &str = "ipvs-guest";
+
+/// Where the benchmark puts the program itself.
+pub const OURS: &str = "/var/tmp/lvslab";
 
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
@@ -55,7 +60,10 @@ fn run(words: &[&str]) -> ExitCode {
     };
     match (words.first().copied(), number(1, 400), number(2, 1)) {
         (Some("client"), _, _) => client::all(),
-        (Some("differences"), _, _) => differences::all(),
+        (Some("differences"), _, _) => {
+            differences::all();
+            refusals::all();
+        }
         (Some("traffic"), _, _) => traffic::all(),
         (Some("compare"), Some(sequences), Some(seed)) => {
             compare::run(usize::try_from(sequences).unwrap_or(usize::MAX), seed);

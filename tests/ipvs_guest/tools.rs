@@ -62,9 +62,16 @@ pub fn guest_process(what: &str) -> Command {
     command
 }
 
-/// A process of ours.
-pub fn ours_process() -> Command {
+/// This program again, as our ipvsadm.
+pub fn guest_called_ipvsadm() -> Command {
     let mut command = Command::new("/proc/self/exe");
+    command.arg0("ipvsadm").env_clear();
+    command
+}
+
+/// A process of ours: the program itself.
+pub fn ours_process() -> Command {
+    let mut command = Command::new(super::OURS);
     command.arg0("ipvsadm").env_clear();
     command
 }

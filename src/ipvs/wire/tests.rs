@@ -271,6 +271,13 @@ fn a_known_attribute_of_another_width_is_named() {
     );
 }
 
+#[test]
+fn an_attribute_that_is_nested_and_in_network_byte_order_is_refused() {
+    assert!(IpvsMessage::decode(&[0, 0, 0, 0, 4, 0, 0, 0x80]).is_ok());
+    assert!(IpvsMessage::decode(&[0, 0, 0, 0, 4, 0, 0, 0x40]).is_ok());
+    assert!(IpvsMessage::decode(&[0, 0, 0, 0, 4, 0, 0, 0xc0]).is_err());
+}
+
 proptest! {
     // NEW_SERVICE and NEW_DEST are request and reply, so what goes in must come back.
     #[test]

@@ -50,6 +50,12 @@ where
     NlasIterator::new(value)
         .map(|attribute| {
             let attribute = attribute?;
+            // linux/netlink.h has them exclude each other, and netlink-packet-core writes one of them.
+            if attribute.nested_flag() && attribute.network_byte_order_flag() {
+                return Err(DecodeError::from(
+                    "an attribute is both nested and in network byte order",
+                ));
+            }
             A::parse(&attribute)
         })
         .collect()
