@@ -3,6 +3,7 @@
 //! A failure does not keep other things from being put back; only a setting that hides an address stays
 //! while that address could not be removed. What failed stays in the journal for the next attempt.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -68,15 +69,18 @@ pub(super) fn put_back<M: Machine>(
     let entries: Vec<Entry> = journal.entries().iter().rev().cloned().collect();
     let mut outcomes = Vec::new();
     let mut address_left = false;
+    let mut left = BTreeSet::new();
     for entry in entries.into_iter().filter(chosen) {
         let id = entry.item.id();
-        let result = if address_left && hides_addresses(&entry.item) {
-            OutcomeResult::NotAttempted
-        } else {
-            put_back_one(machine, journal, &entry, progress)
-                .unwrap_or_else(|error| OutcomeResult::Failed { error })
-        };
+        let result =
+            if address_left && hides_addresses(&entry.item) || is_directory_of(&entry, &left) {
+                OutcomeResult::NotAttempted
+            } else {
+                put_back_one(machine, journal, &entry, progress)
+                    .unwrap_or_else(|error| OutcomeResult::Failed { error })
+            };
         if matches!(result, OutcomeResult::Failed { .. }) {
+            left.insert(id.clone());
             address_left |= matches!(
                 entry.item,
                 Item::Resource {
@@ -91,6 +95,11 @@ pub(super) fn put_back<M: Machine>(
         });
     }
     outcomes
+}
+
+/// A directory that was made for a file which is still there: it is not empty, and goes with it next time.
+fn is_directory_of(entry: &Entry, left: &BTreeSet<ResourceId>) -> bool {
+    matches!(entry.item, Item::Directory { .. }) && left.contains(&entry.owner())
 }
 
 /// A VIP that could not be removed must not begin to answer ARP because its sysctls went first.

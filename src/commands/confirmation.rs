@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agent::protocol::{Reply, Request, TrialEnd};
 use crate::model::{HostName, Lab};
-use crate::orchestrate::{Fleet, HostError, Roster};
+use crate::orchestrate::{Fleet, HostError, LOGINS_AT_ONCE, Roster};
 use crate::sys::progress::Progress;
 
 use super::deployment::run_id;
@@ -52,6 +53,7 @@ impl Trial {
         mut changed: UnboundedReceiver<HostName>,
     ) -> Result<Ends, CommandError> {
         let mut asked = JoinSet::new();
+        let logins = Arc::new(Semaphore::new(LOGINS_AT_ONCE));
         let mut anew = None;
         while let Some(host) = changed.recv().await {
             let roster = match &anew {
@@ -73,6 +75,7 @@ impl Trial {
                     + Duration::from_secs(self.confirm_within.into())
                     + PUTTING_BACK,
                 progress: Arc::clone(&ctx.progress),
+                logins: Arc::clone(&logins),
             };
             asked.spawn(question.answered());
         }
@@ -95,6 +98,7 @@ struct Question {
     /// When it will have put itself back.
     over: Instant,
     progress: Arc<dyn Progress>,
+    logins: Arc<Semaphore>,
 }
 
 impl Question {
@@ -111,6 +115,8 @@ impl Question {
     }
 
     async fn ask(&self) -> Result<TrialEnd, HostError> {
+        // Never closed, so there is always a permit to come.
+        let _permit = self.logins.acquire().await;
         let mut fleet = Fleet::connect(self.roster.clone(), &self.progress).await;
         let mut replies = fleet.ask_all(&self.request, &self.progress).await;
         match replies.remove(&self.host) {

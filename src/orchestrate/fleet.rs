@@ -20,7 +20,7 @@ use crate::sys::progress::Progress;
 
 /// Logins at once. sshd refuses more than its `MaxStartups` (10) unfinished ones, and behind a jump host they
 /// all meet at one sshd.
-const LOGINS_AT_ONCE: usize = 8;
+pub const LOGINS_AT_ONCE: usize = 8;
 
 /// One result per host.
 pub type PerHost<T> = BTreeMap<HostName, Result<T, HostError>>;

@@ -20,6 +20,6 @@ pub use config::{HostKeys, write as write_config};
 pub use failure::{
     Cause, ConnectFailure, ConversationFailure, HostError, PrivilegeFailure, Route, UploadFailure,
 };
-pub use fleet::{Fleet, PerHost, Roster};
+pub use fleet::{Fleet, LOGINS_AT_ONCE, PerHost, Roster};
 pub use quote::command_line;
 pub use session::Destination;

@@ -5,6 +5,7 @@
 //! fails: none is skipped.
 
 mod browser;
+mod fault_table;
 mod faults;
 mod found;
 mod healthy;
