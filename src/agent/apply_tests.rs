@@ -545,7 +545,7 @@ pub(in crate::agent) fn plan() -> impl Strategy<Value = Vec<Resource>> {
 
 proptest! {
     // Every case writes and syncs real journals.
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn whatever_was_applied_and_wherever_it_broke_off_down_puts_everything_back(

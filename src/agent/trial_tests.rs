@@ -157,7 +157,7 @@ fn down_ends_a_trial_with_everything_put_back() {
 
 proptest! {
     // Every case writes and syncs real journals.
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn a_rollback_leads_to_the_last_state_that_was_confirmed(
