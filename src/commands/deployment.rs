@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agent::protocol::{Reply, Request};
 use crate::model::{HostName, Lab, LabName};
-use crate::orchestrate::{self, Cause, Fleet, HostError, HostKeys, Roster};
+use crate::orchestrate::{self, Cause, ConversationFailure, Fleet, HostError, HostKeys, Roster};
 use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
 use crate::verify::{self, Evidence, Round};
@@ -24,6 +24,8 @@ pub struct Deployment<'a> {
     pub plans: BTreeMap<HostName, HostPlan>,
     /// What went wrong so far, in order.
     pub troubles: Vec<Trouble>,
+    /// Whether a connection that was there has broken.
+    lost: bool,
 }
 
 /// How to log in to machines of one's own.
@@ -80,9 +82,7 @@ impl<'a> Deployment<'a> {
     /// # Errors
     /// When this machine does not let us.
     pub async fn connect(ctx: &'a Context, lab: &'a Lab) -> Result<Self, CommandError> {
-        let roster = Roster::of(lab, &ctx.dirs)
-            .map_err(CommandError::io("make the directory of the SSH sockets"))?;
-        let fleet = Fleet::connect(roster, &ctx.progress).await;
+        let fleet = fleet(ctx, lab).await?;
         let troubles = fleet.failures().iter().map(Trouble::from).collect();
         Ok(Self {
             ctx,
@@ -91,6 +91,7 @@ impl<'a> Deployment<'a> {
             facts: BTreeMap::new(),
             plans: BTreeMap::new(),
             troubles,
+            lost: false,
         })
     }
 
@@ -177,6 +178,10 @@ impl<'a> Deployment<'a> {
     }
 
     fn note(&mut self, error: &HostError) {
+        self.lost |= matches!(
+            error.cause,
+            Cause::Conversation(ConversationFailure::Lost { .. })
+        );
         self.troubles.push(Trouble::from(error));
     }
 
@@ -198,9 +203,31 @@ impl<'a> Deployment<'a> {
 
     /// Collects evidence from every host that has a plan. Hosts with trouble are part of it as hosts without
     /// evidence.
-    pub async fn collect(&mut self, requests: u32) -> Evidence {
+    ///
+    /// What breaks with a connection is begun once more over new ones: looking changes nothing.
+    ///
+    /// # Errors
+    /// When this machine does not let us connect again.
+    pub async fn collect(&mut self, requests: u32) -> Result<Evidence, CommandError> {
         let requests = verify::requests_for(self.lab, requests);
-        self.gather(requests, &verify::ROUNDS).await
+        let known = self.troubles.len();
+        self.lost = false;
+        let evidence = self.gather(requests, &verify::ROUNDS).await;
+        if !self.lost {
+            return Ok(evidence);
+        }
+        self.troubles.truncate(known);
+        for host in self.lab.hosts() {
+            let doing = "looking again: a connection was lost";
+            self.ctx.progress.doing(host.name.as_str(), doing);
+        }
+        self.fleet = fleet(self.ctx, self.lab).await?;
+        for error in self.fleet.failures() {
+            if !self.in_trouble(&error.host) {
+                self.note(&error);
+            }
+        }
+        Ok(self.gather(requests, &verify::ROUNDS).await)
     }
 
     /// Captures one request on every host that has a plan.
@@ -250,6 +277,12 @@ impl<'a> Deployment<'a> {
             }
         }
     }
+}
+
+async fn fleet(ctx: &Context, lab: &Lab) -> Result<Fleet, CommandError> {
+    let roster = Roster::of(lab, &ctx.dirs)
+        .map_err(CommandError::io("make the directory of the SSH sockets"))?;
+    Ok(Fleet::connect(roster, &ctx.progress).await)
 }
 
 /// Ends the connections to the lab's hosts, if there are any.

@@ -86,7 +86,7 @@ impl Up {
             for host in lab.hosts() {
                 ctx.progress.doing(host.name.as_str(), "verifying");
             }
-            Some(check(&deployment.collect(self.requests).await))
+            Some(check(&deployment.collect(self.requests).await?))
         } else {
             None
         };

@@ -75,7 +75,7 @@ impl Verify {
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         deployment.expect().await;
-        Ok(deployment.collect(self.requests).await)
+        deployment.collect(self.requests).await
     }
 
     fn write(&self, verdict: &Verdict, evidence: &Evidence) -> Result<(), CommandError> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -20,7 +22,39 @@ pub const TESTS: &[Test] = &[
         "nat_a_hanging_real_server_is_named_after_a_few_requests",
         hanging,
     ),
+    (
+        "a_verification_whose_connections_break_is_made_again",
+        connections_break,
+    ),
 ];
+
+fn connections_break(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    // The connections are there from now on.
+    lab.verify().exit(0)?;
+    let sockets = stage.path("run/lvslab/dr/ssh");
+    let ran = thread::scope(|scope| {
+        let verify = scope.spawn(|| {
+            let topology = lab.topology();
+            stage.lvslab(&["verify", &topology, "--requests", "400"])
+        });
+        // In the middle of the requests, which take some seconds.
+        thread::sleep(Duration::from_secs(2));
+        for host in ["client", "director", "web1", "web2"] {
+            let _ = Command::new("ssh")
+                .arg("-S")
+                .arg(sockets.join(host))
+                .args(["-O", "exit", "none"])
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
+        verify.join().map_err(|_| "verify panicked".to_owned())
+    })?;
+    ran.exit(0)?
+        .says("client: looking again: a connection was lost")?;
+    Ok(())
+}
 
 fn nat_trace(stage: &Stage) -> Check {
     let lab = stage.deployed("nat")?;

@@ -150,7 +150,12 @@ impl Arguments<'_> {
             ));
         }
         list.pair("-netdev", &network);
-        list.pair("-device", "virtio-net-pci,netdev=mgmt,romfile=");
+        // With event indexes one interrupt that is lost would be the last one, and every login would hang; without
+        // them the next packet brings another.
+        list.pair(
+            "-device",
+            "virtio-net-pci,netdev=mgmt,romfile=,event_idx=off",
+        );
 
         list.option(
             "-chardev",
@@ -310,7 +315,7 @@ mod tests {
         -device virtio-serial-pci
         -device virtserialport,chardev=control,name=lvslab.control
         -netdev user,id=mgmt,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:40001-10.0.2.21:22,hostfwd=tcp:127.0.0.1:40002-10.0.2.22:22
-        -device virtio-net-pci,netdev=mgmt,romfile=
+        -device virtio-net-pci,netdev=mgmt,romfile=,event_idx=off
         -chardev file,id=console,path=/state/dr/console.log
         -serial chardev:console
         -chardev socket,id=monitor,server=on,wait=off,path=/run/user/1000/lvslab/dr/qmp
