@@ -300,13 +300,18 @@ impl Journal {
 
 /// Labs with a journal on this host.
 pub(super) fn labs(root: &Root) -> Vec<LabName> {
-    let mut labs: Vec<LabName> = fs::read_dir(directory(root))
+    labs_with_files(&directory(root), ".jsonl")
+}
+
+/// Labs with a file of this ending in `directory`, by name.
+pub(super) fn labs_with_files(directory: &Path, ending: &str) -> Vec<LabName> {
+    let mut labs: Vec<LabName> = fs::read_dir(directory)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name();
-            name.to_str()?.strip_suffix(".jsonl")?.parse().ok()
+            name.to_str()?.strip_suffix(ending)?.parse().ok()
         })
         .collect();
     labs.sort();

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use nix::sys::signal::{SigHandler, Signal, signal};
+
 use super::announce::announce;
 use super::apply::{Report, apply};
 use super::capture::{self, Capture};
@@ -143,16 +145,20 @@ impl<W: Write> Session<W> {
 
 /// A controller that goes away is an error of the next write, not the end of us in the middle of a change.
 fn ignore_broken_pipes() {
-    use nix::sys::signal::{SigHandler, Signal, signal};
+    if let Err(error) = ignore(Signal::SIGPIPE) {
+        eprintln!("lvslab agent: cannot ignore SIGPIPE: {error}");
+    }
+}
+
+/// The signal does nothing to this process from now on.
+pub(super) fn ignore(kind: Signal) -> nix::Result<()> {
     #[expect(
         unsafe_code,
         reason = "signal(2) is unsafe for handlers; this one only ignores"
     )]
     // SAFETY: no handler function is installed.
-    let result = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
-    if let Err(error) = result {
-        eprintln!("lvslab agent: cannot ignore SIGPIPE: {error}");
-    }
+    let result = unsafe { signal(kind, SigHandler::SigIgn) };
+    result.map(drop)
 }
 
 #[cfg(test)]

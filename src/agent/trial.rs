@@ -7,23 +7,24 @@
 //! puts back what this apply changed, which need not be all that the lab has changed. A guard that did not
 //! live to see it, because the host was started again, is stood in for by [`after_boot`].
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::error::host;
-use super::journal::{Entry, Item, Journal};
+use super::journal::{Entry, Item, Journal, labs_with_files};
 use super::kind::Local;
 use super::lock::HostLock;
 use super::machine::Machine;
 use super::protocol::{AgentError, OutcomeResult, TrialEnd};
 use super::revert::{put_back, restart_readers};
 use super::root::Root;
+use super::serve::ignore;
 use crate::model::LabName;
 use crate::sys::atomic;
 
@@ -98,12 +99,7 @@ impl Files {
     /// The note goes last: without it there is no trial.
     fn remove(&self) -> Result<(), AgentError> {
         for path in [self.journal_path(), self.note_path()] {
-            match atomic::remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(host(describe("cannot remove", &path), error));
-                }
-                _ => {}
-            }
+            atomic::remove(&path).map_err(|error| host(describe("cannot remove", &path), error))?;
         }
         // Another lab's trial may be in it.
         let _ = fs::remove_dir(&self.directory);
@@ -313,13 +309,7 @@ pub fn guard(
 
 /// Neither the end of the session nor a hang-up of its terminal ends this process.
 fn outlive_the_session() {
-    use nix::sys::signal::{SigHandler, Signal, signal};
-    #[expect(
-        unsafe_code,
-        reason = "signal(2) is unsafe for handlers; this one only ignores"
-    )]
-    // SAFETY: no handler function is installed.
-    let ignored = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) };
+    let ignored = ignore(Signal::SIGHUP);
     // It is no group leader, so there is nothing that could keep it from leaving.
     let _ = (ignored, nix::unistd::setsid());
 }
@@ -329,7 +319,7 @@ fn outlive_the_session() {
 /// # Errors
 /// When a trial's files cannot be used.
 pub(super) fn after_boot<M: Machine>(machine: &mut M, root: &Root) -> Result<(), AgentError> {
-    for lab in labs(root) {
+    for lab in labs_with_files(&directory(root), ".json") {
         let files = Files::of(root, &lab);
         let Some(note) = files.note()? else { continue };
         if note.standing == Standing::Armed {
@@ -338,17 +328,6 @@ pub(super) fn after_boot<M: Machine>(machine: &mut M, root: &Root) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn labs(root: &Root) -> BTreeSet<LabName> {
-    let names = fs::read_dir(directory(root)).into_iter().flatten();
-    names
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            name.to_str()?.strip_suffix(".json")?.parse().ok()
-        })
-        .collect()
 }
 
 /// Under the host's lock. What fails is left as it is and said in the note.

@@ -1,5 +1,7 @@
 //! Trials as laws, on the machine of the tests of applying.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
