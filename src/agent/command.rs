@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,12 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 
 /// A command that finds its own helpers and speaks English.
 pub(super) fn command(program: &str) -> Command {
-    let mut command = Command::new(find(program).unwrap_or_else(|| PathBuf::from(program)));
+    command_at(&find(program).unwrap_or_else(|| PathBuf::from(program)))
+}
+
+/// As [`command`], for a program whose file is known.
+pub(super) fn command_at(program: &Path) -> Command {
+    let mut command = Command::new(program);
     let own = std::env::var("PATH").unwrap_or_default();
     command
         .env(

@@ -53,6 +53,19 @@ pub(super) fn parse(stdout: &[u8], stderr: &str, mark: &str) -> Vec<Response> {
     answers
 }
 
+/// How the requests ended of which standard error tells already, in order: curl's exit code of each.
+///
+/// A complaint alone is no end yet: its numbers come after it.
+pub(super) fn ended(stderr: &str, mark: &str) -> Vec<i32> {
+    let answers = parse(b"", stderr, mark);
+    answers.iter().map(|answer| answer.curl_exit).collect()
+}
+
+/// Whether this curl, as of before 7.63, has the numbers on standard output only, where they come late.
+pub(super) fn cannot_say_at_once(stderr: &str) -> bool {
+    stderr.contains("unknown --write-out variable: 'stderr'")
+}
+
 fn answer(line: &str, body: &[u8], complaints: &mut impl Iterator<Item = i32>) -> Response {
     let fields: Vec<&str> = line.split('|').collect();
     let number = |at: usize| fields.get(at).and_then(|f| f.parse::<u32>().ok());
@@ -166,6 +179,19 @@ mod tests {
             .collect();
         let expected = [("first", 0), ("second", 0), ("", 28)];
         assert_eq!(short, expected.map(|(body, exit)| (body.to_owned(), exit)));
+    }
+
+    #[test]
+    fn a_request_has_ended_when_its_numbers_are_whole_not_when_curl_complains() {
+        let complaint = "curl: (28) Connection timed out\n";
+        let numbers = format!("{MARK}|000|28|0|2.0|1\n");
+        let said = format!("{MARK}|200|0|7|0.1|1\n{complaint}{numbers}");
+        let until = |at: usize| ended(&said[..at], MARK);
+        for at in 0..said.len() {
+            assert!(until(at).len() < 2, "{:?}", &said[..at]);
+        }
+        assert_eq!(until(said.len()), [0, 28]);
+        assert!(!cannot_say_at_once(&said));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! few can come from ports that are known beforehand, for those who capture them.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::command::{self, Limits, cannot_run, run_watched};
-use super::curl_output::{parse, write_out};
+use super::curl_output::{cannot_say_at_once, ended, parse, write_out};
 use super::error::{because, host};
 use super::protocol::{AgentError, Fetch, Ports, Response};
 
@@ -18,6 +19,9 @@ const LARGEST_ANSWER_BYTES: u32 = 1 << 20;
 
 /// `CURLE_OPERATION_TIMEDOUT`, curl(1).
 const TIMED_OUT: i32 = 28;
+
+/// What it says of one at once.
+const COMPLAINT: &str = "curl: (28)";
 
 /// `CURLE_INTERFACE_FAILED`: no local port of those asked for could be had.
 const NO_LOCAL_PORT: i32 = 45;
@@ -38,25 +42,11 @@ pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
         .into());
     }
     check_url(&request.url)?;
-    if command::find("curl").is_none() {
-        return Err(AgentError::Host {
-            cause: "there is no curl on this host".to_owned(),
-            hint: Some("install it: `apt-get install curl`, or `yum install curl`".to_owned()),
-        });
-    }
-    let mut session = Session {
-        request,
-        mark: random_mark()?,
-        end: Instant::now() + Duration::from_secs(request.total_seconds.into()),
-        waiting: waiting(request),
-        marked_one_by_one: false,
-        answers: Vec::new(),
-        timeouts: 0,
-    };
-    while !session.waiting.is_empty() && !session.is_enough() {
-        session.send()?;
-    }
-    Ok(session.answers)
+    let curl = command::find("curl").ok_or_else(|| AgentError::Host {
+        cause: "there is no curl on this host".to_owned(),
+        hint: Some("install it: `apt-get install curl`, or `yum install curl`".to_owned()),
+    })?;
+    Session::new(request, curl, random_mark()?).run()
 }
 
 /// The requests in order, each with the ports it has to itself: so one that is taken does not matter.
@@ -82,17 +72,48 @@ fn waiting(request: &Fetch) -> VecDeque<Option<Ports>> {
 /// One request for requests being served.
 struct Session<'a> {
     request: &'a Fetch,
+    curl: PathBuf,
     mark: String,
     end: Instant,
     /// Requests that are still to be sent.
     waiting: VecDeque<Option<Ports>>,
-    /// A curl of before 7.36 cannot change its options between two addresses.
-    marked_one_by_one: bool,
+    /// Requests that get a process each.
+    one_by_one: OneByOne,
     answers: Vec<Response>,
     timeouts: u32,
 }
 
-impl Session<'_> {
+/// Requests that get a process each, because this curl is too old for more.
+#[derive(Clone, Copy, PartialEq)]
+enum OneByOne {
+    None,
+    /// Before 7.36 its options cannot change between two addresses.
+    Marked,
+    /// Before 7.63 what it says of a request comes late, so that it cannot be ended between two.
+    All,
+}
+
+impl<'a> Session<'a> {
+    fn new(request: &'a Fetch, curl: PathBuf, mark: String) -> Self {
+        Self {
+            request,
+            curl,
+            mark,
+            end: Instant::now() + Duration::from_secs(request.total_seconds.into()),
+            waiting: waiting(request),
+            one_by_one: OneByOne::None,
+            answers: Vec::new(),
+            timeouts: 0,
+        }
+    }
+
+    fn run(mut self) -> Result<Vec<Response>, AgentError> {
+        while !self.waiting.is_empty() && !self.is_enough() {
+            self.send()?;
+        }
+        Ok(self.answers)
+    }
+
     /// Whether nothing more is to be learned, or there is no time to learn it.
     fn is_enough(&self) -> bool {
         let most = self.request.most_timeouts;
@@ -106,26 +127,19 @@ impl Session<'_> {
             .iter()
             .take_while(|ports| ports.is_some())
             .count();
-        let batch = match marked {
-            1.. if self.marked_one_by_one => 1,
+        let batch = match self.one_by_one {
+            OneByOne::All => 1,
+            OneByOne::Marked if marked > 0 => 1,
             _ => self.waiting.len(),
         };
         let operations = self.operations(batch);
-        let (mut curl, config) = command_line(&operations);
+        let (mut curl, config) = self.command_line(&operations);
         let limits = Limits {
             time: self.end.saturating_duration_since(Instant::now()),
             output_bytes: OUTPUT_BYTES,
         };
-        let most = match self.request.most_timeouts {
-            0 => usize::MAX,
-            most => most.saturating_sub(self.timeouts) as usize,
-        };
-        // One has timed out: the next process is in more of a hurry. Not before the marked ones are through, of
-        // which none must be lost.
-        let patient = self.timeouts == 0 && most < usize::MAX && batch > marked;
         let output = run_watched(&mut curl, config.as_bytes(), limits, |stderr| {
-            let late = timeouts(stderr);
-            late >= most || (patient && late > 0 && finished(stderr, &self.mark) >= marked)
+            batch > 1 && self.is_enough_of_one_process(stderr, marked.min(batch))
         })
         .map_err(|error| cannot_run("curl", &error))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -134,9 +148,14 @@ impl Session<'_> {
         for answer in answers {
             self.take(answer);
         }
+        if output.status.is_none() && cannot_say_at_once(&stderr) {
+            self.one_by_one = OneByOne::All;
+            return Ok(());
+        }
         if none && output.status.is_some() {
-            if batch > 1 && marked > 0 && stderr.contains("--next") && !self.marked_one_by_one {
-                self.marked_one_by_one = true;
+            let unchanging = batch > 1 && marked > 0 && stderr.contains("--next");
+            if unchanging && self.one_by_one == OneByOne::None {
+                self.one_by_one = OneByOne::Marked;
                 return Ok(());
             }
             // It did not come as far as a first request.
@@ -147,6 +166,21 @@ impl Session<'_> {
             return Err(host("curl was ended", stderr.trim()));
         }
         Ok(())
+    }
+
+    /// Whether a process for several requests, the first `marked` of which are marked, has told enough.
+    fn is_enough_of_one_process(&self, stderr: &[u8], marked: usize) -> bool {
+        let most = match self.request.most_timeouts {
+            0 => return false,
+            most => most.saturating_sub(self.timeouts) as usize,
+        };
+        let stderr = String::from_utf8_lossy(stderr);
+        let ended = ended(&stderr, &self.mark);
+        let late = ended.iter().filter(|exit| **exit == TIMED_OUT).count();
+        // One has timed out: the next process is in more of a hurry. Not before the marked ones are through, of
+        // which none must be lost.
+        let hurry = self.timeouts == 0 && late > 0 && ended.len() >= marked;
+        late >= most || hurry || cannot_say_at_once(&stderr) && stderr.contains(COMPLAINT)
     }
 
     fn take(&mut self, answer: Response) {
@@ -180,6 +214,48 @@ impl Session<'_> {
         }
         operations
     }
+
+    /// curl with the first operation's options in its arguments and everything else in its configuration.
+    ///
+    /// `--next` is an argument so that a curl which does not know it sends nothing at all; in a configuration it would
+    /// only complain.
+    fn command_line(&self, operations: &[Operation]) -> (Command, String) {
+        let mut curl = command::command_at(&self.curl);
+        curl.arg("--disable");
+        let mut config = String::new();
+        for (at, operation) in operations.iter().enumerate() {
+            let ports = operation.ports;
+            let ports =
+                ports.map(|ports| ("local-port", format!("{}-{}", ports.first, ports.last)));
+            let options = operation.options.iter().cloned().chain(ports);
+            let several = operations.len() > 1;
+            if at == 0 {
+                for (name, value) in options {
+                    curl.arg(format!("--{name}"));
+                    if !value.is_empty() {
+                        curl.arg(value);
+                    }
+                }
+                if several {
+                    curl.arg(&operation.url).arg("--next");
+                    continue;
+                }
+            } else {
+                if at > 1 {
+                    config += "next\n";
+                }
+                for (name, value) in options {
+                    config += &match value.as_str() {
+                        "" => format!("{name}\n"),
+                        value => format!("{name} = \"{}\"\n", value.replace('\\', "\\\\")),
+                    };
+                }
+            }
+            config += &format!("url = \"{}\"\n", operation.url).repeat(operation.requests);
+        }
+        curl.args(["--config", "-"]);
+        (curl, config)
+    }
 }
 
 /// Requests with the same options.
@@ -189,64 +265,6 @@ struct Operation {
     ports: Option<Ports>,
     url: String,
     requests: usize,
-}
-
-/// curl with the first operation's options in its arguments and everything else in its configuration.
-///
-/// `--next` is an argument so that a curl which does not know it sends nothing at all; in a configuration it would
-/// only complain.
-fn command_line(operations: &[Operation]) -> (Command, String) {
-    let mut curl = command::command("curl");
-    curl.arg("--disable");
-    let mut config = String::new();
-    for (at, operation) in operations.iter().enumerate() {
-        let ports = operation.ports;
-        let ports = ports.map(|ports| ("local-port", format!("{}-{}", ports.first, ports.last)));
-        let options = operation.options.iter().cloned().chain(ports);
-        let several = operations.len() > 1;
-        if at == 0 {
-            for (name, value) in options {
-                curl.arg(format!("--{name}"));
-                if !value.is_empty() {
-                    curl.arg(value);
-                }
-            }
-            if several {
-                curl.arg(&operation.url).arg("--next");
-                continue;
-            }
-        } else {
-            if at > 1 {
-                config += "next\n";
-            }
-            for (name, value) in options {
-                config += &match value.as_str() {
-                    "" => format!("{name}\n"),
-                    value => format!("{name} = \"{}\"\n", value.replace('\\', "\\\\")),
-                };
-            }
-        }
-        config += &format!("url = \"{}\"\n", operation.url).repeat(operation.requests);
-    }
-    curl.args(["--config", "-"]);
-    (curl, config)
-}
-
-/// Requests that have timed out so far, by what curl says of each on standard error.
-fn timeouts(stderr: &[u8]) -> usize {
-    let complaint = b"curl: (28)";
-    stderr
-        .split(|byte| *byte == b'\n')
-        .filter(|line| line.starts_with(complaint))
-        .count()
-}
-
-/// Requests that have ended so far, by the numbers that curl prints of each on standard error.
-fn finished(stderr: &[u8], mark: &str) -> usize {
-    stderr
-        .split(|byte| *byte == b'\n')
-        .filter(|line| line.starts_with(mark.as_bytes()))
-        .count()
 }
 
 /// Nobody's proxy, HTTP/1.1, and a connection that both sides close after each answer.

@@ -297,7 +297,9 @@ fn hanging(stage: &Stage) -> Check {
         .says("default via 192.168.2.5")?;
     let text = std::fs::read_to_string(&kept).map_err(|e| e.to_string())?;
     let evidence: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-    let responses = evidence["fetched"]["Ok"].as_array().ok_or("no requests")?;
+    let responses = evidence["fetched"]["Ok"]
+        .as_array()
+        .ok_or_else(|| format!("no requests, but {}", evidence["fetched"]))?;
     let late = responses.iter().filter(|r| r["curl_exit"] == 28).count();
     equal(
         "requests that timed out before the rest was given up",
