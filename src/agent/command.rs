@@ -99,7 +99,7 @@ enum Next {
 /// # Errors
 /// When it cannot be started.
 pub(super) fn run(command: &mut Command, input: &[u8], limits: Limits) -> io::Result<Output> {
-    run_watched(command, input, limits, |_| false)
+    run_watched(command, input, limits, &|| false, |_| false)
 }
 
 /// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
@@ -118,7 +118,7 @@ pub(super) fn run_until(
     })
 }
 
-/// As [`run`], and kills it as soon as `enough` says so of its standard error so far.
+/// As [`run`], and kills it as soon as nobody wants it any more, or `enough` says so of its standard error so far.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -126,12 +126,13 @@ pub(super) fn run_watched(
     command: &mut Command,
     input: &[u8],
     limits: Limits,
+    unwanted: &dyn Fn() -> bool,
     enough: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Output> {
     let mut said = Vec::new();
     let output = supervise(command, input, limits, |stderr| {
         let more = listen(stderr, &mut said)?;
-        Ok(if more && enough(&said) {
+        Ok(if unwanted() || more && enough(&said) {
             Next::Kill
         } else {
             Next::Wait

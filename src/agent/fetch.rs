@@ -30,7 +30,12 @@ const NO_LOCAL_PORT: i32 = 45;
 const OUTPUT_BYTES: u64 = 64 << 20;
 
 /// The answers in order; fewer than requests when the total time ran out, or enough of them timed out.
-pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
+///
+/// Sends nothing more when `unwanted` says that nobody waits for them.
+pub(super) fn fetch(
+    request: &Fetch,
+    unwanted: &dyn Fn() -> bool,
+) -> Result<Vec<Response>, AgentError> {
     if request.requests == 0 {
         return Ok(Vec::new());
     }
@@ -46,7 +51,7 @@ pub(super) fn fetch(request: &Fetch) -> Result<Vec<Response>, AgentError> {
         cause: "there is no curl on this host".to_owned(),
         hint: Some("install it: `apt-get install curl`, or `yum install curl`".to_owned()),
     })?;
-    Session::new(request, curl, random_mark()?).run()
+    Session::new(request, curl, random_mark()?).run(unwanted)
 }
 
 /// The requests in order, each with the ports it has to itself: so one that is taken does not matter.
@@ -107,9 +112,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(mut self) -> Result<Vec<Response>, AgentError> {
+    fn run(mut self, unwanted: &dyn Fn() -> bool) -> Result<Vec<Response>, AgentError> {
         while !self.waiting.is_empty() && !self.is_enough() {
-            self.send()?;
+            self.send(unwanted)?;
+            if unwanted() {
+                return Err(because("whoever asked is gone").into());
+            }
         }
         Ok(self.answers)
     }
@@ -121,7 +129,7 @@ impl<'a> Session<'a> {
     }
 
     /// As many of those that wait as one process can send.
-    fn send(&mut self) -> Result<(), AgentError> {
+    fn send(&mut self, unwanted: &dyn Fn() -> bool) -> Result<(), AgentError> {
         let marked = self
             .waiting
             .iter()
@@ -138,10 +146,10 @@ impl<'a> Session<'a> {
             time: self.end.saturating_duration_since(Instant::now()),
             output_bytes: OUTPUT_BYTES,
         };
-        let output = run_watched(&mut curl, config.as_bytes(), limits, |stderr| {
-            batch > 1 && self.is_enough_of_one_process(stderr, marked.min(batch))
-        })
-        .map_err(|error| cannot_run("curl", &error))?;
+        let enough =
+            |stderr: &[u8]| batch > 1 && self.is_enough_of_one_process(stderr, marked.min(batch));
+        let output = run_watched(&mut curl, config.as_bytes(), limits, unwanted, enough)
+            .map_err(|error| cannot_run("curl", &error))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         let answers = parse(&output.stdout, &stderr, &self.mark);
         let none = answers.is_empty();
@@ -161,7 +169,7 @@ impl<'a> Session<'a> {
             // It did not come as far as a first request.
             return Err(host("curl failed", stderr.trim()));
         }
-        if none && !self.is_enough() {
+        if none && !self.is_enough() && !unwanted() {
             // Trying again would go on for ever.
             return Err(host("curl was ended", stderr.trim()));
         }

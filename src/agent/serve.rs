@@ -1,7 +1,9 @@
 //! One session: requests in, replies out, until the input ends.
 
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::announce::announce;
@@ -21,22 +23,33 @@ use super::script::script;
 use super::ssh_connection::SshConnection;
 use super::trial;
 
-/// Serves requests from `input` until it ends, on the machine this runs on. Whatever is worth logging
-/// goes to standard error.
+/// Serves requests from standard input until it ends, on the machine this runs on, with replies on standard output.
+/// Whatever is worth logging goes to standard error.
 ///
 /// # Errors
 /// When the other side is gone, or sent what is no message: it is told so, and as the two no longer agree
 /// where a message begins, the session ends.
-pub fn serve(input: impl Read, output: impl Write) -> io::Result<()> {
+pub fn serve() -> io::Result<()> {
     ignore_broken_pipes();
     let machine = Local::new(Root::machine(), SshConnection::of_this_process());
     let mut session = Session {
         machine,
         is_root: nix::unistd::geteuid().is_root(),
-        output,
+        output: io::stdout().lock(),
         capture: None,
+        caller_is_gone: || hung_up(io::stdin().as_fd()),
     };
-    session.run(input)
+    session.run(io::stdin().lock())
+}
+
+/// Whether nothing will come from `input` any more, whatever is still to be read from it.
+fn hung_up(input: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(
+        input,
+        PollFlags::from_bits_retain(libc::POLLRDHUP),
+    )];
+    // Besides those that are asked for, poll(2) tells of POLLHUP and POLLERR.
+    matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
 }
 
 /// One session on one machine.
@@ -46,6 +59,8 @@ pub(super) struct Session<W> {
     pub(super) output: W,
     /// The one that is running.
     pub(super) capture: Option<Capture>,
+    /// Whether nobody is there any more to read a reply.
+    pub(super) caller_is_gone: fn() -> bool,
 }
 
 impl<W: Write> Session<W> {
@@ -91,6 +106,7 @@ impl<W: Write> Session<W> {
             machine,
             output,
             capture,
+            caller_is_gone,
             ..
         } = self;
         let mut progress = |resource: &_| {
@@ -121,7 +137,7 @@ impl<W: Write> Session<W> {
             }
             Request::Collect(request) => Ok(Reply::Evidence(Box::new(collect(machine, &request)?))),
             Request::Fetch(request) => Ok(Reply::Fetched {
-                responses: fetch(&request)?,
+                responses: fetch(&request, caller_is_gone)?,
             }),
             Request::Script(request) => script(&root, &request),
             // A courtesy to the neighbours: what comes of it is seen by verification.
@@ -175,6 +191,7 @@ mod tests {
             is_root,
             output: Vec::new(),
             capture: None,
+            caller_is_gone: || false,
         };
         let end = session.run(input);
         let mut replies = Vec::new();
@@ -285,9 +302,27 @@ mod tests {
             is_root: true,
             output: Closed,
             capture: None,
+            caller_is_gone: || false,
         };
         let error = session.run(&[][..]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_caller_that_closed_its_end_is_gone_whatever_it_left_to_read() {
+        use std::net::Shutdown;
+        use std::os::unix::net::UnixStream;
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        assert!(!hung_up(ours.as_fd()));
+        theirs.write_all(b"a request").unwrap();
+        assert!(!hung_up(ours.as_fd()));
+        theirs.shutdown(Shutdown::Write).unwrap();
+        assert!(hung_up(ours.as_fd()));
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"a request").unwrap();
+        assert!(!hung_up(reader.as_fd()));
+        drop(writer);
+        assert!(hung_up(reader.as_fd()));
     }
 
     proptest! {

@@ -49,6 +49,7 @@ impl Host {
             is_root: true,
             output: Vec::new(),
             capture: None,
+            caller_is_gone: || false,
         };
         session.run(input.as_slice()).unwrap();
         let mut written = session.output.as_slice();

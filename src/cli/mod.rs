@@ -60,10 +60,7 @@ pub fn drop_in(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Until the controller closes its end.
 fn serve() -> ExitCode {
-    ended(
-        "agent",
-        crate::agent::serve(std::io::stdin().lock(), std::io::stdout().lock()),
-    )
+    ended("agent", crate::agent::serve())
 }
 
 /// As the host's init starts it.

@@ -2,6 +2,8 @@ use super::*;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+mod altered_curls;
+
 /// Answers `answers` connections one after the other with what `answer` makes of the number, on
 /// loopback; keeps them open where it returns false.
 fn server(
@@ -66,7 +68,7 @@ fn every_request_has_a_connection_of_its_own() {
         page(stream, &format!("192.168.4.{}\n", 100 * (number % 2 + 1)));
         true
     });
-    let responses = fetch(&request(&url, 6)).unwrap();
+    let responses = fetch(&request(&url, 6), &|| false).unwrap();
     server.join().unwrap();
     let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
     assert_eq!(bodies, ["192.168.4.100", "192.168.4.200"].repeat(3));
@@ -84,7 +86,7 @@ fn a_port_where_nobody_listens_is_an_answer_of_its_own_kind() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let responses = fetch(&request(&url, 2)).unwrap();
+    let responses = fetch(&request(&url, 2), &|| false).unwrap();
     let short: Vec<_> = responses.iter().map(|r| (r.status, r.curl_exit)).collect();
     // CURLE_COULDNT_CONNECT
     assert_eq!(short, [(0, 7), (0, 7)]);
@@ -102,7 +104,7 @@ fn a_server_that_hangs_costs_the_time_of_one_request_and_no_more() {
         timeout_seconds: 1,
         ..request(&url, 2)
     };
-    let responses = fetch(&hasty).unwrap();
+    let responses = fetch(&hasty, &|| false).unwrap();
     assert_eq!(server.join().unwrap().len(), 1);
     let short: Vec<_> = responses
         .iter()
@@ -124,7 +126,7 @@ fn when_the_total_time_runs_out_the_answers_so_far_remain() {
         total_seconds: 3,
         ..request(&url, 2)
     };
-    let responses = fetch(&hasty).unwrap();
+    let responses = fetch(&hasty, &|| false).unwrap();
     server.join().unwrap();
     let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
     assert_eq!(bodies, ["first"]);
@@ -144,12 +146,38 @@ fn marked_requests_come_first_and_from_their_ports() {
         ports: Some(ports),
         ..request(&url, 5)
     };
-    let responses = fetch(&marked).unwrap();
+    let responses = fetch(&marked, &|| false).unwrap();
     server.join().unwrap();
     let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
     assert_eq!(bodies, ["0", "1", "2", "3", "4"]);
     assert!(responses[..2].iter().all(|r| ports.contains(r.local_port)));
     assert_ne!(responses[0].local_port, responses[1].local_port);
+}
+
+#[test]
+fn when_nobody_waits_for_the_answers_nothing_more_is_sent() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let (url, _listening) = server(1000, move |_, _| {
+        sender.send(()).unwrap();
+        false
+    });
+    // The first request hangs, for longer than anybody would wait; meanwhile whoever asked goes away.
+    let patient = Fetch {
+        timeout_seconds: 3600,
+        total_seconds: 3600,
+        ..request(&url, 100)
+    };
+    let curl = command::find("curl").unwrap();
+    let gone = std::cell::Cell::new(false);
+    let unwanted = || {
+        gone.set(gone.get() || asked.try_recv().is_ok());
+        gone.get()
+    };
+    let session = Session::new(&patient, curl, "MARK".to_owned());
+    let error = session.run(&unwanted).unwrap_err().to_string();
+    assert_eq!(error, "whoever asked is gone");
+    // The one curl was ended with its request.
+    assert!(asked.try_recv().is_err());
 }
 
 #[test]
@@ -166,7 +194,7 @@ fn after_enough_timeouts_the_rest_is_not_sent() {
         most_timeouts: 2,
         ..request(&url, 1000)
     };
-    let responses = fetch(&hasty).unwrap();
+    let responses = fetch(&hasty, &|| false).unwrap();
     let exits: Vec<_> = responses.iter().map(|r| r.curl_exit).collect();
     assert_eq!(exits[..3], [0, TIMED_OUT, TIMED_OUT]);
     // One more may have been begun before curl was ended.
@@ -182,7 +210,7 @@ fn a_connection_that_is_kept_alive_is_told_of() {
         page(stream, "two");
         true
     });
-    let responses = fetch(&request(&url, 2)).unwrap();
+    let responses = fetch(&request(&url, 2), &|| false).unwrap();
     server.join().unwrap();
     let short: Vec<_> = responses
         .iter()
@@ -239,139 +267,11 @@ fn the_marked_ones_are_never_lost_to_one_that_hangs() {
         ports: Some(free_ports(9)),
         ..request(&url, 12)
     };
-    let responses = fetch(&hasty).unwrap();
+    let responses = fetch(&hasty, &|| false).unwrap();
     let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
     assert_eq!(bodies[..3], ["", "1", "2"]);
     assert_eq!(responses.len(), 12);
     assert_eq!(responses[0].curl_exit, TIMED_OUT);
-}
-
-/// The system's curl with its words, its configuration and what it says on standard error passed through bash commands.
-fn altered_curl(directory: &std::path::Path, before: &str, words: &str, errors: &str) -> PathBuf {
-    let real = command::find("curl").unwrap();
-    let script = format!(
-        r#"#!/bin/bash
-{before}
-alter() {{ {words}; }}
-words=()
-for word; do words+=("$(alter <<< "$word")"); done
-exec 3>&1
-{} "${{words[@]}}" < <(alter) 2>&1 >&3 | {errors} >&2
-exit "${{PIPESTATUS[0]}}"
-"#,
-        real.display()
-    );
-    let path = directory.join("curl");
-    // By a process of its own: a file that this one has open for writing, perhaps in a child of another test,
-    // cannot be run.
-    let mut writer = Command::new("sh")
-        .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
-        .arg(&path)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = writer.stdin.take().unwrap();
-    stdin.write_all(script.as_bytes()).unwrap();
-    drop(stdin);
-    assert!(writer.wait().unwrap().success());
-    path
-}
-
-/// A curl that knows as little as an old one.
-fn old_curl(directory: &std::path::Path, unknown: &[&str]) -> PathBuf {
-    let mut before = String::new();
-    if unknown.contains(&"--next") {
-        before = r#"for word; do
-  if [ "$word" = --next ]; then echo "curl: option --next: is unknown" >&2; exit 2; fi
-done"#
-            .to_owned();
-    }
-    let mut strange = String::new();
-    let mut honest = String::new();
-    for variable in unknown.iter().filter(|word| !word.starts_with('-')) {
-        strange += &format!("s/%{{{variable}}}/%{{no-{variable}}}/g;");
-        honest += &format!("s/'no-{variable}'/'{variable}'/;");
-    }
-    altered_curl(
-        directory,
-        &before,
-        &format!("sed '{strange}'"),
-        &format!("sed -u '{honest}'"),
-    )
-}
-
-/// RHEL 7 has curl 7.29, RHEL 8 has 7.61.
-const OLD_CURLS: [&[&str]; 2] = [&["--next", "stderr", "exitcode"], &["stderr", "exitcode"]];
-
-#[test]
-fn an_old_curl_sends_the_marked_ones_and_the_others() {
-    for unknown in OLD_CURLS {
-        let directory = tempfile::tempdir().unwrap();
-        let (url, server) = server(5, |number, stream| {
-            page(stream, &number.to_string());
-            true
-        });
-        let marked = Fetch {
-            marked: 2,
-            ports: Some(free_ports(8)),
-            ..request(&url, 5)
-        };
-        let curl = old_curl(directory.path(), unknown);
-        let session = Session::new(&marked, curl, "MARK".to_owned());
-        let responses = session.run().unwrap();
-        server.join().unwrap();
-        let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
-        assert_eq!(bodies, ["0", "1", "2", "3", "4"], "{unknown:?}");
-        let ports = marked.ports.unwrap();
-        assert!(responses[..2].iter().all(|r| ports.contains(r.local_port)));
-    }
-}
-
-#[test]
-fn an_old_curl_is_ended_as_soon_as_a_new_one() {
-    for unknown in OLD_CURLS {
-        let directory = tempfile::tempdir().unwrap();
-        // Every second one hangs.
-        let (url, _listening) = server(1000, |number, stream| {
-            if number % 2 == 0 {
-                page(stream, "page");
-            }
-            number % 2 == 0
-        });
-        let hasty = Fetch {
-            timeout_seconds: 2,
-            most_timeouts: 2,
-            ..request(&url, 1000)
-        };
-        let curl = old_curl(directory.path(), unknown);
-        let session = Session::new(&hasty, curl, "MARK".to_owned());
-        let responses = session.run().unwrap();
-        let late = responses.iter().filter(|r| r.curl_exit == TIMED_OUT);
-        assert_eq!(late.count(), 2, "{unknown:?}");
-        assert!(responses.iter().any(|r| r.body == "page"));
-        assert!(responses.len() < 10, "{}", responses.len());
-    }
-}
-
-#[test]
-fn a_request_that_timed_out_is_counted_although_its_numbers_come_after_the_complaint() {
-    let directory = tempfile::tempdir().unwrap();
-    let (url, _listening) = server(1000, |number, stream| {
-        if number == 0 {
-            page(stream, "first");
-        }
-        number == 0
-    });
-    let hasty = Fetch {
-        timeout_seconds: 2,
-        most_timeouts: 2,
-        ..request(&url, 1000)
-    };
-    let slowly = r#"while IFS= read -r line; do printf '%s\n' "$line"; sleep 0.1; done"#;
-    let curl = altered_curl(directory.path(), "", "cat", &format!("({slowly})"));
-    let session = Session::new(&hasty, curl, "MARK".to_owned());
-    let exits: Vec<_> = session.run().unwrap().iter().map(|r| r.curl_exit).collect();
-    assert_eq!(exits, [0, TIMED_OUT, TIMED_OUT]);
 }
 
 #[test]
@@ -382,7 +282,7 @@ fn an_address_cannot_smuggle_options_into_curls_configuration() {
         "http://x/ y",
         "http://",
     ] {
-        let error = fetch(&request(url, 1)).unwrap_err().to_string();
+        let error = fetch(&request(url, 1), &|| false).unwrap_err().to_string();
         assert!(
             error.ends_with("is no address of a page (http://…)"),
             "{error}"
