@@ -91,6 +91,10 @@ mod tests {
                 lab: lab(),
                 sandbox: false,
             },
+            CommandError::MachinesLeftOut {
+                lab: lab(),
+                machines: vec!["web3 (10.0.0.3)".to_owned()],
+            },
             CommandError::NotInSandbox { lab: lab() },
             CommandError::ExerciseSet { lab: lab() },
             CommandError::NoExercise { lab: lab() },

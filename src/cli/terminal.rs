@@ -83,6 +83,11 @@ impl Progress for Bars {
         line.set_style(spinner());
         line.finish_with_message(summary.to_owned());
     }
+
+    fn note(&self, subject: &str, text: &str) {
+        // Above the lines that come and go, and whole: the terminal breaks it.
+        let _ = self.all.println(format!("{subject}: {text}"));
+    }
 }
 
 fn spinner() -> ProgressStyle {

@@ -117,6 +117,8 @@ impl Question {
     async fn ask(&self) -> Result<TrialEnd, HostError> {
         // Never closed, so there is always a permit to come.
         let _permit = self.logins.acquire().await;
+        // One that an earlier run left, or this one's first try, proves nothing.
+        self.roster.hang_up().await;
         let mut fleet = Fleet::connect(self.roster.clone(), &self.progress).await;
         let mut replies = fleet.ask_all(&self.request, &self.progress).await;
         match replies.remove(&self.host) {

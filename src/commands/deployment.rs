@@ -46,17 +46,28 @@ impl Login {
     }
 }
 
-/// Writes the SSH configuration of a lab on machines of its own, and remembers the lab.
+/// Writes the SSH configuration of a lab on machines of its own.
 ///
 /// # Errors
 /// When this machine does not let us.
 pub async fn address_machines(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
-    labs::remember(&ctx.dirs, lab)?;
+    let before = addresses(ctx, lab);
     let path = labs::ssh_config(&ctx.dirs, lab.name());
     let failed = CommandError::io(format!("write {}", path.display()));
-    let lab = lab.clone();
-    let write = move || orchestrate::write_config(&path, &lab, login.host_keys());
-    blocking(write).await?.map_err(failed)
+    labs::make_directory(&ctx.dirs, lab.name())?;
+    let hosts = lab.clone();
+    let write = move || orchestrate::write_config(&path, &hosts, login.host_keys());
+    blocking(write).await?.map_err(failed)?;
+    if addresses(ctx, lab) != before {
+        hang_up(ctx, lab).await;
+    }
+    Ok(())
+}
+
+/// Where the lab's hosts are, as the SSH configuration has it. Connections that were made when it was another one
+/// may lead to other machines.
+pub fn addresses(ctx: &Context, lab: &Lab) -> Option<Vec<u8>> {
+    std::fs::read(labs::ssh_config(&ctx.dirs, lab.name())).ok()
 }
 
 /// Makes sure that the lab's hosts can be asked: its sandbox runs, or its machines have addresses.
@@ -285,13 +296,21 @@ async fn fleet(ctx: &Context, lab: &Lab) -> Result<Fleet, CommandError> {
     Ok(Fleet::connect(roster, &ctx.progress).await)
 }
 
-/// Ends the connections to the lab's hosts, if there are any.
+/// Ends the connections to the hosts of the lab that is up under that name, if there are any.
 pub async fn disconnect(ctx: &Context, lab: &LabName) {
-    let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) else {
-        return;
-    };
+    if let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) {
+        hang_up(ctx, &lab).await;
+    }
+}
+
+/// Ends the connections to the lab's hosts, if there are any.
+pub async fn hang_up(ctx: &Context, lab: &Lab) {
     // Without its directory of sockets there is no connection to end.
-    if let Ok(roster) = Roster::of(&lab, &ctx.dirs) {
+    if let Ok(roster) = Roster::of(lab, &ctx.dirs) {
+        // An `up` that was ended while it confirmed leaves such ones.
+        if let Ok(anew) = roster.anew() {
+            anew.disconnect().await;
+        }
         roster.disconnect().await;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::agent::protocol::{Outcome, OutcomeResult, Reply, Request};
 use crate::model::{HostName, Lab, LabName};
 
-use super::deployment::{Deployment, Login, address_machines, disconnect, run_id};
+use super::deployment::{Deployment, Login, address_machines, hang_up, run_id};
 use super::labs::{self, Selection};
 use super::{Answer, CommandError, Context, Status, Trouble, exercise, sandbox, trouble};
 
@@ -55,7 +55,7 @@ impl Down {
             return self.answer(&Ending::Sandbox { name, stopped });
         }
         if self.forget {
-            disconnect(ctx, &name).await;
+            hang_up(ctx, &lab).await;
             labs::forget(&ctx.dirs, &name)?;
             return self.answer(&Ending::Forgotten { name });
         }
@@ -65,7 +65,7 @@ impl Down {
         ));
         let hosts = self.put_back(ctx, &lab).await?;
         if hosts.troubles.is_empty() {
-            disconnect(ctx, &name).await;
+            hang_up(ctx, &lab).await;
             labs::forget(&ctx.dirs, &name)?;
         }
         self.answer(&Ending::Hosts(hosts))

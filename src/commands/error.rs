@@ -78,6 +78,14 @@ pub enum CommandError {
         /// Whether it is up in the sandbox.
         sandbox: bool,
     },
+    /// The lab is up on machines that are not meant now.
+    #[error("lab {lab} is up on machines that this leaves out: {}", .machines.join(", "))]
+    MachinesLeftOut {
+        /// Lab.
+        lab: LabName,
+        /// `web3 (10.0.0.3)`
+        machines: Vec<String>,
+    },
     /// A document that is no evidence.
     #[error("cannot judge {}", .file.display())]
     Evidence {
@@ -178,6 +186,9 @@ impl CommandError {
                      or `lvslab down {lab}` first"
                 )
             }),
+            Self::MachinesLeftOut { lab, .. } => Some(format!(
+                "`lvslab down {lab}` puts all of its machines back; then bring it up as it is to be"
+            )),
             Self::Fault(error) => error.hint(),
             Self::ExerciseSet { lab } => Some(format!(
                 "`lvslab hint {lab}` helps with it, `lvslab repair {lab}` ends it"
@@ -200,6 +211,7 @@ impl CommandError {
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }
             | Self::ElsewhereUp { .. }
+            | Self::MachinesLeftOut { .. }
             | Self::Fault(_)
             | Self::ExerciseSet { .. }
             | Self::NoExercise { .. }

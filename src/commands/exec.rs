@@ -29,7 +29,7 @@ impl Exec {
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.which.with_host(&ctx.dirs, &self.host)?;
         if let Some(advice) = wrong_place(&lab, &self.host, &self.command) {
-            ctx.progress.finished("note", &advice);
+            ctx.progress.note("note", &advice);
         }
         let roster = Roster::of(&lab, &ctx.dirs)
             .map_err(CommandError::io("make the directory of the SSH sockets"))?;

@@ -1,10 +1,13 @@
 //! Which lab is meant: a topology file, or a lab that is up by its name.
 //!
-//! A lab that is up is a directory `STATE/LAB` with `lab.json`, the lab as it was brought up, and its
-//! `ssh_config`.
+//! A lab that is up is a directory `STATE/LAB` with `lab.json`, the lab as it was brought up, its `ssh_config`, and
+//! `machines.json`, the machines of one's own that may have something of it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::model::{HostName, Lab, LabName};
 use crate::sys::atomic;
@@ -12,6 +15,10 @@ use crate::sys::dirs::{Dirs, create_private};
 use crate::topology;
 
 use super::{CommandError, exercise};
+
+mod place;
+
+pub use place::{same_place, touch};
 
 const LAB_FILE: &str = "lab.json";
 
@@ -93,15 +100,7 @@ impl Selection {
 /// # Errors
 /// When its file cannot be read or is not ours.
 pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, CommandError> {
-    let path = dirs.lab(name).join(LAB_FILE);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CommandError::io(format!("read {}", path.display()))(error)),
-    };
-    let lab = serde_json::from_slice(&text)
-        .map_err(|error| CommandError::io(format!("read {}", path.display()))(error.into()))?;
-    Ok(Some(lab))
+    read_json(&dirs.lab(name).join(LAB_FILE))
 }
 
 /// Remembers `lab` as up.
@@ -109,15 +108,19 @@ pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, CommandError> {
 /// # Errors
 /// When it cannot be written.
 pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
-    let directory = dirs.lab(lab.name());
-    let path = directory.join(LAB_FILE);
-    let failed = || format!("write {}", path.display());
-    let text =
-        serde_json::to_vec_pretty(lab).map_err(|error| CommandError::io(failed())(error.into()))?;
+    make_directory(dirs, lab.name())?;
+    write_json(&dirs.lab(lab.name()).join(LAB_FILE), lab)
+}
+
+/// Makes the directory of what is remembered of a lab.
+///
+/// # Errors
+/// When it cannot be made or is not ours.
+pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
+    let directory = dirs.lab(name);
     create_private(&dirs.state)
         .and_then(|()| create_private(&directory))
-        .and_then(|()| atomic::write(&path, &text, 0o600))
-        .map_err(CommandError::io(failed()))
+        .map_err(CommandError::io(format!("make {}", directory.display())))
 }
 
 /// Removes what [`remember`] and the SSH configuration left, and the lab's directories when they are empty.
@@ -127,7 +130,7 @@ pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
 pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
     let directory = dirs.lab(name);
     exercise::forget_all(dirs, name)?;
-    for file in [LAB_FILE, "ssh_config"] {
+    for file in [LAB_FILE, place::MACHINES_FILE, "ssh_config"] {
         let path = directory.join(file);
         if path.exists() {
             atomic::remove(&path)
@@ -241,18 +244,23 @@ pub fn in_sandbox(lab: &Lab) -> bool {
     lab.hosts().iter().all(|host| host.ssh.is_none())
 }
 
-/// That `lab` is not up in another place than this one says.
-///
-/// # Errors
-/// When it is up on machines and this one says sandbox, or the other way round.
-pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
-    match saved(dirs, lab.name())? {
-        Some(up) if in_sandbox(&up) != in_sandbox(lab) => Err(CommandError::ElsewhereUp {
-            lab: lab.name().clone(),
-            sandbox: in_sandbox(&up),
-        }),
-        _ => Ok(()),
-    }
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CommandError> {
+    let failed = || format!("read {}", path.display());
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CommandError::io(failed())(error)),
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| CommandError::io(failed())(error.into()))
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CommandError> {
+    let failed = || format!("write {}", path.display());
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|error| CommandError::io(failed())(error.into()))?;
+    atomic::write(path, &text, 0o600).map_err(CommandError::io(failed()))
 }
 
 /// Where the SSH configuration of a lab that is up is.
@@ -262,109 +270,4 @@ pub fn ssh_config(dirs: &Dirs, lab: &LabName) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DR: &str = include_str!("../../topologies/dr.yaml");
-    const NAT: &str = include_str!("../../topologies/nat.yaml");
-
-    struct Home {
-        directory: tempfile::TempDir,
-        dirs: Dirs,
-    }
-
-    fn home() -> Home {
-        let directory = tempfile::tempdir().unwrap();
-        let below = |name: &str| directory.path().join(name);
-        let dirs = Dirs {
-            cache: below("cache"),
-            state: below("state"),
-            runtime: below("run"),
-        };
-        Home { directory, dirs }
-    }
-
-    fn lab(text: &str) -> Lab {
-        topology::parse(text, "x.yaml", None).unwrap()
-    }
-
-    fn on_machines() -> Lab {
-        let ssh: String = ["client", "director", "web1", "web2"]
-            .iter()
-            .map(|host| format!("  {host}: {{ ssh: root@{host}.example }}\n"))
-            .collect();
-        let inventory = topology::Inventory {
-            text: &format!("hosts:\n{ssh}"),
-            file_name: "inventory.yaml",
-            directory: "/".as_ref(),
-            home: None,
-        };
-        topology::parse(DR, "dr.yaml", Some(inventory)).unwrap()
-    }
-
-    fn selection(topology: impl Into<PathBuf>) -> Selection {
-        Selection {
-            topology: topology.into(),
-            inventory: None,
-        }
-    }
-
-    fn which(lab: Option<&str>) -> WhichLab {
-        WhichLab {
-            lab: lab.map(|name| name.parse().unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_lab_that_is_up_goes_by_its_name_until_it_is_forgotten() {
-        let home = home();
-        let dr = lab(DR);
-        remember(&home.dirs, &dr).unwrap();
-        assert_eq!(selection("dr").load(&home.dirs).unwrap(), dr);
-        assert_eq!(running(&home.dirs).unwrap(), [dr.name().clone()]);
-        forget(&home.dirs, dr.name()).unwrap();
-        assert!(selection("dr").load(&home.dirs).is_err());
-        assert!(!home.dirs.lab(dr.name()).exists());
-        assert!(running(&home.dirs).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_file_wins_over_a_lab_of_the_same_name() {
-        let home = home();
-        remember(&home.dirs, &lab(DR)).unwrap();
-        let file = home.directory.path().join("dr");
-        std::fs::write(&file, NAT).unwrap();
-        let found = selection(file).load(&home.dirs).unwrap();
-        assert_eq!(found.name().as_str(), "nat");
-    }
-
-    #[test]
-    fn the_lab_has_to_be_named_only_where_several_have_such_a_host() {
-        let home = home();
-        let web1: HostName = "web1".parse().unwrap();
-        let none = which(None).with_host(&home.dirs, &web1);
-        assert!(matches!(none, Err(CommandError::NothingUp)));
-        remember(&home.dirs, &lab(DR)).unwrap();
-        assert_eq!(which(None).with_host(&home.dirs, &web1).unwrap(), lab(DR));
-        remember(&home.dirs, &lab(NAT)).unwrap();
-        let both = which(None).with_host(&home.dirs, &web1);
-        assert!(matches!(both, Err(CommandError::WhichLab { labs }) if labs.len() == 2));
-        let named = which(Some("nat")).with_host(&home.dirs, &web1);
-        assert_eq!(named.unwrap(), lab(NAT));
-        let web9 = "web9".parse().unwrap();
-        let unknown = which(Some("nat")).with_host(&home.dirs, &web9);
-        assert!(matches!(unknown, Err(CommandError::UnknownHost { .. })));
-    }
-
-    #[test]
-    fn a_lab_cannot_be_in_two_places() {
-        let home = home();
-        remember(&home.dirs, &lab(DR)).unwrap();
-        assert!(same_place(&home.dirs, &lab(DR)).is_ok());
-        assert!(matches!(
-            same_place(&home.dirs, &on_machines()),
-            Err(CommandError::ElsewhereUp { sandbox: true, .. })
-        ));
-        assert!(same_place(&home.dirs, &lab(NAT)).is_ok());
-    }
-}
+mod tests;

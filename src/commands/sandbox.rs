@@ -11,7 +11,7 @@ use crate::sandbox::control::GuestState;
 use crate::sandbox::image::{self, Image};
 use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
 
-use super::deployment::{blocking, disconnect};
+use super::deployment::{addresses, blocking, disconnect, hang_up};
 use super::labs::{self, Selection, WhichLab};
 use super::{Answer, CommandError, Context, exercise};
 
@@ -319,6 +319,7 @@ pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, Co
 /// When the image or the machine cannot be had.
 pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Started, CommandError> {
     let image = prepare_image(ctx, &starting.consent).await?;
+    let before = addresses(ctx, lab);
     let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
     let (wanted, starting) = (lab.clone(), starting.clone());
     let start = move || {
@@ -337,6 +338,9 @@ pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Star
         lab.name()
     ));
     let started = blocking(start).await??;
+    if addresses(ctx, lab) != before {
+        hang_up(ctx, lab).await;
+    }
     labs::remember(&ctx.dirs, lab)?;
     ctx.situation.set(format!(
         "the sandbox of lab {0} runs: `lvslab down {0}` stops it",

@@ -56,12 +56,14 @@ impl Up {
         let started = if labs::in_sandbox(&lab) {
             Some(sandbox::start(ctx, &lab, &self.starting).await?)
         } else {
+            labs::remember(&ctx.dirs, &lab)?;
             address_machines(ctx, &lab, self.login).await?;
             None
         };
 
         let words = self.selection.words();
         let mut deployment = Deployment::connect(ctx, &lab).await?;
+        labs::touch(&ctx.dirs, &lab, |host| !deployment.in_trouble(host))?;
         if let Some(set) = exercise::active(&ctx.dirs, lab.name())?
             && exercise::take_back(&mut deployment, &lab, &set).await
         {

@@ -125,11 +125,16 @@ impl Roster {
         }
     }
 
-    /// Ends every connection, and removes the sockets and their directory.
-    pub async fn disconnect(&self) {
+    /// Ends every connection.
+    pub async fn hang_up(&self) {
         for (to, _) in self.destinations.values() {
             session::close(to).await;
         }
+    }
+
+    /// Ends every connection, and removes the sockets and their directory.
+    pub async fn disconnect(&self) {
+        self.hang_up().await;
         let _ = std::fs::remove_dir_all(&self.sockets);
         if let Some(lab) = self.sockets.parent() {
             // Not empty when the sandbox has sockets there.

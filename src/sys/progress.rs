@@ -10,8 +10,13 @@ pub trait Progress: Send + Sync {
         let _ = (subject, done, total);
     }
 
-    /// `subject` is finished; `summary` is what stays on the screen.
+    /// `subject` is finished; `summary` stands there until everything is.
     fn finished(&self, subject: &str, summary: &str);
+
+    /// Something of `subject` that is to be read afterwards, too.
+    fn note(&self, subject: &str, text: &str) {
+        self.finished(subject, text);
+    }
 }
 
 /// Says nothing.

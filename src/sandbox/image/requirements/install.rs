@@ -116,7 +116,7 @@ pub(super) fn install(
             .iter()
             .map(|words| format!("ran {}", words.join(" "))),
     );
-    progress.finished(SUBJECT, &done.join("; "));
+    progress.note(SUBJECT, &done.join("; "));
     Ok(())
 }
 

@@ -1,0 +1,91 @@
+//! Where a lab is up, and that nothing of it is forgotten there.
+
+use serde::{Deserialize, Serialize};
+
+use super::{in_sandbox, read_json, saved, write_json};
+use crate::commands::CommandError;
+use crate::model::{Host, HostName, Lab, LabName};
+use crate::sys::dirs::Dirs;
+
+/// Next to the lab.
+pub(super) const MACHINES_FILE: &str = "machines.json";
+
+/// That `lab` is not up in another place than this one says.
+///
+/// # Errors
+/// When it is up on machines and this one says sandbox, or the other way round, or on machines that this one leaves
+/// out: nobody would put those back.
+pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
+    let Some(up) = saved(dirs, lab.name())? else {
+        return Ok(());
+    };
+    if in_sandbox(&up) != in_sandbox(lab) {
+        return Err(CommandError::ElsewhereUp {
+            lab: lab.name().clone(),
+            sandbox: in_sandbox(&up),
+        });
+    }
+    let named: Vec<Machine> = lab.hosts().iter().filter_map(Machine::of).collect();
+    let machines: Vec<String> = touched(dirs, lab.name())?
+        .iter()
+        .filter(|touched| !named.iter().any(|named| named.is_at(touched)))
+        .map(|touched| format!("{} ({})", touched.name, touched.host))
+        .collect();
+    if machines.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::MachinesLeftOut {
+        lab: lab.name().clone(),
+        machines,
+    })
+}
+
+/// Remembers machines of `lab` that may have something of it from now on.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn touch(
+    dirs: &Dirs,
+    lab: &Lab,
+    is_touched: impl Fn(&HostName) -> bool,
+) -> Result<(), CommandError> {
+    let mut machines = touched(dirs, lab.name())?;
+    let known = machines.len();
+    for machine in lab.hosts().iter().filter_map(Machine::of) {
+        if is_touched(&machine.name) && !machines.iter().any(|known| known.is_at(&machine)) {
+            machines.push(machine);
+        }
+    }
+    if machines.len() == known {
+        return Ok(());
+    }
+    let path = dirs.lab(lab.name()).join(MACHINES_FILE);
+    write_json(&path, &machines)
+}
+
+fn touched(dirs: &Dirs, name: &LabName) -> Result<Vec<Machine>, CommandError> {
+    Ok(read_json(&dirs.lab(name).join(MACHINES_FILE))?.unwrap_or_default())
+}
+
+/// A machine of one's own.
+#[derive(Debug, Serialize, Deserialize)]
+struct Machine {
+    name: HostName,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Machine {
+    fn of(host: &Host) -> Option<Self> {
+        let to = host.ssh.as_ref()?;
+        Some(Self {
+            name: host.name.clone(),
+            host: to.host.clone(),
+            port: to.port,
+        })
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+}
