@@ -212,13 +212,18 @@ impl Plan<'_> {
     ) -> Result<(), Obstacle> {
         let began = Instant::now();
         let mut mute = false;
-        let answer = machine
-            .conversation()?
-            .ask(Request::Ready, began + self.limit, || {
-                mute = first_output.is_some_and(|limit| began.elapsed() > limit)
-                    && !machine.has_printed();
-                !mute && machine.process().is_alive()
-            });
+        let mut conversation = machine.conversation().map_err(|error| {
+            let ended_at_once = !machine.has_printed() && !machine.process().is_alive();
+            match first_output {
+                Some(_) if ended_at_once => Obstacle::Mute,
+                _ => Obstacle::Error(error),
+            }
+        })?;
+        let answer = conversation.ask(Request::Ready, began + self.limit, || {
+            mute =
+                first_output.is_some_and(|limit| began.elapsed() > limit) && !machine.has_printed();
+            !mute && machine.process().is_alive()
+        });
         match answer {
             Ok(_) => Ok(()),
             Err(ConversationError::GivenUp) if mute => Err(Obstacle::Mute),

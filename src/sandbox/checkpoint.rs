@@ -24,6 +24,8 @@ const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 const STATE: &str = "state";
 const RECORD: &str = "sandbox.json";
+/// No name of a saved state begins like it.
+const TEMPORARY: &str = ".saving";
 const PRIVATE_KEY: &str = "id_ed25519";
 /// The lab as the commands know it; not ours, but the restored hosts mean nothing without it.
 const LAB: &str = "lab.json";
@@ -68,7 +70,8 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
     let (_, machine) =
         leftovers::running(&files)?.ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
     let directory = directory(dirs, lab);
-    let temporary = directory.join(format!(".saving-{}", std::process::id()));
+    let temporary = directory.join(TEMPORARY);
+    // Of one that was ended in the middle: whoever has the lock is the only one who saves.
     discard(&temporary)?;
     dirs::create_private(&temporary).map_err(SandboxError::io("create", &temporary))?;
     let kept = machine
@@ -316,7 +319,7 @@ mod tests {
             missing(&dirs, &lab, "x").to_string(),
             "lab dr has no saved state x; saved are: none"
         );
-        for name in ["verified", "fresh", ".saving-12"] {
+        for name in ["verified", "fresh", TEMPORARY] {
             let save = directory(&dirs, &lab).join(name);
             std::fs::create_dir_all(&save).unwrap();
             std::fs::write(save.join(STATE), "12345").unwrap();

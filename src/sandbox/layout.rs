@@ -95,17 +95,24 @@ pub fn management_address(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 2, last)
 }
 
-/// `eth0 for the clients' segment, eth1 for the inner one`, unless the topology names them otherwise.
+/// `eth0 for the clients' segment, eth1 for the inner one`, or the next that is free, unless the topology names them
+/// otherwise.
 fn interfaces(host: &Host, macs: &mut BTreeSet<String>) -> Vec<GuestInterface> {
+    let mut taken: Vec<InterfaceName> = host
+        .attachments
+        .iter()
+        .filter_map(|attachment| attachment.interface.clone())
+        .collect();
     host.attachments
         .iter()
         .filter_map(|attachment| {
             let name = match &attachment.interface {
                 Some(name) => name.clone(),
-                None => format!("eth{}", attachment.segment)
-                    .parse::<InterfaceName>()
-                    .ok()?,
+                None => (attachment.segment..)
+                    .filter_map(|number| format!("eth{number}").parse().ok())
+                    .find(|name| !taken.contains(name))?,
             };
+            taken.push(name.clone());
             Some(GuestInterface {
                 name,
                 segment: attachment.segment,
@@ -274,6 +281,27 @@ pub(crate) mod tests {
                 "192.168.2.200 web2"
             ]
         );
+    }
+
+    #[test]
+    fn an_interface_that_the_topology_names_is_not_given_twice() {
+        let mut director = host(
+            "director",
+            Role::Director,
+            &[(0, "192.168.4.5/24"), (1, "192.168.2.5/24")],
+        );
+        let names = |director: &Host| -> Vec<String> {
+            interfaces(director, &mut BTreeSet::new())
+                .iter()
+                .map(|interface| interface.name.to_string())
+                .collect()
+        };
+        assert_eq!(names(&director), ["eth0", "eth1"]);
+        director.attachments[1].interface = Some("eth0".parse().unwrap());
+        assert_eq!(names(&director), ["eth1", "eth0"]);
+        director.attachments[1].interface = None;
+        director.attachments[0].interface = Some("eth1".parse().unwrap());
+        assert_eq!(names(&director), ["eth1", "eth2"]);
     }
 
     #[test]

@@ -7,16 +7,20 @@ use super::machine::{self, Machine};
 use super::record::{Files, Record};
 
 /// The running sandbox of these files, if one came up completely. Remains of anything else (a machine whose
-/// controller was killed half-way, files of a machine that ended by itself) are cleared away.
+/// controller was killed half-way, files of a machine that ended by itself) are cleared away, and a machine that a
+/// save was to hold for a moment runs on.
 ///
 /// Call with the lab's lock held.
 ///
 /// # Errors
-/// When remains cannot be cleared.
+/// When remains cannot be cleared, or QEMU does not answer.
 pub fn running(files: &Files) -> Result<Option<(Record, Machine)>, SandboxError> {
     let machine = Machine::running(&files.runtime, &files.console());
     match (machine, Record::read(&files.record())) {
-        (Some(machine), Some(record)) => Ok(Some((record, machine))),
+        (Some(machine), Some(record)) => {
+            machine.run_on()?;
+            Ok(Some((record, machine)))
+        }
         (machine, _) => {
             if let Some(machine) = machine {
                 machine.end()?;

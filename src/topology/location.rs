@@ -13,6 +13,9 @@ use super::suggest::nearest;
 /// QEMU's user network, which carries the sandbox's management interfaces.
 const SANDBOX_NETWORK: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 2, 0), 24);
 
+/// What the interface in it is called on every machine of the sandbox.
+const SANDBOX_INTERFACE: &str = "mgmt0";
+
 /// Puts the inventory's destinations into the draft; what is left over is returned.
 pub(super) fn locate(draft: &mut Draft, machines: Option<Machines>) -> Machines {
     let mut machines = machines.unwrap_or_default();
@@ -135,6 +138,20 @@ fn sandbox_network(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
                 at.value
             ))
             .note("a lab in the sandbox can use any other network"),
+        );
+    }
+    let names = draft.hosts().filter_map(|host| host.interface.as_ref());
+    let clash = names
+        .chain(draft.vip_interface.as_ref())
+        .find(|name| name.value.as_str() == SANDBOX_INTERFACE);
+    if let Some(name) = clash {
+        mistakes.add(
+            name.place,
+            Problem::new(format!(
+                "{} is how the sandbox's machines are logged in to, no interface for a lab network",
+                quoted(SANDBOX_INTERFACE)
+            ))
+            .note("leave the name out, or take another, like eth0"),
         );
     }
 }

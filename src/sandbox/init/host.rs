@@ -253,10 +253,9 @@ impl Host {
                 }
                 News::Waiting
             }
-            Ok(UP) => {
-                if running.stage == Stage::Booting {
-                    running.stage = Stage::Up;
-                }
+            // One that has been told to shut down since is not up for long.
+            Ok(UP) if running.stage == Stage::Booting => {
+                running.stage = Stage::Up;
                 News::Up
             }
             Ok(message) if message.starts_with(FAILED) => {

@@ -144,6 +144,16 @@ impl Machine {
             .map_err(|error| self.explain(error, "saving its state"))
     }
 
+    /// Lets the machine run on where whoever saved its state was ended in the middle. Call with the lab's lock held.
+    ///
+    /// # Errors
+    /// When QEMU cannot.
+    pub fn run_on(&self) -> Result<(), SandboxError> {
+        self.monitor()?
+            .resume_if_abandoned()
+            .map_err(|error| self.explain(error, "letting it run on"))
+    }
+
     /// Loads a state into a machine launched without an initramfs, and lets it run.
     ///
     /// # Errors

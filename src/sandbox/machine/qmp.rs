@@ -167,6 +167,20 @@ impl Qmp {
         self.execute("cont", Value::Null).map(drop)
     }
 
+    /// Lets the processors run where somebody who saved the state did not live to do so.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
+    pub fn resume_if_abandoned(&mut self) -> Result<(), QmpError> {
+        let status = self.execute("query-status", Value::Null)?;
+        if status["running"] == Value::Bool(true) {
+            return Ok(());
+        }
+        // A save that is still being written would stop them again at its end.
+        self.execute("migrate_cancel", Value::Null)?;
+        self.resume()
+    }
+
     /// QEMU's default would stretch the save to seconds.
     fn unbounded_bandwidth(&mut self) -> Result<(), QmpError> {
         let bytes_per_second = 1u64 << 40;

@@ -157,6 +157,17 @@ fn a_director_called_like_a_real_server() {
 }
 
 #[test]
+fn the_sandboxs_own_interface() {
+    insta::assert_snapshot!(with(DR, "cip: 192.168.4.10/24", "cip: 192.168.4.10/24, interface: mgmt0"), @"
+    error: `mgmt0` is how the sandbox's machines are logged in to, no interface for a lab network
+      ┌ lab.yaml:4:44
+    4 │ client: { cip: 192.168.4.10/24, interface: mgmt0 }
+      │                                            ^^^^^
+      = leave the name out, or take another, like eth0
+    ");
+}
+
+#[test]
 fn loopback_as_interface() {
     insta::assert_snapshot!(with(DR, "cip: 192.168.4.10/24", "cip: 192.168.4.10/24, interface: lo"), @"
     error: `lo` is no interface for a lab network
