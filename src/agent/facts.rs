@@ -117,22 +117,8 @@ fn hostname(root: &Root) -> String {
 }
 
 fn system(root: &Root) -> Result<(String, OsFamily), AgentError> {
-    let text = ["/etc/os-release", "/usr/lib/os-release"]
-        .iter()
-        .find_map(|path| fs::read_to_string(root.join(path)).ok())
-        .unwrap_or_default();
-    let release = OsRelease::parse(&text);
-    // A distribution nobody told us about is known by its package manager.
-    let family = release.family().or_else(|| {
-        [
-            ("apt-get", OsFamily::Debian),
-            ("dnf", OsFamily::Rhel),
-            ("yum", OsFamily::Rhel),
-        ]
-        .into_iter()
-        .find(|(program, _)| command::find(program).is_some())
-        .map(|(_, family)| family)
-    });
+    let release = OsRelease::of(root);
+    let family = release.family_or_guess();
     let name = release.name.unwrap_or_else(|| "unknown system".to_owned());
     match family {
         Some(family) => Ok((name, family)),

@@ -1,5 +1,9 @@
 //! os-release(5): which distribution this is.
 
+use std::fs;
+
+use super::command;
+use super::root::Root;
 use crate::resource::OsFamily;
 
 /// What it says.
@@ -11,6 +15,29 @@ pub(super) struct OsRelease {
 }
 
 impl OsRelease {
+    /// Of the system below `root`; empty where it says nothing.
+    pub(super) fn of(root: &Root) -> Self {
+        let text = ["/etc/os-release", "/usr/lib/os-release"]
+            .iter()
+            .find_map(|path| fs::read_to_string(root.join(path)).ok())
+            .unwrap_or_default();
+        Self::parse(&text)
+    }
+
+    /// [`Self::family`]; a distribution nobody told us about is known by its package manager.
+    pub(super) fn family_or_guess(&self) -> Option<OsFamily> {
+        self.family().or_else(|| {
+            [
+                ("apt-get", OsFamily::Debian),
+                ("dnf", OsFamily::Rhel),
+                ("yum", OsFamily::Rhel),
+            ]
+            .into_iter()
+            .find(|(program, _)| command::find(program).is_some())
+            .map(|(_, family)| family)
+        })
+    }
+
     /// Of the file's text.
     pub(super) fn parse(text: &str) -> Self {
         let value = |key: &str| {

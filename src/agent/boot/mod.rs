@@ -139,7 +139,7 @@ impl Boot {
         }
         for (path, file, index) in up {
             if let Some(via) = file.gateway
-                && let Err(error) = add_gateway(socket, via, index)
+                && let Err(error) = set_gateway(socket, via, index)
             {
                 self.problem(
                     path,
@@ -246,12 +246,13 @@ fn bring_up_address(socket: &RouteSocket, file: &Ifcfg) -> Result<u32, String> {
     Ok(link.index)
 }
 
-fn add_gateway(socket: &RouteSocket, via: std::net::Ipv4Addr, index: u32) -> io::Result<()> {
+/// In place of the one that the machine's own configuration may have set meanwhile, as `up` did.
+fn set_gateway(socket: &RouteSocket, via: std::net::Ipv4Addr, index: u32) -> io::Result<()> {
     let there = socket.default_routes()?;
     if there.iter().any(|r| r.via == Some(via) && r.index == index) {
         return Ok(());
     }
-    socket.add_default_route(&DefaultRouteEntry {
+    socket.set_default_route(&DefaultRouteEntry {
         via: Some(via),
         index,
         metric: 0,
@@ -334,6 +335,33 @@ mod tests {
                         ]
                     );
                 }
+            },
+        );
+    }
+
+    #[test]
+    fn the_gateway_comes_in_place_of_the_machine_s_own() {
+        in_new_network(
+            "agent::boot::tests::the_gateway_comes_in_place_of_the_machine_s_own",
+            || {
+                let text = "IPADDR=192.168.2.100\nPREFIX=24\nGATEWAY=192.168.2.5\n";
+                let (_directory, root) = root(&[("ifcfg-eth0", text)]);
+                let socket = RouteSocket::open().unwrap();
+                let index = socket.add_bridge("eth0").unwrap();
+                let expected = ["eth0 192.168.2.100/24", "default via 192.168.2.5"];
+                assert_eq!(bring_up(&root), []);
+                assert_eq!(shown(&socket), expected);
+                socket
+                    .set_default_route(&DefaultRouteEntry {
+                        via: Some([192, 168, 2, 1].into()),
+                        index,
+                        metric: 0,
+                        protocol: 3,
+                    })
+                    .unwrap();
+                assert_eq!(shown(&socket)[1], "default via 192.168.2.1");
+                assert_eq!(bring_up(&root), []);
+                assert_eq!(shown(&socket), expected);
             },
         );
     }

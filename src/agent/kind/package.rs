@@ -9,8 +9,10 @@ use crate::agent::command::{
     Limits, Output, cannot_run, command, describe, find, run, succeed, unsuccessful,
 };
 use crate::agent::error::{because, failed};
+use crate::agent::os_release::OsRelease;
 use crate::agent::protocol::ResourceError;
 use crate::agent::root::Root;
+use crate::resource::OsFamily;
 
 /// dpkg's own table: stable, and quicker to read than `dpkg-query` to start.
 const DPKG_STATUS: &str = "/var/lib/dpkg/status";
@@ -110,18 +112,23 @@ pub(super) fn purge(root: &Root, name: &str, installed: &[String]) -> Result<(),
     }
 }
 
+/// That of the distribution: an `apt-get` can be installed on Fedora, too.
 fn manager() -> Result<Manager, ResourceError> {
-    if find("apt-get").is_some() {
-        return Ok(Manager::Apt);
+    let rpm = || {
+        ["dnf", "yum"]
+            .into_iter()
+            .find(|program| find(program).is_some())
+            .map(Manager::Rpm)
+    };
+    match OsRelease::of(&Root::machine()).family_or_guess() {
+        Some(OsFamily::Debian) => Some(Manager::Apt).filter(|_| find("apt-get").is_some()),
+        Some(OsFamily::Rhel) => rpm(),
+        None => None,
     }
-    ["dnf", "yum"]
-        .into_iter()
-        .find(|program| find(program).is_some())
-        .map(Manager::Rpm)
-        .ok_or_else(|| {
-            because("this system has none of apt-get, dnf and yum")
-                .hint("install the package by hand; lvslab only checks that it is there")
-        })
+    .ok_or_else(|| {
+        because("this system has none of apt-get, dnf and yum")
+            .hint("install the package by hand; lvslab only checks that it is there")
+    })
 }
 
 /// Never an option, never a path.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Parseable};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
     RouteType,
@@ -181,6 +181,17 @@ impl RouteSocket {
         self.change(
             &RouteNetlinkMessage::NewRoute(entry.message()),
             NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// As [`Self::add_default_route`], in place of the default route of the same metric where there is one.
+    ///
+    /// # Errors
+    /// Whatever the kernel says: `ENETUNREACH` when the gateway is in no network of the link.
+    pub fn set_default_route(&self, entry: &DefaultRouteEntry) -> io::Result<()> {
+        self.change(
+            &RouteNetlinkMessage::NewRoute(entry.message()),
+            NLM_F_CREATE | NLM_F_REPLACE,
         )
     }
 
