@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 use crate::Test;
 use crate::found::{same_lines, state_of};
@@ -31,10 +30,6 @@ pub const TESTS: &[Test] = &[
     ("a_wrong_key_is_named_as_such", wrong_key),
     ("a_changed_host_key_is_refused", changed_host_key),
     ("a_full_disk_is_named_as_such", full_disk),
-    (
-        "a_killed_controller_leaves_a_lab_that_up_completes",
-        killed_controller,
-    ),
 ];
 
 /// Machines on the wires that `topology` implies, under another lab's name.
@@ -380,45 +375,5 @@ fn full_disk(stage: &Stage) -> Check {
         .lvslab("up", &inventory, &["--yes"])
         .exit(0)?
         .says("verified")?;
-    Ok(())
-}
-
-fn killed_controller(stage: &Stage) -> Check {
-    let machines = Machines::start(stage, "dr", &[])?;
-    let inventory = machines.inventory(|_, _, _, _| {})?;
-    let mut child: Child = stage
-        .command()
-        .args(["up", &machines.topology, "-i", &inventory, "--yes"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| e.to_string())?;
-    // Killed once the first lab file is on web1, which is in the middle of its run.
-    let end = Instant::now() + Duration::from_secs(60);
-    while machines
-        .exec("web1", &["test", "-d", "/var/lib/lvslab/journal"])
-        .code
-        != 0
-    {
-        if Instant::now() > end || child.try_wait().map_err(|e| e.to_string())?.is_some() {
-            break;
-        }
-    }
-    child.kill().map_err(|e| e.to_string())?;
-    child.wait().map_err(|e| e.to_string())?;
-    // What it has started on a host ends there by itself, and as long as that takes the host is locked.
-    let end = Instant::now() + Duration::from_secs(120);
-    let mut again = machines.lvslab("up", &inventory, &["--yes"]);
-    while again.code == 7 && Instant::now() < end {
-        again.says("run again")?;
-        std::thread::sleep(Duration::from_secs(1));
-        again = machines.lvslab("up", &inventory, &["--yes"]);
-    }
-    again.exit(0)?.says("verified")?;
-    machines
-        .lvslab("up", &inventory, &["--yes"])
-        .exit(0)?
-        .says("no changes")?;
     Ok(())
 }

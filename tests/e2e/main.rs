@@ -9,6 +9,7 @@ mod fault_table;
 mod faults;
 mod found;
 mod healthy;
+mod interrupted;
 mod ipvs;
 #[path = "../ipvs_guest/mod.rs"]
 mod ipvs_guest;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let trials = labs::TESTS
         .iter()
         .chain(machines::TESTS)
+        .chain(interrupted::TESTS)
         .chain(rollback::TESTS)
         .chain(wire::TESTS)
         .chain(faults::TESTS)

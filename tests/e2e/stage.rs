@@ -232,7 +232,7 @@ pub fn files_below(path: &Path) -> Vec<PathBuf> {
 }
 
 impl Ran {
-    fn new(line: String, output: &Output) -> Self {
+    pub fn new(line: String, output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
