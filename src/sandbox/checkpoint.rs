@@ -1,4 +1,4 @@
-//! Saved labs: a whole running sandbox, its memory and disks and keys, under a name, to be taken up again.
+//! Saved labs: a whole running sandbox, its memory and disks, under a name, to be taken up again.
 //!
 //! They are in the cache, under `saved/LAB/NAME`, because they live no longer than what they were made with: a
 //! saved lab loads only with the accelerator, QEMU, image, and lvslab build that saved it.
@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::binary::Binary;
 use super::bring_up::Plan;
-use super::control::Request;
+use super::control::{NewKeys, Request};
 use super::identity::image_build;
+use super::keys::KeyPair;
 use super::machine::{Accelerator, Choice, Qemu};
 use super::record::{Files, HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
@@ -26,7 +27,6 @@ const STATE: &str = "state";
 const RECORD: &str = "sandbox.json";
 /// No name of a saved state begins like it.
 const TEMPORARY: &str = ".saving";
-const PRIVATE_KEY: &str = "id_ed25519";
 /// The lab as the commands know it; not ours, but the restored hosts mean nothing without it.
 const LAB: &str = "lab.json";
 
@@ -77,7 +77,6 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
     let kept = machine
         .save_state(&temporary.join(STATE))
         .and_then(|()| copy(&files.record(), &temporary.join(RECORD)))
-        .and_then(|()| copy(&files.identity(), &temporary.join(PRIVATE_KEY)))
         .and_then(|()| {
             let lab = files.state.join(LAB);
             if lab.exists() {
@@ -98,7 +97,7 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
 
 /// Takes a saved lab up again, in place of the one that runs, if one does.
 ///
-/// The machine gets the present time and a fresh random seed; SSH sessions that were open when it was saved
+/// The machine gets the present time, a fresh random seed and fresh keys; SSH sessions that were open when it was saved
 /// have ended; the loopback ports are new ones.
 ///
 /// # Errors
@@ -169,19 +168,26 @@ fn take_up(
     source: &Path,
     accelerator: Accelerator,
 ) -> Result<usize, SandboxError> {
+    let person = KeyPair::generate(&format!("lvslab {}", record.lab))?;
+    let host_keys = record
+        .hosts
+        .iter()
+        .map(|host| KeyPair::generate(host.name.as_str()))
+        .collect::<Result<Vec<_>, _>>()?;
     let (machine, ports) = plan.launch(accelerator, None)?;
     let outcome = machine
         .load_state(&source.join(STATE))
         .and_then(|()| {
-            machine.ask(
-                Request::Refresh(freshness()?),
-                plan.limit,
-                "setting its clock and seed",
-            )
+            let request = Request::Refresh {
+                fresh: freshness()?,
+                keys: NewKeys {
+                    authorized_key: person.public.clone(),
+                    host_keys: host_keys.iter().map(|key| key.private.clone()).collect(),
+                },
+            };
+            machine.ask(request, plan.limit, "setting its clock, seed and keys")
         })
         .and_then(|_| {
-            let key = source.join(PRIVATE_KEY);
-            let private = std::fs::read_to_string(&key).map_err(SandboxError::io("read", &key))?;
             let lab = source.join(LAB);
             if lab.exists() {
                 copy(&lab, &plan.files.state.join(LAB))?;
@@ -190,11 +196,16 @@ fn take_up(
                 .hosts
                 .into_iter()
                 .zip(ports)
-                .map(|(host, port)| HostRecord { port, ..host })
+                .zip(host_keys)
+                .map(|((host, port), key)| HostRecord {
+                    port,
+                    host_key: key.public,
+                    ..host
+                })
                 .collect();
             let count = hosts.len();
             Record::new(record.lab, record.layout, hosts, record.identity)
-                .write(plan.files, &private)
+                .write(plan.files, &person.private)
                 .map(|()| count)
         });
     if outcome.is_err() {

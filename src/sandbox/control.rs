@@ -41,9 +41,14 @@ pub enum Request {
     },
     /// Answered by [`Reply::Status`].
     Status,
-    /// The machine was just restored from a saved state: set the clock, mix in the seed, end the SSH
-    /// sessions whose other end no longer exists. Answered by [`Reply::Refreshed`].
-    Refresh(Freshness),
+    /// The machine was just restored from a saved state: set the clock, mix in the seed, change the keys, end the
+    /// SSH sessions whose other end no longer exists. Answered by [`Reply::Refreshed`].
+    Refresh {
+        /// Time and randomness.
+        fresh: Freshness,
+        /// Keys in place of the saved ones.
+        keys: NewKeys,
+    },
 }
 
 /// What must not be the same after two restores of one saved state.
@@ -53,6 +58,15 @@ pub struct Freshness {
     pub clock: (i64, i64),
     /// 64 random bytes in base64.
     pub seed_base64: String,
+}
+
+/// Keys of a machine's hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewKeys {
+    /// Who may log in: one line of `authorized_keys`, in place of the line that the hosts were made with.
+    pub authorized_key: String,
+    /// Private host keys, OpenSSH format, in the order of the hosts.
+    pub host_keys: Vec<String>,
 }
 
 /// From PID 1.

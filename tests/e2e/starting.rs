@@ -9,6 +9,7 @@ use crate::stage::{Check, Stage, equal, processes_naming, topology};
 pub const TESTS: &[Test] = &[
     ("two_starts_at_once_make_one_machine", two_starts),
     ("a_damaged_base_state_is_replaced", damaged_base_state),
+    ("a_saved_lab_gets_new_keys_when_it_is_restored", new_keys),
     ("the_readme_s_commands_work_as_printed", readme),
 ];
 
@@ -69,6 +70,32 @@ fn damaged_base_state(stage: &Stage) -> Check {
     stop()?;
     start()?.says("restored")?;
     stop().map(drop)
+}
+
+fn new_keys(stage: &Stage) -> Check {
+    let lab = stage.deployed("dr")?;
+    let keys = || -> Result<Vec<String>, String> {
+        let mut texts = Vec::new();
+        for file in ["id_ed25519", "known_hosts"] {
+            let path = stage.path("state/lvslab/dr").join(file);
+            texts.push(fs::read_to_string(path).map_err(|error| error.to_string())?);
+        }
+        let ran = lab.exec("web1", &["cat", "/root/.ssh/authorized_keys"]);
+        texts.push(ran.exit(0)?.out);
+        Ok(texts)
+    };
+    let before = keys()?;
+    stage
+        .lvslab(&["sandbox", "restore", "deployed", "--lab", "dr"])
+        .exit(0)?;
+    let after = keys()?;
+    for (before, after) in before.iter().zip(&after) {
+        if before == after {
+            return Err(format!("the same keys as before:\n{after}"));
+        }
+    }
+    equal("who may log in", &after[2].lines().count(), &1)?;
+    lab.verify().exit(0).map(drop)
 }
 
 /// Every `lvslab …` line of the README's shell blocks about the lab, in their order. While an exercise is set,

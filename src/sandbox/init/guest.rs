@@ -16,7 +16,7 @@ use super::port::Port;
 use super::wires::Bridges;
 use super::{Failure, While, freshness, log};
 use crate::netlink::route::RouteSocket;
-use crate::sandbox::control::{Reply, Request};
+use crate::sandbox::control::{NewKeys, Reply, Request};
 use crate::sandbox::description::{Description, GuestHost};
 
 const PORT: u64 = 0;
@@ -128,7 +128,8 @@ impl Guest {
             })),
             Request::Start(description) => self.start(id, *description),
             Request::Reboot { host } => self.reboot(id, host.as_str()),
-            Request::Refresh(fresh) => freshness::apply(fresh.clock, &fresh.seed_base64)
+            Request::Refresh { fresh, keys } => freshness::apply(fresh.clock, &fresh.seed_base64)
+                .and_then(|()| self.change_keys(&keys))
                 .map(|()| self.end_orphaned_sessions())
                 .map(|()| Some(Reply::Refreshed)),
         };
@@ -215,6 +216,13 @@ impl Guest {
             )));
         }
         self.switch_on(number)
+    }
+
+    fn change_keys(&mut self, keys: &NewKeys) -> Result<(), Failure> {
+        for (host, key) in self.hosts.iter_mut().zip(&keys.host_keys) {
+            host.change_keys(key, &keys.authorized_key)?;
+        }
+        Ok(())
     }
 
     fn reboot(&mut self, id: u64, name: &str) -> Result<Option<Reply>, Failure> {

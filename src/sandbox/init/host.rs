@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::wires::{Bridges, Cables};
-use super::{Failure, While, inside, log, namespaces};
+use super::{Failure, While, inside, log, login_keys, namespaces};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::control::{GuestState, GuestStatus};
 use crate::sandbox::description::GuestHost;
@@ -215,6 +215,18 @@ impl Host {
             running.stage = Stage::Booting;
         }
         self.tell_assignment(route, bridges)
+    }
+
+    /// Changes its keys; what is logged in stays so.
+    pub fn change_keys(&mut self, host_key: &str, authorized_key: &str) -> Result<(), Failure> {
+        let Some(assignment) = &mut self.assignment else {
+            return Ok(());
+        };
+        let before = &assignment.authorized_key;
+        login_keys::write(&self.disk.root(), host_key, authorized_key, before)?;
+        host_key.clone_into(&mut assignment.host.host_key);
+        authorized_key.clone_into(&mut assignment.authorized_key);
+        Ok(())
     }
 
     fn tell_assignment(&mut self, route: &RouteSocket, bridges: &Bridges) -> Result<(), Failure> {

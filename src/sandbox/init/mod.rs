@@ -13,6 +13,7 @@ mod freshness;
 mod guest;
 mod host;
 mod inside;
+mod login_keys;
 mod modules;
 mod namespaces;
 mod port;

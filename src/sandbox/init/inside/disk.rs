@@ -1,29 +1,18 @@
 //! What makes a factory-new disk this host's: its name, its keys, the names of its neighbours.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::super::{Failure, While};
+use super::super::{Failure, While, login_keys};
 use crate::sandbox::description::GuestHost;
 
 /// Writes the files of a new host; called with the host's disk as `/`.
 pub fn write_what_is_this_hosts_own(host: &GuestHost, authorized_key: &str) -> Result<(), Failure> {
     write("/etc/hostname", &format!("{}\n", host.name), 0o644)?;
     write("/etc/hosts", &hosts_file(host), 0o644)?;
-    write("/etc/ssh/ssh_host_ed25519_key", &host.host_key, 0o600)?;
-    if !Path::new("/root/.ssh").exists() {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create("/root/.ssh")
-            .during("create /root/.ssh")?;
-    }
-    write(
-        "/root/.ssh/authorized_keys",
-        &format!("{}\n", authorized_key.trim_end()),
-        0o600,
-    )
+    login_keys::write(Path::new("/"), &host.host_key, authorized_key, "")
 }
 
 fn hosts_file(host: &GuestHost) -> String {
