@@ -1,7 +1,9 @@
 //! Starting the sandbox when not everything is as it should be, and what the README says to type.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::Test;
 use crate::stage::{Check, Stage, equal, processes_naming, topology};
@@ -34,10 +36,35 @@ fn two_starts(stage: &Stage) -> Check {
         .filter(|line| line.contains("qemu-system"))
         .count();
     equal("machines", &machines, &1)?;
+    status(stage)?;
     stage
         .lvslab(&["sandbox", "stop", "--lab", "dr"])
         .exit(0)
         .map(drop)
+}
+
+/// `sandbox status` of the lab that runs, for programs.
+fn status(stage: &Stage) -> Check {
+    let ran = stage.lvslab(&["sandbox", "status", "--json"]).exit(0)?;
+    let document: Value = serde_json::from_str(&ran.out).map_err(|e| format!("{e}\n{ran}"))?;
+    let labs = document["labs"].as_array().ok_or("no labs")?;
+    let lab = labs.iter().find(|lab| lab["lab"] == "dr").ok_or("no dr")?;
+    if !lab["accelerator"].is_string() || !lab["uptime_seconds"].is_u64() {
+        return Err(format!("no accelerator or uptime\n{ran}"));
+    }
+    let hosts = lab["hosts"].as_array().ok_or("no hosts")?;
+    let shown: Vec<_> = hosts
+        .iter()
+        .map(|host| (host["name"].as_str(), host["state"].as_str()))
+        .collect();
+    let expected = ["client", "director", "web1", "web2"].map(|name| (Some(name), Some("up")));
+    equal("hosts", &shown, &expected.to_vec())?;
+    let login = hosts[0]["login"].as_str().unwrap_or_default();
+    let said = Command::new("sh")
+        .args(["-c", &format!("{login} hostname")])
+        .output()
+        .map_err(|error| error.to_string())?;
+    equal("who answers the login", &said.stdout, &b"client\n".to_vec())
 }
 
 fn damaged_base_state(stage: &Stage) -> Check {
