@@ -238,8 +238,13 @@ fn wrong_persistence(scene: &Scene<'_>) -> Option<Damage> {
         Some(_) => "",
         None => " -p 300",
     };
+    let fallback = if scene.ground.lab.falls_back() {
+        " -b sh-fallback"
+    } else {
+        ""
+    };
     let edit = format!(
-        "-E {} -s {}{wrong}",
+        "-E {} -s {}{wrong}{fallback}",
         service(scene),
         virtual_service.scheduler
     );

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{ForwardingMethod, HostName, InterfaceName, LabName, RealServer, VirtualService};
+use super::{
+    ForwardingMethod, HostName, InterfaceName, LabName, RealServer, Scheduler, VirtualService,
+};
 
 /// Which kind of lab this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +188,16 @@ impl Lab {
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.parts.hosts
+    }
+
+    /// Whether the scheduler has to be told to pass over real servers of weight 0 (`ipvsadm -b sh-fallback`).
+    ///
+    /// `sh` deals its places out to every real server, and a client whose place is one of weight 0 is refused
+    /// (`ip_vs_sh.c`); with that flag it gets another one.
+    #[must_use]
+    pub fn falls_back(&self) -> bool {
+        self.service().scheduler == Scheduler::Sh
+            && self.real_servers().iter().any(|server| server.weight == 0)
     }
 
     /// Real servers in file order.
