@@ -37,11 +37,9 @@ real_servers:
 ";
 
 /// Those that look at what these labs have otherwise.
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 7] = [
     "second-address",
     "firewall-drop",
-    "wrong-port",
-    "wrong-scheduler",
     "wrong-persistence",
     "httpd-loopback",
     "httpd-other-port",
