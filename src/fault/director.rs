@@ -238,10 +238,9 @@ fn wrong_persistence(scene: &Scene<'_>) -> Option<Damage> {
         Some(_) => "",
         None => " -p 300",
     };
-    let fallback = if scene.ground.lab.falls_back() {
-        " -b sh-fallback"
-    } else {
-        ""
+    let fallback = match scene.ground.lab.fallback() {
+        Some(flag) => format!(" -b {flag}"),
+        None => String::new(),
     };
     let edit = format!(
         "-E {} -s {}{wrong}{fallback}",

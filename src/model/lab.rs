@@ -190,14 +190,18 @@ impl Lab {
         &self.parts.hosts
     }
 
-    /// Whether the scheduler has to be told to pass over real servers of weight 0 (`ipvsadm -b sh-fallback`).
+    /// What the scheduler has to be told to pass over real servers of weight 0 (`ipvsadm -b`), where it has to.
     ///
-    /// `sh` deals its places out to every real server, and a client whose place is one of weight 0 is refused
-    /// (`ip_vs_sh.c`); with that flag it gets another one.
+    /// `sh` deals its places out to every real server, `mh` to every one that ever had a weight, and a client whose
+    /// place is one of weight 0 is refused (`ip_vs_sh.c`, `ip_vs_mh.c`); with the flag it gets another one.
     #[must_use]
-    pub fn falls_back(&self) -> bool {
-        self.service().scheduler == Scheduler::Sh
-            && self.real_servers().iter().any(|server| server.weight == 0)
+    pub fn fallback(&self) -> Option<&'static str> {
+        let idle = self.real_servers().iter().any(|server| server.weight == 0);
+        match self.service().scheduler {
+            Scheduler::Sh if idle => Some("sh-fallback"),
+            Scheduler::Mh if idle => Some("mh-fallback"),
+            _ => None,
+        }
     }
 
     /// Real servers in file order.

@@ -40,8 +40,8 @@ fn options(lab: &Lab) -> String {
     if let Some(seconds) = persistence(lab) {
         text += &format!(" -p {seconds}");
     }
-    if lab.falls_back() {
-        text += " -b sh-fallback";
+    if let Some(flag) = lab.fallback() {
+        text += &format!(" -b {flag}");
     }
     text
 }
@@ -136,7 +136,7 @@ pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
                 port: service.port.get(),
             },
             scheduler: service.scheduler.as_str().to_owned(),
-            flags: if lab.falls_back() {
+            flags: if lab.fallback().is_some() {
                 ipvs::Service::SCHEDULER_FLAG_1
             } else {
                 0

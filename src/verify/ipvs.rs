@@ -115,7 +115,7 @@ fn scheduling(service: &Service) -> String {
     }
     match service.flags {
         0 => {}
-        _ if falls_back(service) => text += " with sh-fallback",
+        _ if falls_back(service) => text += &format!(" with {}-fallback", service.scheduler),
         flags => text += &format!(" flags {flags:#x}"),
     }
     text
@@ -174,7 +174,7 @@ fn key(key: &ServiceKey) -> String {
 
 /// Of all flags a plan has at most this one.
 fn falls_back(service: &Service) -> bool {
-    service.scheduler == "sh" && service.flags == Service::SCHEDULER_FLAG_1
+    matches!(&*service.scheduler, "sh" | "mh") && service.flags == Service::SCHEDULER_FLAG_1
 }
 
 fn options(service: &Service) -> String {
@@ -183,7 +183,7 @@ fn options(service: &Service) -> String {
         text += &format!(" -p {seconds}");
     }
     if falls_back(service) {
-        text += " -b sh-fallback";
+        text += &format!(" -b {}-fallback", service.scheduler);
     }
     text
 }

@@ -192,7 +192,7 @@ fn files_other_than_the_rules_can_be_read_by_everybody() {
 }
 
 #[test]
-fn sh_is_told_to_pass_over_real_servers_of_weight_0() {
+fn sh_and_mh_are_told_to_pass_over_real_servers_of_weight_0() {
     let sh = DR.replace("scheduler: wrr", "scheduler: sh");
     let rules = |text: &str| content(text, "director", "/etc/ipvsadm.rules");
     assert!(rules(&sh).starts_with("-A -t 192.168.4.15:80 -s sh\n"));
@@ -202,6 +202,8 @@ fn sh_is_told_to_pass_over_real_servers_of_weight_0() {
         rules(&persistent).lines().next(),
         Some("-A -t 192.168.4.15:80 -s sh -p 60 -b sh-fallback")
     );
+    let mh = idle.replace("scheduler: sh", "scheduler: mh");
+    assert!(rules(&mh).starts_with("-A -t 192.168.4.15:80 -s mh -b mh-fallback\n"));
     let lab = lab(&idle);
     let plan = planned_ok(&lab, "director", assumed(&lab, "director"));
     let table = plan.steps.iter().find_map(|step| match &step.resource {
