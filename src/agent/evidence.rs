@@ -140,10 +140,13 @@ fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
     }
     let settings = sysctl_files::settings(root.path());
     keys.iter()
-        .map(|key| BootSysctl {
-            key: key.clone(),
-            set: sysctl_files::lookup(&settings, key)
-                .map(|(value, file)| (value.to_owned(), file.to_owned())),
+        .map(|key| {
+            let last = sysctl_files::deciding(&settings, key);
+            BootSysctl {
+                key: key.clone(),
+                set: last.and_then(|line| Some((line.value.clone()?, line.file.clone()))),
+                line: last.map(|line| line.key.clone()).unwrap_or_default(),
+            }
         })
         .collect()
 }

@@ -28,12 +28,20 @@ pub(super) fn rules(root: &Root) -> FirewallEvidence {
             Err(cause) => found.unread = Some(cause),
         }
     }
+    let mut wanted = Vec::new();
     if has_iptables(root) {
-        let program = ["iptables-legacy-save", "iptables-save"]
+        wanted.push("iptables-legacy-save");
+    }
+    if found.nft_has_extensions() {
+        wanted.push("iptables-nft-save");
+    }
+    for variant in wanted {
+        // Where there is only one it has the plain name.
+        let program = [variant, "iptables-save"]
             .into_iter()
             .find(|program| find(program).is_some());
         match printed(program.unwrap_or("iptables-save"), &[]) {
-            Ok(text) => found.iptables = Some(text),
+            Ok(text) => *found.iptables.get_or_insert_default() += &format!("{text}\n"),
             Err(cause) => found.unread = Some(cause),
         }
     }

@@ -67,21 +67,34 @@ pub fn settings(root: &Path) -> Vec<Setting> {
         .collect()
 }
 
-/// What a boot would set `key` to and the file that says so, `None` when no file does.
+/// The line that a boot sets `key` by in the end, `None` when no file does.
 ///
-/// A line that names the setting itself beats any wild card, as in systemd-sysctl.
+/// It may name another variable that comes to the same: `net.ipv4.conf.all.forwarding` is `net.ipv4.ip_forward`,
+/// and either sets the forwarding of every interface (`net/ipv4/devinet.c`, `inet_forward_change`). A setting that
+/// a line names itself is left alone by wild cards, as in systemd-sysctl.
 #[must_use]
-pub fn lookup<'a>(settings: &'a [Setting], key: &str) -> Option<(&'a str, &'a str)> {
+pub fn deciding<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
     let wanted = sysctl_key::canonical(key)?;
-    let exact = settings.iter().rev().find(|s| s.key == wanted);
-    let found = match exact {
-        Some(setting) => Some(setting),
-        None => settings
-            .iter()
-            .rev()
-            .find(|s| s.value.is_some() && matches(&s.key, &wanted)),
-    };
-    found.and_then(|s| Some((s.value.as_deref()?, s.file.as_str())))
+    let mut names = vec![wanted.as_str()];
+    if FORWARDING.contains(&wanted.as_str()) || is_interface_forwarding(&wanted) {
+        names.extend(FORWARDING.iter().filter(|name| **name != wanted));
+    }
+    let named = |name: &str| settings.iter().any(|setting| setting.key == name);
+    settings.iter().rev().find(|setting| {
+        setting.value.is_some()
+            && names
+                .iter()
+                .any(|name| setting.key == *name || (matches(&setting.key, name) && !named(name)))
+    })
+}
+
+/// Two names of one variable.
+const FORWARDING: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"];
+
+fn is_interface_forwarding(key: &str) -> bool {
+    key.strip_prefix("net.ipv4.conf.")
+        .and_then(|rest| rest.strip_suffix(".forwarding"))
+        .is_some_and(|interface| !interface.contains('.') && interface != "default")
 }
 
 /// Writes every setting to `root`'s `/proc/sys`, as a boot does; what could not be written is returned.
@@ -214,6 +227,12 @@ mod tests {
         root
     }
 
+    /// What a boot would set, and the file that says so.
+    fn lookup<'a>(settings: &'a [Setting], key: &str) -> Option<(&'a str, &'a str)> {
+        let line = deciding(settings, key)?;
+        Some((line.value.as_deref()?, line.file.as_str()))
+    }
+
     #[test]
     fn files_are_read_by_name_across_directories_and_sysctl_conf_last() {
         let root = root(&[
@@ -290,6 +309,46 @@ mod tests {
         );
         assert_eq!(lookup(&settings, "net.ipv4.conf.all.rp_filter"), None);
         assert_eq!(lookup(&settings, "net.ipv4.conf.eth0.other"), None);
+    }
+
+    #[test]
+    fn forwarding_of_all_interfaces_has_two_names_and_sets_each_of_them() {
+        let last = |text: &str, key: &str| {
+            let settings = parse(text, "f");
+            let line = deciding(&settings, key)?;
+            Some((line.key.clone(), line.value.clone()?))
+        };
+        let found = |key: &str, value: &str| Some((key.to_owned(), value.to_owned()));
+        let (short, long) = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding");
+        let inner = "net.ipv4.conf.eth1.forwarding";
+        let undone = format!("{short}=1\n{long}=0\n");
+        for key in [short, long, inner] {
+            assert_eq!(last(&undone, key), found(long, "0"));
+        }
+        // In the other order nothing is undone.
+        assert_eq!(
+            last(&format!("{long}=0\n{short}=1\n"), short),
+            found(short, "1")
+        );
+        assert_eq!(
+            last(&format!("{inner}=0\n{short}=1\n"), inner),
+            found(short, "1")
+        );
+        assert_eq!(
+            last(&format!("{short}=1\n{inner}=0\n"), inner),
+            found(inner, "0")
+        );
+        assert_eq!(
+            last(&format!("{short}=1\n{inner}=0\n"), short),
+            found(short, "1")
+        );
+        let every = "net.ipv4.conf.*.forwarding";
+        assert_eq!(
+            last(&format!("{short}=1\n{every}=0\n"), short),
+            found(every, "0")
+        );
+        let new = "net.ipv4.conf.default.forwarding";
+        assert_eq!(last(&format!("{short}=1\n"), new), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod error;
 mod exercise;
 mod labs;
 mod trouble;
+mod vantage_point;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -7,7 +7,7 @@ use crate::model::HostName;
 use crate::orchestrate::{Roster, command_line};
 
 use super::labs::WhichLab;
-use super::{CommandError, Context};
+use super::{CommandError, Context, vantage_point};
 
 /// Log in to a host of a lab
 ///
@@ -30,6 +30,14 @@ impl Ssh {
     /// When the host is unknown or ssh cannot be run.
     pub fn exec(self, ctx: &Context) -> Result<std::convert::Infallible, CommandError> {
         let lab = self.which.with_host(&ctx.dirs, &self.host)?;
+        let advice = if self.command.is_empty() {
+            vantage_point::of_login(&lab, &self.host)
+        } else {
+            vantage_point::of_command(&lab, &self.host, &self.command)
+        };
+        if let Some(advice) = advice {
+            ctx.progress.note("note", &advice);
+        }
         let roster = Roster::of(&lab, &ctx.dirs)
             .map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {

@@ -65,7 +65,7 @@ impl Trace {
         ctx.situation.set("tracing changes nothing");
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
-        deployment.plan().await;
+        deployment.expect().await;
         let evidence = deployment.trace().await;
         Ok((
             evidence,

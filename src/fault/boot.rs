@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::Role;
+use crate::model::{Mode, Role};
 use crate::resource::{File, Resource};
 use crate::verify::CheckId;
 
@@ -32,6 +32,22 @@ pub(super) const KINDS: &[&Kind] = &[
         what: "adds a later file that sets a kernel setting to something else",
         symptom: SYMPTOM,
         damage: setting_overruled,
+    },
+    &Kind {
+        name: "alias-overruled",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "adds a later file that switches a NAT director's forwarding off by its other name",
+        symptom: SYMPTOM,
+        damage: alias_overruled,
+    },
+    &Kind {
+        name: "interface-overruled",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "adds a file that undoes a kernel setting on the interface of the real servers' network",
+        symptom: SYMPTOM,
+        damage: interface_overruled,
     },
     &Kind {
         name: "gateway-not-saved",
@@ -138,18 +154,39 @@ fn setting_not_saved(scene: &Scene<'_>) -> Option<Damage> {
     changed(scene, file, &format!("/^{}/d", key.replace('.', "[.]")))
 }
 
-fn setting_overruled(scene: &Scene<'_>) -> Option<Damage> {
-    // Read after the file of the plan: sysctl --system sorts by name.
+/// `line` in a file that is read after that of the plan (sysctl --system sorts by name), found as `key`.
+fn overruled(scene: &Scene<'_>, key: &str, line: &str) -> Damage {
     const LATER: &str = "/etc/sysctl.d/98-tuning.conf";
-    let key = first_setting(scene)?;
-    Some(Damage {
+    Damage {
         undo: vec![format!("rm -f {LATER}")],
         ..damage(
             format!("{key}, in {LATER}"),
             scene.topic(format_args!("boot sysctl {key}")),
-            format!("echo '{key} = 0' > {LATER}"),
+            format!("echo '{line}' > {LATER}"),
         )
-    })
+    }
+}
+
+fn setting_overruled(scene: &Scene<'_>) -> Option<Damage> {
+    let key = first_setting(scene)?;
+    Some(overruled(scene, key, &format!("{key} = 0")))
+}
+
+fn alias_overruled(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    let line = "net.ipv4.conf.all.forwarding = 0";
+    Some(overruled(scene, first_setting(scene)?, line))
+}
+
+fn interface_overruled(scene: &Scene<'_>) -> Option<Damage> {
+    let (name, value) = match (scene.mode(), scene.host.role) {
+        (Mode::Nat, Role::Director) => ("forwarding", 0),
+        (Mode::Dr, Role::RealServer) => ("arp_ignore", 8),
+        _ => return None,
+    };
+    let interface = scene.own_interface()?.as_str().replace('.', "/");
+    let key = format!("net.ipv4.conf.{interface}.{name}");
+    Some(overruled(scene, &key, &format!("{key} = {value}")))
 }
 
 /// The ifcfg file of the host's own address.

@@ -238,8 +238,12 @@ fn wrong_persistence(scene: &Scene<'_>) -> Option<Damage> {
         Some(_) => "",
         None => " -p 300",
     };
+    let fallback = match scene.ground.lab.fallback() {
+        Some(flag) => format!(" -b {flag}"),
+        None => String::new(),
+    };
     let edit = format!(
-        "-E {} -s {}{wrong}",
+        "-E {} -s {}{wrong}{fallback}",
         service(scene),
         virtual_service.scheduler
     );

@@ -16,7 +16,17 @@ struct World {
 
 impl World {
     fn new(mode: Mode, weights: &[u16]) -> Self {
-        let lab = lab(mode, Scheduler::Wrr, weights);
+        Self::of(lab(mode, Scheduler::Wrr, weights))
+    }
+
+    /// A course lab on another port, with persistence.
+    fn on_port(text: &str, port: u16) -> Self {
+        let service = format!("port: {port}\n  persistence: 60");
+        let text = text.replace("port: 80", &service);
+        Self::of(crate::topology::parse(&text, "lab.yaml", None).unwrap())
+    }
+
+    fn of(lab: Lab) -> Self {
         let facts = assumed_facts(&lab);
         let plans = plan(&lab, &facts)
             .into_iter()
@@ -46,6 +56,10 @@ fn labs() -> Vec<World> {
     [Mode::Nat, Mode::Dr]
         .into_iter()
         .flat_map(|mode| weights.map(|weights| World::new(mode, weights)))
+        .chain([
+            World::on_port(include_str!("../../topologies/nat.yaml"), 8080),
+            World::on_port(include_str!("../../topologies/dr.yaml"), 8081),
+        ])
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::resource::Resource;
+use crate::resource::{File, Resource};
 use crate::verify::CheckId;
 
 pub(super) const KINDS: &[&Kind] = &[
@@ -71,20 +71,35 @@ fn httpd_stopped(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn httpd_loopback(scene: &Scene<'_>) -> Option<Damage> {
-    listens(scene, "127.0.0.1:80")
+    listens(scene, &format!("127.0.0.1:{}", port(scene)))
 }
 
 fn httpd_other_port(scene: &Scene<'_>) -> Option<Damage> {
-    listens(scene, "8080")
+    listens(scene, if port(scene) == 8080 { "8081" } else { "8080" })
 }
 
-/// Another port than 80 has a file of the plan, whose change is judged by itself.
+fn port(scene: &Scene<'_>) -> u16 {
+    scene.ground.lab.service().port.get()
+}
+
 fn listens(scene: &Scene<'_>, wrong: &str) -> Option<Damage> {
-    let port = scene.ground.lab.service().port.get();
-    scene.only(port == 80)?;
+    let port = port(scene);
     let service = scene.httpd()?;
-    let file = scene.httpd_ports_file();
     let restart = scene.service_command(service, "restart");
+    // Another port than 80 has a file of the plan, which is judged by itself and put back by the plan.
+    let line = format!("Listen {port}");
+    let planned = |file: &&File| file.content.lines().any(|other| other == line);
+    if let Some(file) = scene.files().find(planned) {
+        return Some(damage(
+            format!("where {service} listens ({})", file.path),
+            scene.check_of_file(file)?,
+            vec![
+                format!("sed -i 's/^{line}$/Listen {wrong}/' {}", file.path),
+                restart,
+            ],
+        ));
+    }
+    let file = scene.httpd_ports_file();
     Some(Damage {
         undo: vec![
             format!("if grep -q '^Listen {wrong}$' {file}"),

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{ForwardingMethod, HostName, InterfaceName, LabName, RealServer, VirtualService};
+use super::{
+    ForwardingMethod, HostName, InterfaceName, LabName, RealServer, Scheduler, VirtualService,
+};
 
 /// Which kind of lab this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +188,20 @@ impl Lab {
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.parts.hosts
+    }
+
+    /// What the scheduler has to be told to pass over real servers of weight 0 (`ipvsadm -b`), where it has to.
+    ///
+    /// `sh` deals its places out to every real server, `mh` to every one that ever had a weight, and a client whose
+    /// place is one of weight 0 is refused (`ip_vs_sh.c`, `ip_vs_mh.c`); with the flag it gets another one.
+    #[must_use]
+    pub fn fallback(&self) -> Option<&'static str> {
+        let idle = self.real_servers().iter().any(|server| server.weight == 0);
+        match self.service().scheduler {
+            Scheduler::Sh if idle => Some("sh-fallback"),
+            Scheduler::Mh if idle => Some("mh-fallback"),
+            _ => None,
+        }
     }
 
     /// Real servers in file order.

@@ -15,6 +15,19 @@ use crate::resource::{NetworkFiles, OsFamily, Resource, Service, ServiceManager}
 const NAME: &str = "lvslab-boot";
 const PATH: &str = "/etc/systemd/system/lvslab-boot.service";
 
+/// Whether `service` is this unit.
+pub(super) fn is_own(service: &Service) -> bool {
+    service.name == NAME
+}
+
+/// Has systemd read the unit and run it now and at boot.
+pub(super) fn enable() -> Vec<String> {
+    shell::lines([
+        "systemctl daemon-reload".to_owned(),
+        format!("systemctl enable --now {NAME}"),
+    ])
+}
+
 /// Why the host needs the unit, if it does.
 fn reason(subject: Subject<'_>) -> Option<&'static str> {
     if subject.system.service_manager != ServiceManager::Systemd {
@@ -69,10 +82,7 @@ pub(super) fn service(subject: Subject<'_>) -> Vec<Step> {
     let by_hand = match (distribution_has_it(subject), subject.host.role) {
         (true, Role::Director) => shell::lines(["systemctl enable ipvsadm"]),
         (true, _) => Vec::new(),
-        (false, _) => shell::lines([
-            "systemctl daemon-reload".to_owned(),
-            format!("systemctl enable --now {NAME}"),
-        ]),
+        (false, _) => enable(),
     };
     vec![Step {
         resource: Resource::Service(Service {

@@ -34,6 +34,18 @@ fn forwarding(method: ForwardingMethod) -> Forwarding {
     }
 }
 
+/// What ipvsadm(8) is given after the scheduler, with a space before it: `-p`, `-b`.
+fn options(lab: &Lab) -> String {
+    let mut text = String::new();
+    if let Some(seconds) = persistence(lab) {
+        text += &format!(" -p {seconds}");
+    }
+    if let Some(flag) = lab.fallback() {
+        text += &format!(" -b {flag}");
+    }
+    text
+}
+
 fn persistence(lab: &Lab) -> Option<NonZeroU32> {
     let seconds = lab.service().persistence?.as_secs();
     NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX))
@@ -64,7 +76,7 @@ pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
             context: context! {
                 service => format!("{}:{port}", lab.vip()),
                 scheduler => lab.service().scheduler.as_str(),
-                persistence => persistence(lab).map(NonZeroU32::get),
+                options => options(lab),
                 servers,
             },
             mode: 0o600,
@@ -124,7 +136,11 @@ pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
                 port: service.port.get(),
             },
             scheduler: service.scheduler.as_str().to_owned(),
-            flags: 0,
+            flags: if lab.fallback().is_some() {
+                ipvs::Service::SCHEDULER_FLAG_1
+            } else {
+                0
+            },
             persistence: persistence(lab),
             granularity: None,
             engine: None,
@@ -158,12 +174,11 @@ fn by_hand(subject: Subject<'_>) -> Vec<String> {
     let lab = subject.lab;
     let service = lab.service();
     let address = format!("{}:{}", lab.vip(), service.port);
-    let persistence = persistence(lab).map(|seconds| format!(" -p {seconds}"));
     let mut lines = subject.system.install("ipvsadm");
     lines.push(format!(
         "ipvsadm -A -t {address} -s {}{}",
         service.scheduler,
-        persistence.unwrap_or_default()
+        options(lab)
     ));
     lines.extend(lab.real_servers().iter().map(|server| {
         format!(

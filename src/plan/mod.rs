@@ -57,6 +57,21 @@ pub struct Step {
     pub by_hand: Vec<String>,
 }
 
+impl Step {
+    /// What a person types to put right what lvslab itself has set on the host.
+    ///
+    /// That is [`Self::by_hand`] but for what a person who builds the lab by hand does without, since the
+    /// distribution brings something else for it: a file, the unit that runs at boot.
+    #[must_use]
+    pub fn repair(&self) -> Vec<String> {
+        match &self.resource {
+            Resource::File(file) if self.by_hand.is_empty() => shell::make_file(file),
+            Resource::Service(service) if boot::is_own(service) => boot::enable(),
+            _ => self.by_hand.clone(),
+        }
+    }
+}
+
 /// The plan of every host whose facts are given; hosts without facts get none.
 #[must_use]
 pub fn plan(

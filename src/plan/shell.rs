@@ -1,5 +1,7 @@
 //! Commands as a person types them: quoting, and how a file is written by hand.
 
+use crate::resource::File;
+
 /// `text` as one word of a POSIX shell: as it is when nothing in it is special, else in single quotes.
 pub(super) fn quote(text: &str) -> String {
     let plain = |c: char| {
@@ -22,6 +24,13 @@ pub(super) fn write_file(path: &str, content: &str) -> Vec<String> {
     let mut lines = vec![format!("cat > {} <<'{end}'", quote(path))];
     lines.extend(content.lines().map(str::to_owned));
     lines.push(end);
+    lines
+}
+
+/// Makes `file` what it should be, with its mode.
+pub(super) fn make_file(file: &File) -> Vec<String> {
+    let mut lines = write_file(&file.path, &file.content);
+    lines.push(format!("chmod {:o} {}", file.mode, quote(&file.path)));
     lines
 }
 

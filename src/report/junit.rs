@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::layout::has_here_document;
 use super::markup::{attribute, text};
 use crate::verify::{Check, Status, Verdict};
 
@@ -103,11 +104,26 @@ fn details(check: &Check) -> String {
         format!("observed: {}", check.observed),
     ];
     lines.extend(check.why.iter().map(|why| format!("why: {why}")));
-    lines.extend(check.fix.iter().map(|fix| format!("fix: {fix}")));
+    lines.extend(commands("fix", &check.fix));
     for elsewhere in &check.then {
-        let commands = elsewhere.commands.iter();
-        lines.extend(commands.map(|command| format!("then on {}: {command}", elsewhere.host)));
+        lines.extend(commands(
+            &format!("then on {}", elsewhere.host),
+            &elsewhere.commands,
+        ));
     }
     lines.extend(check.hint.iter().map(|hint| format!("next: {hint}")));
     lines.join("\n")
+}
+
+/// Each with the label before it; a here document stands below the label, as it has to be typed.
+fn commands(label: &str, commands: &[String]) -> Vec<String> {
+    if has_here_document(commands) {
+        return std::iter::once(format!("{label}:"))
+            .chain(commands.iter().cloned())
+            .collect();
+    }
+    commands
+        .iter()
+        .map(|command| format!("{label}: {command}"))
+        .collect()
 }

@@ -47,6 +47,11 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     }
 }
 
+/// Whether a file is written by one of these commands, line by line up to a line that holds the end and nothing else.
+pub(super) fn has_here_document(commands: &[String]) -> bool {
+    commands.iter().any(|command| command.contains("<<'"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,4 +59,6 @@ fn role(role: Role) -> &'static str {
 }
 
 #[cfg(test)]
+mod fix_tests;
+#[cfg(test)]
 mod tests;

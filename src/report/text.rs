@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clean;
-use super::layout::{counted, pad, spread, width, wrap};
+use super::layout::{counted, has_here_document, pad, spread, width, wrap};
 use super::style::{Style, Tone};
 use crate::model::Mode;
 use crate::verify::{Aspect, Check, CheckId, Status, Verdict};
@@ -240,7 +240,8 @@ impl<'a> Page<'a> {
         self.labelled(label, &wrap(&clean::line(value), columns))
     }
 
-    /// Commands keep their lines whole, so that they can be copied.
+    /// Commands keep their lines whole, so that they can be copied. With a here document among them they all begin
+    /// at the left edge, below their label: a shell finds its end nowhere else.
     fn commands(&self, label: &str, commands: &[String]) -> String {
         let lines: Vec<String> = commands
             .iter()
@@ -251,7 +252,16 @@ impl<'a> Page<'a> {
                     .collect::<Vec<_>>()
             })
             .collect();
-        self.labelled(label, &lines)
+        if !has_here_document(commands) {
+            return self.labelled(label, &lines);
+        }
+        let head = match label {
+            "" => String::new(),
+            label => self.labelled(label, &[String::new()]),
+        };
+        lines
+            .iter()
+            .fold(head, |text, line| format!("{text}{line}\n"))
     }
 
     fn labelled(&self, label: &str, lines: &[String]) -> String {

@@ -9,7 +9,8 @@ use super::problem::{At, Mistakes, Problem, SourceText};
 use super::read::{Draft, HostDraft};
 use super::{location, networks};
 use crate::model::{
-    Attachment, Host, InterfaceName, Lab, LabParts, Mode, RealServer, Role, VirtualService,
+    Attachment, Host, InterfaceName, Lab, LabParts, Mode, RealServer, Role, Scheduler,
+    VirtualService,
 };
 
 /// Checks `draft` and makes it a lab; `machines` are the inventory's.
@@ -97,6 +98,25 @@ fn weights(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
             place(&first.weight),
             Problem::new("every real server has weight 0, so none would get a request")
                 .note("give at least one a weight from 1 to 65535"),
+        );
+    } else if draft.scheduler == Scheduler::Dh
+        && let Some(idle) = draft
+            .real_servers
+            .iter()
+            .find(|server| server.weight.value == 0)
+    {
+        // ip_vs_dh.c deals its places out to all, and has no flag to pass over one as sh has.
+        mistakes.add(
+            place(&idle.weight),
+            Problem::new(format!(
+                "`dh` does not pass over {}, whose weight is 0",
+                idle.host.name.value
+            ))
+            .note(
+                "it picks a real server by the VIP alone; IPVS refuses every request where that has \
+                 weight 0",
+            )
+            .note("give it a weight from 1 to 65535, or take another scheduler"),
         );
     }
 }

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::ipvs;
 use crate::model::{Lab, Role};
 use crate::resource::{
-    AddressState, Observed, Resource, RouteState, SelinuxMode, Service, ServiceState,
+    AddressState, File, FileState, Observed, Resource, RouteState, SelinuxMode, Service,
+    ServiceState,
 };
 
 /// What should be so: `lo:0 has the VIP 192.168.4.15/32`.
@@ -105,13 +106,7 @@ pub(super) fn observed(resource: &Resource, observed: &Observed) -> String {
         },
         (Resource::File(wanted), Observed::File { state }) => match state {
             None => "no such file".to_owned(),
-            Some(state) if state.mode != wanted.mode => {
-                format!("mode {:04o}", state.mode)
-            }
-            Some(state) => match BASE64.decode(&state.content_base64) {
-                Ok(bytes) => content(&wanted.content, &bytes),
-                Err(_) => "content the agent did not encode properly".to_owned(),
-            },
+            Some(state) => file(wanted, state),
         },
         (_, Observed::Sysctl { value }) => value
             .as_deref()
@@ -223,6 +218,25 @@ pub(super) fn joined(texts: impl Iterator<Item = String>, nothing: &str) -> Stri
     } else {
         texts.join(", ")
     }
+}
+
+/// Everything about a file that is not as planned, or its content where all is.
+fn file(wanted: &File, state: &FileState) -> String {
+    let mut words = Vec::new();
+    if state.mode != wanted.mode & 0o7777 {
+        words.push(format!("mode {:04o}", state.mode));
+    }
+    if (state.uid, state.gid) != (0, 0) {
+        words.push(format!("owner {}:{} instead of 0:0", state.uid, state.gid));
+    }
+    let same = state.content().as_deref() == Some(wanted.content.as_bytes());
+    if !same || words.is_empty() {
+        words.push(match BASE64.decode(&state.content_base64) {
+            Ok(bytes) => content(&wanted.content, &bytes),
+            Err(_) => "content the agent did not encode properly".to_owned(),
+        });
+    }
+    words.join(", ")
 }
 
 /// Where the content first differs, or how long it is where it does not.

@@ -274,6 +274,7 @@ fn boot(plan: &HostPlan, key: &str) -> BootSysctl {
     });
     BootSysctl {
         key: key.to_owned(),
+        line: set.as_ref().map(|_| key.to_owned()).unwrap_or_default(),
         set,
     }
 }

@@ -113,8 +113,10 @@ fn scheduling(service: &Service) -> String {
     if let Some(engine) = &service.engine {
         text += &format!(" engine {engine}");
     }
-    if service.flags != 0 {
-        text += &format!(" flags {:#x}", service.flags);
+    match service.flags {
+        0 => {}
+        _ if falls_back(service) => text += &format!(" with {}-fallback", service.scheduler),
+        flags => text += &format!(" flags {flags:#x}"),
     }
     text
 }
@@ -170,11 +172,20 @@ fn key(key: &ServiceKey) -> String {
     }
 }
 
+/// Of all flags a plan has at most this one.
+fn falls_back(service: &Service) -> bool {
+    matches!(&*service.scheduler, "sh" | "mh") && service.flags == Service::SCHEDULER_FLAG_1
+}
+
 fn options(service: &Service) -> String {
-    match service.persistence {
-        Some(seconds) => format!("-s {} -p {seconds}", service.scheduler),
-        None => format!("-s {}", service.scheduler),
+    let mut text = format!("-s {}", service.scheduler);
+    if let Some(seconds) = service.persistence {
+        text += &format!(" -p {seconds}");
     }
+    if falls_back(service) {
+        text += &format!(" -b {}-fallback", service.scheduler);
+    }
+    text
 }
 
 fn rule(destination: &Destination) -> String {

@@ -256,13 +256,6 @@ fn total_seconds(requests: u32) -> u32 {
 
 fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
     let mut resources: Vec<Resource> = plan.steps.iter().map(|s| s.resource.clone()).collect();
-    let boot_sysctls = resources
-        .iter()
-        .filter_map(|resource| match resource {
-            Resource::Sysctl(sysctl) => Some(sysctl.key.clone()),
-            _ => None,
-        })
-        .collect();
     let known: BTreeSet<_> = resources.iter().map(Resource::id).collect();
     resources.extend(
         effective_sysctls(lab, host, plan)
@@ -270,6 +263,14 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .map(Resource::Sysctl)
             .filter(|resource| !known.contains(&resource.id())),
     );
+    // What takes effect now is asked for after the next boot, too.
+    let boot_sysctls = resources
+        .iter()
+        .filter_map(|resource| match resource {
+            Resource::Sysctl(sysctl) => Some(sysctl.key.clone()),
+            _ => None,
+        })
+        .collect();
     Collect {
         resources,
         boot_sysctls,

@@ -1,5 +1,6 @@
 //! `docs/faults.md`: the table of what came of each fault, compared with this run's or written anew.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub fn document(cases: &[Case]) -> String {
          `lvslab break LAB FAULT` sets one, `lvslab hint LAB` helps, `lvslab verify LAB` grades, `lvslab repair LAB`\n\
          ends it. This page is written by the end-to-end tests: each fault was set in each course lab it fits,\n\
          `verify` had to name exactly the check under *named* and nothing else as failed, and the lab had to be green\n\
-         once the commands printed for it had been typed on that host (`LVSLAB_WRITE_DOCS=1 cargo test --test e2e\n\
+         once what the terminal shows below *fix* had been copied to that host (`LVSLAB_WRITE_DOCS=1 cargo test --test e2e\n\
          every_fault` writes it again).\n",
     );
     for lab in ["nat", "dr"] {
@@ -40,7 +41,10 @@ pub fn document(cases: &[Case]) -> String {
             "\n## topologies/{lab}.yaml: {} faults\n\n\
              | fault | what it does | where | symptom | effect | detected | named | fixed by |\n\
              |---|---|---|---|---|---|---|---|\n",
-            own.len()
+            own.iter()
+                .map(|case| &case.fault)
+                .collect::<BTreeSet<_>>()
+                .len()
         );
         for case in own {
             let fixed = match &case.fixed {

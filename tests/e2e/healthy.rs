@@ -97,18 +97,27 @@ impl Drop for Own<'_> {
 
 fn every_scheduler(stage: &Stage) -> Check {
     let own = Own::new(stage);
+    let looks_at_each = match std::env::var("LVSLAB_LOOKS") {
+        Ok(text) => text.parse().map_err(|e| format!("LVSLAB_LOOKS: {e}"))?,
+        Err(_) => 1,
+    };
     let mut looks = 0;
     for mode in ["dr", "nat"] {
         for (at, scheduler) in SCHEDULERS.into_iter().enumerate() {
-            // Half of them in each mode with a real server of weight 0, the others the other way round.
-            let weights: &[u16] = match (mode, at % 2) {
-                ("dr", 0) | ("nat", 1) => &[1, 3, 0],
-                _ => &[2, 1, 1],
-            };
-            own.up(mode, scheduler, weights)?;
-            own.verify("40")
-                .map_err(|why| format!("{mode} {scheduler} {weights:?}\n{why}"))?;
-            looks += 2;
+            // All with a real server of weight 0, half of them in each mode without one, too.
+            let without = matches!((mode, at % 2), ("dr", 1) | ("nat", 0));
+            let weights: [(&[u16], bool); 2] = [
+                (&[1, 3, 0], scheduler != "dh"),
+                (&[2, 1, 1], without || scheduler == "dh"),
+            ];
+            for (weights, _) in weights.into_iter().filter(|(_, wanted)| *wanted) {
+                own.up(mode, scheduler, weights)?;
+                for _ in 0..looks_at_each {
+                    own.verify("40")
+                        .map_err(|why| format!("{mode} {scheduler} {weights:?}\n{why}"))?;
+                }
+                looks += 1 + looks_at_each;
+            }
         }
         own.down();
     }

@@ -14,9 +14,12 @@ mod ipvs;
 #[path = "../ipvs_guest/mod.rs"]
 mod ipvs_guest;
 mod labs;
+mod look;
 mod machines;
+mod other_labs;
 #[path = "../../src/sys/test_programs.rs"]
 mod packages;
+mod printed;
 mod rollback;
 mod stage;
 mod starting;
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         .chain(rollback::TESTS)
         .chain(wire::TESTS)
         .chain(faults::TESTS)
+        .chain(other_labs::TESTS)
         .chain(healthy::TESTS)
         .chain(starting::TESTS)
         .chain(ipvs::TESTS)

@@ -51,6 +51,13 @@ impl Stage {
         self.lvslab_with(arguments, Stdio::null())
     }
 
+    /// `lvslab exec HOST -- COMMAND…`
+    pub fn exec(&self, lab: &str, host: &str, command: &[&str]) -> Ran {
+        let mut arguments = vec!["exec", "--lab", lab, host, "--"];
+        arguments.extend(command);
+        self.lvslab(&arguments)
+    }
+
     /// Runs `lvslab` with this on its standard input.
     pub fn lvslab_with<S: AsRef<OsStr>>(&self, arguments: &[S], input: Stdio) -> Ran {
         let line = arguments
@@ -149,9 +156,7 @@ impl Deployed<'_> {
 
     /// `lvslab exec HOST -- COMMAND…`
     pub fn exec(&self, host: &str, command: &[&str]) -> Ran {
-        let mut arguments = vec!["exec", "--lab", self.lab, host, "--"];
-        arguments.extend(command);
-        self.stage.lvslab(&arguments)
+        self.stage.exec(self.lab, host, command)
     }
 
     /// The same with something on its standard input.

@@ -19,6 +19,10 @@ pub const TESTS: &[Test] = &[
     ("dr_a_second_arp_answer_points_at_arp_ignore", arp_ignore),
     ("dr_report_shows_the_path_in_a_browser", page),
     (
+        "nat_trace_watches_a_real_server_that_goes_round_the_director",
+        trace_of_a_bypass,
+    ),
+    (
         "nat_a_hanging_real_server_is_named_after_a_few_requests",
         hanging,
     ),
@@ -82,6 +86,24 @@ fn nat_trace(stage: &Stage) -> Check {
         &ways[1],
         &way(&[&server, "director", "client"]),
     )
+}
+
+fn trace_of_a_bypass(stage: &Stage) -> Check {
+    let lab = stage.deployed("nat")?;
+    stage
+        .lvslab(&["break", "nat", "second-address", "--host", "web1"])
+        .exit(0)?;
+    let mut codes = BTreeSet::new();
+    // One of two requests in a row goes to web1.
+    for _ in 0..2 {
+        let ran = stage.lvslab(&["trace", &lab.topology()]);
+        codes.insert(ran.code);
+        if ran.out.contains("no capture") || ran.err.contains('✗') {
+            return Err(format!("web1 is not watched\n{ran}"));
+        }
+    }
+    stage.lvslab(&["repair", "nat"]).exit(0)?;
+    equal("how they ended", &codes, &BTreeSet::from([0, 6]))
 }
 
 fn hosts(leg: &Value) -> Vec<String> {

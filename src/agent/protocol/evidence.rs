@@ -50,10 +50,21 @@ pub struct HostEvidence {
 pub struct FirewallEvidence {
     /// `nft -j list ruleset` (libnftables-json(5)), where nf_tables has any table.
     pub nft: Option<String>,
-    /// `iptables-save`, where the older ip_tables has any.
+    /// `iptables-save`, where the older ip_tables has any, or `nft` cannot tell what iptables made of its tables.
     pub iptables: Option<String>,
     /// Why rules that are there could not be read, a lower-case fragment.
     pub unread: Option<String>,
+}
+
+impl FirewallEvidence {
+    /// Whether nft shows a rule of an extension of iptables (`REJECT`, `-m comment`): without what it says, so that
+    /// only iptables itself can tell.
+    #[must_use]
+    pub fn nft_has_extensions(&self) -> bool {
+        self.nft
+            .as_ref()
+            .is_some_and(|text| text.contains("\"xt\":"))
+    }
 }
 
 /// A `Listen` line of Apache's configuration.
@@ -98,6 +109,9 @@ pub struct BootSysctl {
     pub key: String,
     /// Value and the file that sets it last, `None` when no file does.
     pub set: Option<(String, String)>,
+    /// How that file names it, dotted: an alias of the key, or wild cards; empty when no file does.
+    #[serde(default)]
+    pub line: String,
 }
 
 /// The kernel's route for one destination.

@@ -106,7 +106,7 @@ fn saved_rules_are_what_ipvsadm_saves() {
         .replace("192.168.2.200/24, weight: 1", "192.168.2.200/24, weight: 0");
     assert_eq!(
         content(&text, "director", "/etc/ipvsadm.rules"),
-        "-A -t 192.168.4.5:80 -s sh -p 300\n\
+        "-A -t 192.168.4.5:80 -s sh -p 300 -b sh-fallback\n\
          -a -t 192.168.4.5:80 -r 192.168.2.100:80 -m -w 1\n\
          -a -t 192.168.4.5:80 -r 192.168.2.200:80 -m -w 0\n"
     );
@@ -189,4 +189,29 @@ fn files_other_than_the_rules_can_be_read_by_everybody() {
             }
         }
     }
+}
+
+#[test]
+fn sh_and_mh_are_told_to_pass_over_real_servers_of_weight_0() {
+    let sh = DR.replace("scheduler: wrr", "scheduler: sh");
+    let rules = |text: &str| content(text, "director", "/etc/ipvsadm.rules");
+    assert!(rules(&sh).starts_with("-A -t 192.168.4.15:80 -s sh\n"));
+    let idle = sh.replacen("weight: 1", "weight: 0", 1);
+    let persistent = idle.replace("scheduler: sh", "persistence: 60\n  scheduler: sh");
+    assert_eq!(
+        rules(&persistent).lines().next(),
+        Some("-A -t 192.168.4.15:80 -s sh -p 60 -b sh-fallback")
+    );
+    let mh = idle.replace("scheduler: sh", "scheduler: mh");
+    assert!(rules(&mh).starts_with("-A -t 192.168.4.15:80 -s mh -b mh-fallback\n"));
+    let lab = lab(&idle);
+    let plan = planned_ok(&lab, "director", assumed(&lab, "director"));
+    let table = plan.steps.iter().find_map(|step| match &step.resource {
+        Resource::Ipvs(table) => Some((table, &step.by_hand)),
+        _ => None,
+    });
+    let (table, by_hand) = table.expect("the virtual service");
+    assert_eq!(table.service.flags, crate::ipvs::Service::SCHEDULER_FLAG_1);
+    let add = "ipvsadm -A -t 192.168.4.15:80 -s sh -b sh-fallback";
+    assert!(by_hand.iter().any(|line| line == add), "{by_hand:?}");
 }

@@ -24,4 +24,5 @@ mod keys;
 mod names;
 mod networks;
 mod values;
+mod weights;
 mod yaml;

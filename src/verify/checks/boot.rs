@@ -2,31 +2,35 @@
 
 use super::planned::named;
 use super::{Draft, Judged};
+use crate::agent::protocol::BootSysctl;
+use crate::model::Host;
 use crate::plan::{HostPlan, Step};
-use crate::resource::{Resource, Sysctl};
+use crate::resource::{Resource, ResourceId, Sysctl};
 use crate::verify::graph::Finding;
-use crate::verify::view::View;
+use crate::verify::probes;
+use crate::verify::verdict::CheckId;
+use crate::verify::view::{Seen, View};
 
-pub(super) fn check(view: View<'_>, plan: &HostPlan) -> Vec<Finding> {
+pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
+    let planned = |id: &ResourceId| plan.steps.iter().any(|step| step.resource.id() == *id);
+    let others = probes::effective_sysctls(view.lab(), host, plan)
+        .into_iter()
+        .filter(|sysctl| !planned(&Resource::Sysctl(sysctl.clone()).id()))
+        .map(|sysctl| not_undone(view, plan, &sysctl));
     plan.steps
         .iter()
         .filter_map(|step| match &step.resource {
             Resource::Sysctl(wanted) => Some(sysctl(view, plan, step, wanted)),
             _ => None,
         })
+        .chain(others)
         .collect()
 }
 
 fn sysctl(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Sysctl) -> Finding {
     let host = &plan.host;
     let entry = view.boot_sysctl(host, &wanted.key);
-    let fix = match &entry {
-        Ok(entry) => entry
-            .set
-            .as_ref()
-            .map(|(_, file)| delete_lines(&wanted.key, file)),
-        Err(_) => None,
-    };
+    let fix = delete_line(&entry);
     let judged = entry.map(|entry| match &entry.set {
         Some((value, _)) if value.trim() == wanted.value => Judged::new(true, wanted.value.clone()),
         Some((value, file)) => Judged::new(false, format!("{}, set by {file}", value.trim())),
@@ -34,7 +38,7 @@ fn sysctl(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Sysctl) -> Find
     });
     Draft::topic(
         host,
-        format_args!("boot sysctl {}", wanted.key),
+        topic(&wanted.key),
         format!("{} is {} after a reboot", wanted.key, wanted.value),
     )
     .after_reboot()
@@ -52,14 +56,70 @@ fn sysctl(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Sysctl) -> Find
     .judged(judged)
 }
 
+fn topic(key: &str) -> String {
+    format!("boot sysctl {key}")
+}
+
+/// A setting beside the planned ones that decides together with them: no file need set it, and none may undo them.
+fn not_undone(view: View<'_>, plan: &HostPlan, live: &Sysctl) -> Finding {
+    let host = &plan.host;
+    let forwarding = live.key.ends_with(".forwarding");
+    let entry = view.boot_sysctl(host, &live.key);
+    let fix = delete_line(&entry);
+    let judged = entry.map(|entry| match &entry.set {
+        None => Judged::new(true, "no file sets it"),
+        Some((value, file)) => Judged::new(
+            match value.trim().parse::<i64>() {
+                Ok(value) if forwarding => value != 0,
+                Ok(value) => value <= 2,
+                Err(_) => false,
+            },
+            format!("{}, set by {file}", value.trim()),
+        ),
+    });
+    let (expected, why) = if forwarding {
+        (
+            "1, or no file sets it",
+            "Forwarding is asked of the interface that a packet arrives on; a file that switches it off there \
+             undoes ip_forward at the next boot.",
+        )
+    } else {
+        (
+            "at most 2, or no file sets it",
+            "The kernel takes the larger of `all` and the interface, so a file that raises either of them decides \
+             after the next boot.",
+        )
+    };
+    Draft::topic(
+        host,
+        topic(&live.key),
+        format!("no file undoes {} at the next boot", live.key),
+    )
+    .after_reboot()
+    .expected(expected)
+    .why(why)
+    .fix(fix)
+    .needs(forwarding.then(|| CheckId::topic(host, topic("net.ipv4.ip_forward"))))
+    .judged(judged)
+}
+
 /// Takes the setting out of the file that has the last word, in either spelling sysctl.conf(5) knows.
-fn delete_lines(key: &str, file: &str) -> String {
-    let pattern: String = key
+fn delete_line(entry: &Seen<&BootSysctl>) -> Option<String> {
+    let entry = entry.as_ref().ok()?;
+    let (_, file) = entry.set.as_ref()?;
+    let name = match &*entry.line {
+        "" => &entry.key,
+        line => line,
+    };
+    let pattern: String = name
         .chars()
         .map(|c| match c {
             '.' | '/' => "[./]".to_owned(),
+            '*' => "[*]".to_owned(),
             other => other.to_string(),
         })
         .collect();
-    format!("sed -i '\\|^[[:space:]]*-\\?{pattern}[[:space:]]*=|d' {file}")
+    Some(format!(
+        "sed -i '\\|^[[:space:]]*-\\?{pattern}[[:space:]]*=|d' {file}"
+    ))
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::planned::named;
+use super::planned::{named, reader};
 use super::{Draft, Judged};
 use crate::agent::protocol::ListenLine;
 use crate::model::{Host, Mode, Role};
@@ -60,18 +60,11 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Find
         .fix(fix)
         .needs(named(&host.name, plan, |resource| match resource {
             Resource::Package(_) | Resource::Service(_) => true,
-            Resource::File(file) => restarts(plan, &file.path),
+            Resource::File(file) => reader(plan, &file.path).is_some(),
             _ => false,
         }))
         .judged(judged),
     )
-}
-
-/// Whether a service of the plan is restarted when this file changes: its configuration.
-fn restarts(plan: &HostPlan, path: &str) -> bool {
-    plan.steps.iter().any(|step| {
-        matches!(&step.resource, Resource::Service(service) if service.restart_on.iter().any(|p| p == path))
-    })
 }
 
 /// Makes the line that is about this port, else the one about no port of another protocol, listen on it, and
@@ -91,12 +84,23 @@ fn repair(lines: &[ListenLine], plan: &HostPlan, port: u16) -> Vec<String> {
     };
     vec![
         format!(
-            "sed -i 's|^[[:space:]]*{}$|Listen {port}|' {}",
-            line.line.replace('.', "[.]").replace('*', "[*]"),
+            "sed -i 's|^[[:space:]]*{}[[:space:]]*$|Listen {port}|' {}",
+            pattern(&line.line),
             line.file
         ),
         restart.clone(),
     ]
+}
+
+/// A regular expression of sed(1) for this text and nothing else.
+fn pattern(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            // A bracket that closes stands for itself where none was opened.
+            '.' | '*' | '[' => format!("[{c}]"),
+            other => other.to_string(),
+        })
+        .collect()
 }
 
 /// Where Apache speaks TLS, which is not what a lab asks for.

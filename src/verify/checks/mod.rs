@@ -66,7 +66,7 @@ fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
         findings.extend(routes::check(view, host, plan));
         findings.push(firewall::check(view, host, plan));
         findings.extend(listener::check(view, host, plan));
-        findings.extend(boot::check(view, plan));
+        findings.extend(boot::check(view, host, plan));
     }
     findings
 }

@@ -26,13 +26,13 @@ fn resource(view: View<'_>, plan: &HostPlan, step: &Step) -> Finding {
     let observed = view.observed(&plan.host, &wanted.id());
     let fix = observed
         .as_ref()
-        .map_or_else(|_| step.by_hand.clone(), |seen| repair(plan, step, seen));
+        .map_or_else(|_| step.repair(), |seen| repair(plan, step, seen));
     let judged = observed.map(|seen| match diff(wanted, seen) {
         None => Judged::new(true, expected.clone()),
         Some(_) => Judged::new(false, describe::observed(wanted, seen)),
     });
     let draft = draft(view, plan, step).expected(expected).fix(fix);
-    if read_at_boot(wanted) {
+    if read_at_boot(plan, wanted) {
         draft.after_reboot().judged(judged)
     } else {
         draft.judged(judged)
@@ -53,7 +53,7 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
     let mut findings = vec![
         draft(view, plan, step)
             .expected(describe::expected(&step.resource))
-            .fix(step.by_hand.clone())
+            .fix(step.repair())
             .judged(compared(&now, &state, |state| {
                 let observed = Observed::Service { state: Some(state) };
                 describe::observed(&step.resource, &observed)
@@ -73,7 +73,7 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
             wanted.name
         ))
         // The last of the plan's commands is the one for the boot.
-        .fix(step.by_hand.last().cloned())
+        .fix(step.repair().last().cloned())
         .needs(packages(plan))
         .judged(compared(&at_boot, &state, |state| {
             describe::enabled(state.enabled).to_owned()
@@ -157,9 +157,24 @@ pub(super) fn named(
         .collect()
 }
 
-/// Configuration files say what a boot or a restart would bring; the web page is served as it lies there.
-fn read_at_boot(resource: &Resource) -> bool {
-    matches!(resource, Resource::File(file) if !file.path.ends_with(".html"))
+/// Configuration files say what a boot would bring. The web page is served and a program is run as it lies there,
+/// and what a service reads when it starts counts now: it may have been started since.
+fn read_at_boot(plan: &HostPlan, resource: &Resource) -> bool {
+    let Resource::File(file) = resource else {
+        return false;
+    };
+    let program = file.mode & 0o111 != 0;
+    !file.path.ends_with(".html") && !program && reader(plan, &file.path).is_none()
+}
+
+/// The step of the service that is restarted when this file changes: it is its configuration. A unit's own file is
+/// read by the boot.
+pub(super) fn reader<'p>(plan: &'p HostPlan, path: &str) -> Option<&'p Step> {
+    plan.steps.iter().find(|step| {
+        matches!(&step.resource, Resource::Service(service)
+            if service.restart_on.iter().any(|other| other == path)
+                && !path.ends_with(&format!("/{}.service", service.name)))
+    })
 }
 
 /// The commands of the plan, preceded by what takes away a wrong value that would stay beside the right one,
@@ -196,7 +211,12 @@ fn repair(plan: &HostPlan, step: &Step, observed: &Observed) -> Vec<String> {
         }
         _ => {}
     }
-    commands.extend(step.by_hand.iter().cloned());
+    commands.extend(step.repair());
+    if let Resource::File(file) = &step.resource {
+        // The first of the plan's commands restarts it.
+        commands
+            .extend(reader(plan, &file.path).and_then(|reader| reader.by_hand.first().cloned()));
+    }
     commands.extend(taken_along(plan, &step.resource));
     commands
 }

@@ -36,7 +36,8 @@ pub(super) fn obstacles(
 ) -> Result<Vec<Obstacle>, String> {
     let mut rulesets = Vec::new();
     if let Some(text) = &found.nft {
-        rulesets.extend(nft::read(text)?);
+        let twice = found.iptables.is_some() && found.nft_has_extensions();
+        rulesets.extend(nft::read(text, !twice)?);
     }
     if let Some(text) = &found.iptables {
         rulesets.extend(iptables::read(text));

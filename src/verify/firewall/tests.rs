@@ -224,6 +224,79 @@ fn rules_that_could_not_be_read_are_not_taken_for_none() {
     assert!(obstacles(&broken, &[]).is_err());
 }
 
+fn jump(target: &str) -> serde_json::Value {
+    json!({"jump": {"target": target}})
+}
+
+#[test]
+fn what_firewalld_lets_through_of_its_own_translations_opens_nothing() {
+    let dnat = json!({"match": {"op": "in", "left": {"ct": {"key": "status"}}, "right": "dnat"}});
+    let chains = ["zones", "zone_public"].map(
+        |name| json!({"chain": {"family": "inet", "table": "guard", "name": name, "handle": 1}}),
+    );
+    let reject = json!({"reject": {"type": "icmpx", "expr": "admin-prohibited"}});
+    let found = nft(json!([
+        chain("input", "accept"),
+        chains[0],
+        chains[1],
+        rule(
+            "input",
+            2,
+            json!([state(json!({"set": ["established", "related"]})), {"accept": null}])
+        ),
+        rule("input", 3, json!([dnat, {"accept": null}])),
+        rule("input", 4, json!([iifname("lo"), {"accept": null}])),
+        rule("input", 5, json!([jump("zones")])),
+        rule("input", 6, json!([reject])),
+        rule("zones", 7, json!([{"goto": {"target": "zone_public"}}])),
+        rule(
+            "zone_public",
+            8,
+            json!([dport(json!(22)), {"accept": null}])
+        ),
+    ]));
+    assert_eq!(
+        judged(Mode::Nat, "web1", &found),
+        [
+            "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 6"
+        ]
+    );
+}
+
+#[test]
+fn rules_that_iptables_made_in_nf_tables_are_read_from_iptables() {
+    let of_filter = |object: &str| {
+        let mut object: serde_json::Value = serde_json::from_str(object).unwrap();
+        for value in object.as_object_mut().unwrap().values_mut() {
+            value["family"] = json!("ip");
+            value["table"] = json!("filter");
+        }
+        object
+    };
+    let objects = [
+        r#"{"chain": {"name": "INPUT", "handle": 1, "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}}"#,
+        r#"{"rule": {"chain": "INPUT", "handle": 3, "expr": [{"xt": {"type": "target", "name": "REJECT"}}]}}"#,
+        r#"{"rule": {"chain": "INPUT", "handle": 4, "expr": [{"drop": null}]}}"#,
+    ]
+    .map(of_filter);
+    let mut found = nft(json!(objects));
+    assert!(found.nft_has_extensions());
+    found.iptables = Some(
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
+         icmp-port-unreachable\n-A INPUT -j DROP\nCOMMIT\n"
+            .to_owned(),
+    );
+    // Once, with the command of the tool that made them.
+    assert_eq!(
+        judged(Mode::Nat, "web1", &found),
+        [
+            "requests from the director: filter -A INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
+             icmp-port-unreachable | iptables -t filter -D INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
+             icmp-port-unreachable"
+        ]
+    );
+}
+
 /// JSON of the shape nft prints, with anything in it.
 fn statement() -> impl Strategy<Value = serde_json::Value> {
     let value = prop_oneof![

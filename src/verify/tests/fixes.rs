@@ -1,9 +1,11 @@
 //! The commands that are printed for a cause: all that is needed, in an order in which they work.
 
 use super::faults::{DROPS, neighbour};
-use super::{evidence, found, found_after, hijack, observe, set_sysctl, silence};
+use super::{
+    evidence, found, found_after, healthy, hijack, lab, observe, plans, set_sysctl, silence,
+};
 use crate::agent::protocol::{ListenLine, Listener};
-use crate::model::Mode;
+use crate::model::{Mode, Scheduler};
 use crate::resource::{AddressState, FileState, Observed};
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
@@ -173,13 +175,18 @@ fn the_line_that_tells_the_web_server_where_to_listen_is_corrected() {
     assert_eq!(
         listening("127.0.0.1", 80, &["Listen 127.0.0.1:80", "Listen 443"]),
         [
-            "sed -i 's|^[[:space:]]*Listen 127[.]0[.]0[.]1:80$|Listen 80|' /etc/apache2/ports.conf",
+            "sed -i 's|^[[:space:]]*Listen 127[.]0[.]0[.]1:80[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf",
             "service apache2 restart"
         ]
     );
     assert_eq!(
         listening("::", 8080, &["Listen 443", "Listen 8080"])[0],
-        "sed -i 's|^[[:space:]]*Listen 8080$|Listen 80|' /etc/apache2/ports.conf"
+        "sed -i 's|^[[:space:]]*Listen 8080[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf"
+    );
+    // A bracket would begin a set of characters.
+    assert_eq!(
+        listening("::1", 80, &["Listen [::1]:80"])[0],
+        "sed -i 's|^[[:space:]]*Listen [[]::1]:80[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf"
     );
     assert_eq!(listening("::", 8080, &["Listen 443"]), [""; 0]);
 }
@@ -202,11 +209,40 @@ fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
         Observed::File { state: Some(state) },
     );
     assert_eq!(
+        cause(&evidence).observed,
+        "mode 0600, owner 33:33 instead of 0:0"
+    );
+    assert_eq!(
         fix(&evidence),
         [
             "chown root:root /var/www/html/index.html",
             "chmod 644 /var/www/html/index.html"
         ]
+    );
+}
+
+#[test]
+fn a_flag_of_the_scheduler_is_part_of_the_service() {
+    let lab = lab(Mode::Nat, Scheduler::Sh, &[1, 3, 0]);
+    let mut plain = healthy::evidence(&lab, &plans(&lab));
+    let id = "ipvs tcp 192.168.4.5:80";
+    let table = found(&mut plain, "director").observed.iter().flatten();
+    let mut table = table
+        .filter(|observed| matches!(observed, Observed::Ipvs { .. }))
+        .cloned();
+    let mut table = table.next().expect("the virtual service");
+    if let Observed::Ipvs {
+        status: Some(status),
+    } = &mut table
+    {
+        status.service.flags = 0;
+    }
+    observe(&mut plain, "director", id, table);
+    let cause = cause(&plain);
+    assert_eq!(cause.observed, "sh instead of sh with sh-fallback");
+    assert_eq!(
+        cause.fix,
+        ["ipvsadm -E -t 192.168.4.5:80 -s sh -b sh-fallback"]
     );
 }
 

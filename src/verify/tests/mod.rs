@@ -1,6 +1,7 @@
 //! Healthy labs pass; every single thing that is broken is named, and nothing beside it fails.
 
 mod absence;
+mod boot;
 mod document;
 mod faults;
 mod fixes;

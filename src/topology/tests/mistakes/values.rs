@@ -366,17 +366,6 @@ fn two_servers_with_one_page() {
 }
 
 #[test]
-fn no_server_with_a_weight() {
-    insta::assert_snapshot!(message(&DR.replace("weight: 1", "weight: 0")), @"
-    error: every real server has weight 0, so none would get a request
-      ┌ lab.yaml:7:42
-    7 │   web1: { rip: 192.168.4.100/24, weight: 0 }
-      │                                          ^
-      = give at least one a weight from 1 to 65535
-    ");
-}
-
-#[test]
 fn a_very_long_value() {
     insta::assert_snapshot!(message(&DR.replace("wrr", &"w".repeat(5000))), @"
     error: unknown scheduler `wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww…`

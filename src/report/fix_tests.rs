@@ -1,0 +1,78 @@
+//! Printed fixes can be typed as they stand, files included.
+
+use super::{Style, junit, verdict};
+use crate::model::{Mode, Scheduler};
+use crate::resource::Observed;
+use crate::verify::labs::{lab, plans};
+use crate::verify::{Verdict, check, healthy};
+
+/// DR without the director's saved rules: a file has to be written, whose end must begin its line.
+fn not_saved() -> Verdict {
+    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let mut evidence = healthy::evidence(&lab, &plans(&lab));
+    let director = evidence.record_mut("director").before.as_mut().unwrap();
+    for (resource, observed) in director
+        .asked
+        .resources
+        .iter()
+        .zip(&mut director.found.observed)
+    {
+        if resource.id().0 == "file /etc/ipvsadm.rules" {
+            *observed = Ok(Observed::File { state: None });
+        }
+    }
+    check(&evidence)
+}
+
+#[test]
+fn a_file_to_be_written_begins_at_the_left_edge() {
+    insta::assert_snapshot!(verdict(&not_saved(), Style::plain()), @"
+    ✗ director  /etc/ipvsadm.rules is as planned           works until the next boot
+        expected  3 lines of text, mode 0600
+        observed  no such file
+        why       The kernel forgets its IPVS table at a reboot; it is read again
+                  from this file, in the format of ipvsadm-save.
+        fix
+    cat > /etc/ipvsadm.rules <<'EOF'
+    -A -t 192.168.4.15:80 -s wrr
+    -a -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1
+    -a -t 192.168.4.15:80 -r 192.168.4.110:80 -g -w 1
+    EOF
+    chmod 600 /etc/ipvsadm.rules
+
+    1 cause · 102 passed                                                      exit 6
+    ");
+}
+
+#[test]
+fn a_shell_finds_the_end_of_the_file_in_what_is_printed() {
+    let text = verdict(&not_saved(), Style::plain());
+    let (_, fix) = text.split_once("    fix\n").expect("a fix below its label");
+    let (fix, _) = fix.split_once("\n\n").expect("the sum after it");
+    let directory = tempfile::tempdir().unwrap();
+    let fix = fix.replace("/etc/", &format!("{}/", directory.path().display()));
+    let status = std::process::Command::new("sh")
+        .args(["-e", "-c", &fix])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{fix}");
+    let written = std::fs::read_to_string(directory.path().join("ipvsadm.rules")).unwrap();
+    assert!(
+        written.starts_with("-A -t 192.168.4.15:80 -s wrr\n"),
+        "{written}"
+    );
+    assert!(
+        written.ends_with("-r 192.168.4.110:80 -g -w 1\n"),
+        "{written}"
+    );
+}
+
+#[test]
+fn junit_has_the_file_as_it_has_to_be_typed() {
+    let text = junit::junit(&[&not_saved()]);
+    assert!(
+        text.contains("\nfix:\ncat &gt; /etc/ipvsadm.rules &lt;&lt;'EOF'\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nEOF\nchmod 600 "), "{text}");
+}

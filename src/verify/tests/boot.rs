@@ -1,0 +1,173 @@
+//! What a boot would bring, told apart from what is so now.
+
+use super::{causes, evidence, found, healthy, observe, with_status};
+use crate::model::{Lab, Mode};
+use crate::plan::{HostPlan, assumed_facts, plan};
+use crate::resource::{NetworkFiles, Observed, OsFamily, ServiceManager, ServiceState};
+use crate::verify::check;
+use crate::verify::evidence::Evidence;
+use crate::verify::verdict::{Aspect, Check, Status};
+
+/// A file sets `key` by a line that names `line`.
+fn saved(evidence: &mut Evidence, host: &str, (key, line, value): (&str, &str, &str)) {
+    let entries = &mut found(evidence, host).boot_sysctls;
+    let entry = entries.iter_mut().find(|entry| entry.key == key);
+    let entry = entry.expect("a key that was asked for");
+    entry.set = Some((value.to_owned(), "/etc/sysctl.d/98-x.conf".to_owned()));
+    entry.line = line.to_owned();
+}
+
+/// The causes, which must be so only after a reboot.
+fn later(evidence: &Evidence) -> Vec<Check> {
+    let failed: Vec<Check> = check(evidence)
+        .checks
+        .into_iter()
+        .filter(|check| check.status == Status::Fail)
+        .collect();
+    assert!(
+        failed
+            .iter()
+            .all(|check| check.aspect == Aspect::AfterReboot)
+    );
+    failed
+}
+
+#[test]
+fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
+    let mut nat = evidence(Mode::Nat);
+    let inner = "net.ipv4.conf.eth1.forwarding";
+    saved(&mut nat, "director", (inner, inner, "0"));
+    let named = later(&nat);
+    assert_eq!(
+        named[0].id.as_str(),
+        format!("director/boot sysctl {inner}")
+    );
+    assert_eq!(named[0].observed, "0, set by /etc/sysctl.d/98-x.conf");
+    assert_eq!(
+        named[0].fix,
+        [
+            "sed -i '\\|^[[:space:]]*-\\?net[./]ipv4[./]conf[./]eth1[./]forwarding[[:space:]]*=|d' \
+          /etc/sysctl.d/98-x.conf"
+        ]
+    );
+    let mut dr = evidence(Mode::Dr);
+    let own = "net.ipv4.conf.eth0.arp_ignore";
+    for (value, harmless) in [("8", false), ("2", true), ("0", true)] {
+        saved(&mut dr, "web1", (own, own, value));
+        assert_eq!(later(&dr).is_empty(), harmless, "{value}");
+    }
+}
+
+#[test]
+fn another_name_of_a_setting_is_deleted_by_that_name() {
+    let mut nat = evidence(Mode::Nat);
+    let key = "net.ipv4.ip_forward";
+    let inner = "net.ipv4.conf.eth1.forwarding";
+    for line in ["net.ipv4.conf.all.forwarding", "net.ipv4.conf.*.forwarding"] {
+        saved(&mut nat, "director", (key, line, "0"));
+        saved(&mut nat, "director", (inner, line, "0"));
+        let [named] = &later(&nat)[..] else {
+            panic!("one cause");
+        };
+        assert_eq!(
+            named.id.as_str(),
+            "director/boot sysctl net.ipv4.ip_forward"
+        );
+        let pattern = line.replace('.', "[./]").replace('*', "[*]");
+        assert!(named.fix[0].contains(&pattern), "{:?}", named.fix);
+    }
+}
+
+/// The lab on machines of RHEL, which reads ifcfg files and restores IPVS rules by a unit of ipvsadm.
+fn rhel(text: &str) -> Evidence {
+    let lab: Lab = crate::topology::parse(text, "lab.yaml", None).unwrap();
+    let mut facts = assumed_facts(&lab);
+    for facts in facts.values_mut() {
+        facts.family = OsFamily::Rhel;
+        facts.service_manager = ServiceManager::Systemd;
+        facts.network_files = NetworkFiles::System;
+    }
+    let mut plans = plan(&lab, &facts);
+    let plans: Vec<HostPlan> = lab
+        .hosts()
+        .iter()
+        .map(|host| plans.remove(&host.name).unwrap().unwrap())
+        .collect();
+    healthy::evidence(&lab, &plans)
+}
+
+const NAT: &str = include_str!("../../../topologies/nat.yaml");
+const DR: &str = include_str!("../../../topologies/dr.yaml");
+
+#[test]
+fn lvslabs_own_unit_is_what_is_enabled_also_where_a_person_would_take_another() {
+    let hosts = [(NAT, "director"), (DR, "director"), (DR, "web1")];
+    for (text, host) in hosts {
+        let mut evidence = rhel(text);
+        let state = Some(ServiceState {
+            running: true,
+            enabled: false,
+        });
+        let id = "service lvslab-boot";
+        observe(&mut evidence, host, id, Observed::Service { state });
+        let [named] = &later(&evidence)[..] else {
+            panic!("one cause");
+        };
+        assert_eq!(named.fix, ["systemctl enable --now lvslab-boot"], "{host}");
+    }
+}
+
+#[test]
+fn files_that_explain_leaves_out_are_written_all_the_same() {
+    for (path, mode, aspect) in [
+        (
+            "/etc/systemd/system/lvslab-boot.service",
+            "644",
+            Aspect::AfterReboot,
+        ),
+        // Typed now, and not there.
+        ("/usr/local/sbin/ipvsadm", "755", Aspect::Now),
+    ] {
+        let mut evidence = rhel(NAT);
+        let id = format!("file {path}");
+        observe(
+            &mut evidence,
+            "director",
+            &id,
+            Observed::File { state: None },
+        );
+        let verdict = check(&evidence);
+        let failed = with_status(&verdict, Status::Fail);
+        assert_eq!(failed, [format!("director/{id}")]);
+        let named = verdict.checks.iter().find(|c| c.status == Status::Fail);
+        let named = named.unwrap();
+        assert_eq!(named.aspect, aspect, "{path}");
+        let (first, last) = (named.fix.first().unwrap(), named.fix.last().unwrap());
+        assert_eq!(*first, format!("cat > {path} <<'EOF'"));
+        assert_eq!(*last, format!("chmod {mode} {path}"));
+    }
+}
+
+#[test]
+fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_server() {
+    let text = NAT.replace("port: 80", "port: 8080");
+    let lab = crate::topology::parse(&text, "lab.yaml", None).unwrap();
+    let plans = super::plans(&lab);
+    let mut evidence = healthy::evidence(&lab, &plans);
+    let id = "file /etc/apache2/conf-enabled/lvslab.conf";
+    observe(&mut evidence, "web1", id, Observed::File { state: None });
+    found(&mut evidence, "web1").listeners.clear();
+    let verdict = check(&evidence);
+    assert_eq!(
+        causes(&verdict),
+        [format!(
+            "web1/{id}: 3 lines of text, mode 0644 → no such file"
+        )]
+    );
+    let named = verdict.checks.iter().find(|c| c.status == Status::Fail);
+    let named = named.unwrap();
+    assert_eq!(named.aspect, Aspect::Now);
+    assert_eq!(named.fix.last().unwrap(), "service apache2 restart");
+    let blocked = with_status(&verdict, Status::Blocked);
+    assert!(blocked.contains(&"web1/listens on tcp 8080"), "{blocked:?}");
+}
