@@ -362,12 +362,18 @@ fn resolve(socket: &Socket) -> Result<u16, IpvsError> {
     }
 }
 
+/// Where modprobe(8) is; the search path of whoever calls need not have it.
+const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/usr/sbin/modprobe"];
+
 /// As ipvsadm does; a kernel with the module built in, or an environment without modprobe, needs nothing.
 fn load_module() {
-    let _ = Process::new("modprobe")
-        .args(["-s", "-k", "--", "ip_vs"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let start = |path: &str| {
+        Process::new(path)
+            .args(["--", "ip_vs"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+    };
+    let _ = MODPROBE.into_iter().find(|path| start(path).is_ok());
 }
