@@ -18,6 +18,7 @@ mod client;
 mod compare;
 mod differences;
 mod generate;
+mod names;
 mod network;
 mod refusals;
 mod template;
@@ -62,6 +63,7 @@ fn run(words: &[&str]) -> ExitCode {
         (Some("client"), _, _) => client::all(),
         (Some("differences"), _, _) => {
             differences::all();
+            names::all();
             refusals::all();
         }
         (Some("traffic"), _, _) => traffic::all(),
