@@ -110,6 +110,15 @@ fn drop_in(stage: &Stage) -> Check {
     listed()?;
     typed("ipvsadm -Sn > /tmp/rules && ipvsadm -C && ipvsadm -R < /tmp/rules").exit(0)?;
     listed()?;
+    for program in ["ipvsadm-save", "ipvsadm-restore"] {
+        typed(&format!("{program} -h"))
+            .exit(0)?
+            .says(&format!("Usage: {program}"))?;
+        typed(&format!("{program} -x")).exit(1)?;
+    }
+    typed("ipvsadm-save -n > /etc/sysconfig/ipvsadm").exit(0)?;
+    typed("ipvsadm -C && ipvsadm-restore < /etc/sysconfig/ipvsadm").exit(0)?;
+    listed()?;
     lab.verify().exit(0)?;
     Ok(())
 }
