@@ -109,7 +109,12 @@ pub(super) fn observed(resource: &Resource, observed: &Observed) -> String {
                 format!("mode {:04o}", state.mode)
             }
             Some(state) => match BASE64.decode(&state.content_base64) {
-                Ok(bytes) => content(&wanted.content, &bytes),
+                Ok(bytes) => match &state.read_instead {
+                    Some(other) if bytes == wanted.content.as_bytes() => {
+                        format!("{other} is newer, says something else, and is what boot reads")
+                    }
+                    _ => content(&wanted.content, &bytes),
+                },
                 Err(_) => "content the agent did not encode properly".to_owned(),
             },
         },
