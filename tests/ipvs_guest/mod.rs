@@ -20,10 +20,12 @@ mod differences;
 mod generate;
 mod names;
 mod network;
+mod random;
 mod refusals;
 mod template;
 mod tools;
 mod traffic;
+mod typed;
 
 use std::path::Path;
 use std::process::ExitCode;
