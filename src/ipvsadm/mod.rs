@@ -74,6 +74,13 @@ pub fn connections(file: &str) -> String {
     connections::listing(file, Format::default(), Style::Numeric)
 }
 
+/// Gives these services the destinations that `/proc/net/ip_vs` with this content has for them; whether it
+/// is of these services. For the fuzz target.
+#[doc(hidden)]
+pub fn fill(services: &mut Table, text: &str) -> bool {
+    kernel_text::fill(services, text)
+}
+
 /// Runs ipvsadm on the process's own streams. `args` starts with the program's name, as
 /// [`std::env::args_os`] does.
 ///
