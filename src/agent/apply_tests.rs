@@ -66,6 +66,7 @@ fn file_state(content: &str) -> Observed {
             uid: 0,
             gid: 0,
             context: None,
+            read_instead: None,
         }),
     }
 }

@@ -28,6 +28,7 @@ mod processes;
 pub mod protocol;
 mod revert;
 mod root;
+mod saved_rules;
 mod script;
 mod serve;
 #[cfg(test)]

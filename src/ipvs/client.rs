@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::process::{Command as Process, Stdio};
 
-use netlink_packet_core::{Emitable, NlasIterator, Parseable};
+use netlink_packet_core::{Emitable, NLMSG_NOOP, NlasIterator, Parseable};
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::constants::{GENL_HDRLEN, GENL_ID_CTRL};
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
@@ -142,12 +142,13 @@ impl Client {
     /// # Errors
     /// [`IpvsError::Refused`] with the command and the reason.
     pub fn run(&self, command: &Command) -> Result<(), IpvsError> {
+        if may_have_no_answer(command) {
+            return self.all(std::slice::from_ref(command));
+        }
         let mut message = Vec::new();
         encode(command, &mut message);
         match self.tell(&message) {
             Err(NetlinkError::Kernel(error)) => Err(Refused::new(0, command, error).into()),
-            // A daemon that is stopped before it ran ends with EINTR (`kthread_stop`): it is stopped.
-            Err(NetlinkError::NoAnswer) if matches!(command, Command::StopDaemon(_)) => Ok(()),
             result => Ok(result?),
         }
     }
@@ -222,6 +223,13 @@ impl Client {
         let mut sent = 0;
         let mut flush = |batch: &mut Batch<'_>| -> Result<(), IpvsError> {
             let count = batch.len();
+            let last = (sent + count).checked_sub(1);
+            if last
+                .and_then(|last| commands.get(last))
+                .is_some_and(may_have_no_answer)
+            {
+                batch.push(NLMSG_NOOP, 0, |_| {})?;
+            }
             refused.extend(batch.send()?.into_iter().filter_map(|(index, error)| {
                 let index = sent + index;
                 Some(Refused::new(index, commands.get(index)?, error))
@@ -332,6 +340,12 @@ impl Client {
     }
 }
 
+/// A daemon that is stopped before it ran is stopped, but `kthread_stop` says EINTR of it, and to that netlink
+/// answers nothing.
+fn may_have_no_answer(command: &Command) -> bool {
+    matches!(command, Command::StopDaemon(_))
+}
+
 fn is_not_found(error: &NetlinkError) -> bool {
     matches!(error, NetlinkError::Kernel(KernelError { errno, .. }) if *errno == libc::ENOENT)
 }
@@ -362,12 +376,18 @@ fn resolve(socket: &Socket) -> Result<u16, IpvsError> {
     }
 }
 
+/// Where modprobe(8) is; the search path of whoever calls need not have it.
+const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/usr/sbin/modprobe"];
+
 /// As ipvsadm does; a kernel with the module built in, or an environment without modprobe, needs nothing.
 fn load_module() {
-    let _ = Process::new("modprobe")
-        .args(["-s", "-k", "--", "ip_vs"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let start = |path: &str| {
+        Process::new(path)
+            .args(["--", "ip_vs"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+    };
+    let _ = MODPROBE.into_iter().find(|path| start(path).is_ok());
 }

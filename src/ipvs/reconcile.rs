@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::command::Command;
 use super::model::{
-    Destination, DestinationKey, DestinationStatus, Forwarding, Service, ServiceKey, ServiceStatus,
+    Destination, DestinationKey, DestinationStatus, Service, ServiceKey, ServiceStatus,
 };
 
 /// A service as it should be.
@@ -126,7 +126,7 @@ fn service_commands(
         let destination = wanted.get(&identity).copied().unwrap_or(destination);
         match found.get(&identity) {
             None => commands.push(Command::AddDestination(key, destination.clone())),
-            Some(old) if !is_so(old, destination) => {
+            Some(old) if *old != destination => {
                 commands.push(Command::EditDestination(key, destination.clone()));
             }
             Some(_) => {}
@@ -139,18 +139,6 @@ fn service_commands(
             .filter_map(|status| remove_destination(key, status, removal)),
     );
     commands
-}
-
-/// A destination whose address is the director's own is [`Forwarding::Local`] whatever method was asked
-/// for (`__ip_vs_update_dest` in `ip_vs_ctl.c`), and asking again would not change it.
-fn is_so(found: &Destination, wanted: &Destination) -> bool {
-    found == wanted
-        || (found.forwarding == Forwarding::Local
-            && *found
-                == Destination {
-                    forwarding: Forwarding::Local,
-                    ..wanted.clone()
-                })
 }
 
 /// A destination that should go and cannot yet: it has connections, or may still get some.

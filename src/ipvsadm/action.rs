@@ -2,12 +2,11 @@
 
 use super::arguments::{Asked, Entry, Format, parse};
 use super::failure::Failure;
+use super::keeping::Keeping;
 use super::legality::{Switch, Verb};
 use super::names::Names;
+use super::words::DEFAULT_SCHEDULER;
 use crate::ipvs::{Command, Forwarding, Service, ServiceKey};
-
-/// The scheduler of a service that is given none.
-const DEFAULT_SCHEDULER: &str = "wlc";
 
 /// The interface of a daemon that is given none.
 const DEFAULT_MCAST_INTERFACE: &str = "eth0";
@@ -35,10 +34,8 @@ pub(super) enum Action {
         keep_going: bool,
     },
     Change(Command),
-    /// `-E` without `-s`: the scheduler in force stays.
-    EditServiceKeepingScheduler(Service),
-    /// `-e` without a forwarding method: the method in force stays.
-    EditDestinationKeepingMethod(Box<Entry>, ServiceKey),
+    /// An edit that leaves something as it is.
+    Keep(Keeping),
 }
 
 /// Understands argv without its first element.
@@ -66,7 +63,10 @@ fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
             match (entry.verb, scheduler) {
                 (Verb::AddService, _) => change(Command::CreateService(service)),
                 (_, Some(_)) => change(Command::EditService(service)),
-                (_, None) => Ok(Action::EditServiceKeepingScheduler(service)),
+                (_, None) => Ok(Action::Keep(Keeping::Scheduler(
+                    service,
+                    entry.service.scheduler_flags,
+                ))),
             }
         }
         Verb::DeleteService => change(Command::DeleteService(key.ok_or_else(service_missing)?)),
@@ -75,7 +75,7 @@ fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
         Verb::AddServer | Verb::EditServer => {
             let key = key.ok_or_else(service_missing)?;
             match (entry.destination.forwarding, entry.verb) {
-                (None, Verb::EditServer) => Ok(Action::EditDestinationKeepingMethod(entry, key)),
+                (None, Verb::EditServer) => Ok(Action::Keep(Keeping::Method(entry, key))),
                 (forwarding, verb) => change(destination(
                     &entry,
                     key,

@@ -14,7 +14,7 @@ use super::legality::{
 use super::names::Names;
 use super::number::{number_within, whole_number};
 use super::options::{Opt, Scanner};
-use super::values::{daemon_role, multicast_group, netmask, scheduler_flag_bits, timeout};
+use super::values::{daemon_role, multicast_group, netmask, timeout};
 use super::words::{DestinationWords, ServiceWords};
 use crate::ipvs::{Daemon, DaemonRole, Family, Forwarding, Service, Timeouts, Transport};
 
@@ -154,8 +154,8 @@ pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Aske
         return Err(Failure::usage(format!("unexpected argument {word}")));
     }
     if let Some(text) = scheduler_flags {
-        let scheduler = entry.service.scheduler.as_deref().unwrap_or("wlc");
-        entry.service.flags |= scheduler_flag_bits(text, scheduler)?;
+        let keeps = verb == Verb::EditService;
+        entry.service.read_scheduler_flags(text, keeps)?;
     }
     check_verb(verb, entry.switches)?;
     Ok(Asked::Entry(Box::new(entry)))

@@ -63,6 +63,8 @@ pub(super) enum Style<'a> {
     Numeric,
     /// `web1:http`, where there are names.
     Named(&'a Names),
+    /// The same as far as it is read back: the name of an IPv6 address is looked up as one of IPv4.
+    Saved(&'a Names),
 }
 
 /// Writes address and port; the C program's buffer ends after 59 bytes.
@@ -81,8 +83,10 @@ pub(super) fn write(
     };
     let (name, service) = match style {
         Style::Numeric => (None, None),
-        Style::Named(names) => (
-            names.name(address),
+        Style::Named(names) | Style::Saved(names) => (
+            names
+                .name(address)
+                .filter(|_| address.is_ipv4() || matches!(style, Style::Named(_))),
             transport.and_then(|transport| names.service(port, transport)),
         ),
     };
@@ -180,6 +184,11 @@ mod tests {
         };
         assert_eq!(show("192.168.4.100", 80, Style::Named(&names)), "web1:http");
         assert_eq!(show("2001:db8::1", 81, Style::Named(&names)), "[vip6]:81");
+        assert_eq!(show("192.168.4.100", 80, Style::Saved(&names)), "web1:http");
+        assert_eq!(
+            show("2001:db8::1", 80, Style::Saved(&names)),
+            "[2001:db8::1]:http"
+        );
         assert_eq!(
             show("192.168.4.100", 80, Style::Numeric),
             "192.168.4.100:80"

@@ -74,11 +74,13 @@ pub(super) fn one(status: &ServiceStatus, format: Format, names: &Names) -> Stri
 /// The table as rules.
 pub(super) fn saved(table: &Table, numeric: bool, names: &Names) -> String {
     let mut out = String::with_capacity(lines(table) * LINE_BYTES);
-    let style = style(names, numeric);
-    let format = Format::default();
-    for status in services(table, format) {
+    let style = match style(names, numeric) {
+        Style::Named(names) => Style::Saved(names),
+        style => style,
+    };
+    for status in services(table, Format::default()) {
         write_service(&mut out, &status.service, style);
-        for destination in destinations(status, format) {
+        for destination in destinations(status, Format::default()) {
             write_destination(
                 &mut out,
                 status.service.key,

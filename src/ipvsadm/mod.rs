@@ -12,10 +12,11 @@
 //! | `-S` | drops `-x` and `-y` | keeps them |
 //! | `-S` of the third flag of `sh` or `mh` | drops it, or writes `-b` with nothing | keeps it |
 //! | `-S`, `-L` of a mark from 2^31 up | prints a negative number | prints the mark |
-//! | `-E` without `-s` | resets the scheduler to `wlc` | keeps the scheduler and its flags |
+//! | `-E` without `-s` | resets the scheduler to `wlc`, whose `-b` it takes | keeps the scheduler and its flags, and takes its `-b` |
 //! | `-e` without `-g`, `-i`, `-m` | turns the server to `-g` | keeps the method |
 //! | `-R` with a comment or a mistake | stops there, leaving half of it | skips comments; all or nothing, naming lines |
 //! | `-R` with a rule that the kernel refuses | goes on | undoes the rest; goes on with `--keep-going` |
+//! | `-S` without `-n` of an IPv6 address with a name | writes the name, which is read back as IPv4 | writes the number |
 //! | `-h`, `-v`, words that make no sense | need root and a kernel with IPVS | need neither |
 //! | names of hosts | from the C library's name service | from `/etc/hosts` |
 
@@ -26,6 +27,7 @@ mod connections;
 mod endpoint;
 mod failure;
 mod help;
+mod keeping;
 mod kernel_text;
 mod legality;
 mod list;
@@ -36,6 +38,7 @@ mod order;
 mod restore;
 mod rules;
 mod saved_line;
+mod undo;
 mod values;
 mod words;
 mod written;
@@ -44,13 +47,12 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
 use action::{Action, Listing, understand};
-use arguments::{Entry, Format};
+use arguments::Format;
 use endpoint::Style;
 use failure::Failure;
-use legality::Verb;
 use names::Names;
 
-use crate::ipvs::{Client, Command, Forwarding, IpvsError, Service, ServiceKey, Table};
+use crate::ipvs::{Client, Command, IpvsError, Table};
 
 pub use rules::{RulesError, line_of, parse_desired, parse_rules};
 pub use written::{command_line, save_format};
@@ -70,6 +72,13 @@ pub fn check(words: &[&str]) -> Result<(), String> {
 #[must_use]
 pub fn connections(file: &str) -> String {
     connections::listing(file, Format::default(), Style::Numeric)
+}
+
+/// Gives these services the destinations that `/proc/net/ip_vs` with this content has for them; whether it
+/// is of these services. For the fuzz target.
+#[doc(hidden)]
+pub fn fill(services: &mut Table, text: &str) -> bool {
+    kernel_text::fill(services, text)
 }
 
 /// Runs ipvsadm on the process's own streams. `args` starts with the program's name, as
@@ -149,15 +158,9 @@ fn run(program: &str, words: &[&str], input: &mut dyn Read) -> Result<String, Fa
             Ok(String::new())
         }
         Action::Change(command) => change(&open()?, &command),
-        Action::EditServiceKeepingScheduler(service) => {
+        Action::Keep(keeping) => {
             let ipvs = open()?;
-            let command = keeping_scheduler(&ipvs, service)?;
-            change(&ipvs, &command)
-        }
-        Action::EditDestinationKeepingMethod(entry, key) => {
-            let ipvs = open()?;
-            let command = keeping_method(&ipvs, &entry, key)?;
-            change(&ipvs, &command)
+            change(&ipvs, &keeping.resolve(&ipvs, &[])?)
         }
     }
 }
@@ -234,52 +237,4 @@ fn plain_table(ipvs: &Client) -> Result<Table, IpvsError> {
         Err(_) => false,
     };
     if filled { Ok(table) } else { ipvs.table() }
-}
-
-/// The edit with the scheduler that the service has. Without such a service the kernel will say so.
-fn keeping_scheduler(ipvs: &Client, mut service: Service) -> Result<Command, Failure> {
-    let live = ipvs
-        .service(service.key)
-        .map_err(|error| Failure::command(&error))?;
-    if let Some(live) = live {
-        service.scheduler = live.service.scheduler;
-        // They are the scheduler's own.
-        if service.flags & list::SCHEDULER_FLAGS == 0 {
-            service.flags |= live.service.flags & list::SCHEDULER_FLAGS;
-        }
-    }
-    Ok(Command::EditService(service))
-}
-
-/// The edit with the method that the destination has. Without such a destination it is ipvsadm's `-g`,
-/// and the kernel will say that there is none.
-fn keeping_method(ipvs: &Client, entry: &Entry, key: ServiceKey) -> Result<Command, Failure> {
-    let live = ipvs
-        .destinations(key)
-        .map_err(|error| Failure::command(&error))?;
-    let with_port = |port: u16| {
-        live.iter()
-            .map(|status| &status.destination)
-            .find(|one| Some(one.address) == entry.destination.address && one.port == port)
-    };
-    let service_port = match key {
-        ServiceKey::Address { port, .. } => port,
-        ServiceKey::Fwmark { .. } => entry.destination.port,
-    };
-    let found = with_port(entry.destination.port).or_else(|| with_port(service_port));
-    let Some(found) = found else {
-        return action::destination(entry, key, Forwarding::Route, Verb::EditServer);
-    };
-    let mut command = action::destination(entry, key, found.forwarding, Verb::EditServer)?;
-    if let Command::EditDestination(_, destination) = &mut command {
-        // Without words on the tunnel it stays as it is, too.
-        if found.forwarding == Forwarding::Tunnel
-            && !entry.switches.has_any(legality::TUNNEL_SWITCHES)
-        {
-            destination.tunnel = found.tunnel;
-            destination.tunnel_flags = found.tunnel_flags;
-        }
-        destination.port = found.port;
-    }
-    Ok(command)
 }

@@ -5,7 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ipvs::Transport;
 
@@ -102,6 +102,16 @@ fn lines(text: &str) -> impl Iterator<Item = std::str::SplitWhitespace<'_>> {
     })
 }
 
+/// What a line says to someone who asks for IPv4: as in the C library, loopback is loopback and a mapped
+/// address is what it maps.
+fn as_ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => Some(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+    }
+}
+
 impl Hosts {
     /// hosts(5): an address, its name, aliases. The first line that names something wins.
     fn parse(text: &str) -> Self {
@@ -110,14 +120,18 @@ impl Hosts {
             let Some(address) = words.next().and_then(|word| word.parse::<IpAddr>().ok()) else {
                 continue;
             };
+            let ipv4 = as_ipv4(address);
             for (index, name) in words.enumerate() {
                 if index == 0 {
-                    hosts
-                        .by_address
-                        .entry(address)
-                        .or_insert_with(|| name.to_owned());
+                    let known_by = [Some(address), ipv4.map(IpAddr::V4)];
+                    for address in known_by.into_iter().flatten() {
+                        hosts
+                            .by_address
+                            .entry(address)
+                            .or_insert_with(|| name.to_owned());
+                    }
                 }
-                if let IpAddr::V4(address) = address {
+                if let Some(address) = ipv4 {
                     hosts
                         .by_name
                         .entry(name.to_ascii_lowercase())
@@ -167,7 +181,7 @@ mod tests {
 
     fn names() -> Names {
         Names::from_texts(
-            "127.0.0.1 localhost\n::1 localhost ip6-localhost # both\n192.168.4.100 web1 Www # real server\nbad line\n192.168.4.101 web1\n",
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost # both\n192.168.4.100 web1 Www # real server\nbad line\n192.168.4.101 web1\n::ffff:10.3.3.3 mapped\n2001:db8::1 vip6\n",
             "http 80/tcp www # WorldWideWeb\nhttp 80/udp\ndomain 53/udp\n# x 1/tcp\nbroken\nlarge 70000/tcp\n",
         )
     }
@@ -178,7 +192,14 @@ mod tests {
         let web1 = Ipv4Addr::new(192, 168, 4, 100);
         assert_eq!(names.host("WEB1"), Some(web1));
         assert_eq!(names.host("www"), Some(web1));
-        assert_eq!(names.host("ip6-localhost"), None);
+        assert_eq!(names.host("ip6-localhost"), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(names.host("mapped"), Some(Ipv4Addr::new(10, 3, 3, 3)));
+        assert_eq!(names.host("vip6"), None);
+        assert_eq!(
+            names.name(Ipv4Addr::new(10, 3, 3, 3).into()),
+            Some("mapped")
+        );
+        assert_eq!(names.name(Ipv4Addr::LOCALHOST.into()), Some("localhost"));
         assert_eq!(names.name(web1.into()), Some("web1"));
         assert_eq!(names.name("::1".parse().unwrap()), Some("localhost"));
         assert_eq!(names.host("nobody"), None);

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::action::{Action, understand};
 use super::failure::Failure;
+use super::keeping::Keeping;
 use super::names::Names;
 use super::saved_line;
 use crate::ipvs::{Command, Desired, DestinationKey, ServiceKey};
@@ -36,6 +37,23 @@ pub(super) struct Rules {
     pub(super) lines: Vec<usize>,
 }
 
+/// The command of an edit that leaves something as it is, given those before it.
+pub(super) type Keep<'a> = dyn FnMut(Keeping, &[Command]) -> Result<Command, Failure> + 'a;
+
+/// Rules on paper have no table to look into.
+fn no_table(keeping: Keeping, _: &[Command]) -> Result<Command, Failure> {
+    Err(Failure::usage(match keeping {
+        Keeping::Scheduler(..) => "name the scheduler (-s): only in a restore is there one to keep",
+        Keeping::Method(..) => {
+            "name the forwarding method (-g, -i or -m): only in a restore is there one to keep"
+        }
+    }))
+}
+
+fn parse_alone(text: &str) -> Result<Rules, RulesError> {
+    parse(text, &Names::default(), &mut no_table)
+}
+
 /// Reads saved rules: one command per line, `#` starts a comment, a leading `ipvsadm` is ignored.
 ///
 /// Nothing is sent anywhere: either all of it is understood or none.
@@ -51,7 +69,7 @@ pub(super) struct Rules {
 /// # Errors
 /// The first line that is no rule.
 pub fn parse_rules(text: &str) -> Result<Vec<Command>, RulesError> {
-    parse(text, &Names::default()).map(|rules| rules.commands)
+    parse_alone(text).map(|rules| rules.commands)
 }
 
 /// Reads saved rules as the state that they describe: services (`-A`) and their real servers (`-a`).
@@ -60,7 +78,7 @@ pub fn parse_rules(text: &str) -> Result<Vec<Command>, RulesError> {
 /// The first line that is no rule, changes something instead of describing it, or names a real server of
 /// a service that no line before it has.
 pub fn parse_desired(text: &str) -> Result<Vec<Desired>, RulesError> {
-    let rules = parse(text, &Names::default())?;
+    let rules = parse_alone(text)?;
     let mut desired: Vec<Desired> = Vec::new();
     let mut places = HashMap::new();
     for (command, line) in rules.commands.into_iter().zip(rules.lines) {
@@ -97,7 +115,7 @@ pub fn parse_desired(text: &str) -> Result<Vec<Desired>, RulesError> {
 #[must_use]
 pub fn line_of(text: &str, command: &Command) -> Option<usize> {
     let wanted = subject(command)?;
-    let rules = parse(text, &Names::default()).ok()?;
+    let rules = parse_alone(text).ok()?;
     rules
         .commands
         .iter()
@@ -121,7 +139,7 @@ fn subject(command: &Command) -> Option<(ServiceKey, Option<DestinationKey>)> {
     }
 }
 
-pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
+pub(super) fn parse(text: &str, names: &Names, keep: &mut Keep<'_>) -> Result<Rules, RulesError> {
     let mut rules = Rules::default();
     let mut words = Vec::new();
     let mut plain = saved_line::Lines::default();
@@ -147,7 +165,8 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
             message: failure.message,
             status: failure.status,
         };
-        let command = rule(&words, names).map_err(failed)?;
+        let command = rule(&words, names, &mut |keeping| keep(keeping, &rules.commands));
+        let command = command.map_err(failed)?;
         rules.commands.push(command);
         rules.lines.push(line_number);
     }
@@ -157,16 +176,15 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Rules, RulesError> {
 /// The command of one rule's words.
 ///
 /// A `-b` that nothing follows is what ipvsadm saves for the third flag of `sh` or `mh`, and cannot read itself.
-pub(super) fn rule(words: &[&str], names: &Names) -> Result<Command, Failure> {
+pub(super) fn rule(
+    words: &[&str],
+    names: &Names,
+    keep: &mut dyn FnMut(Keeping) -> Result<Command, Failure>,
+) -> Result<Command, Failure> {
     let told = words.strip_suffix(&["-b"]).unwrap_or(words);
     match understand("ipvsadm", told, names)? {
         Action::Change(command) => Ok(command),
-        Action::EditServiceKeepingScheduler(_) => Err(Failure::usage(
-            "name the scheduler (-s): a rule cannot keep the one in force",
-        )),
-        Action::EditDestinationKeepingMethod(..) => Err(Failure::usage(
-            "name the forwarding method (-g, -i or -m): a rule cannot keep the one in force",
-        )),
+        Action::Keep(keeping) => keep(keeping),
         Action::Help
         | Action::Version
         | Action::List(..)
@@ -268,11 +286,11 @@ mod tests {
             ("-A -t 1.2.3.4:80 -q\n", "line 1: -q: unknown option"),
             (
                 "-E -t 1.2.3.4:80\n",
-                "line 1: name the scheduler (-s): a rule cannot keep the one in force",
+                "line 1: name the scheduler (-s): only in a restore is there one to keep",
             ),
             (
                 "-e -t 1.2.3.4:80 -r 1.2.3.5\n",
-                "line 1: name the forwarding method (-g, -i or -m): a rule cannot keep the one in force",
+                "line 1: name the forwarding method (-g, -i or -m): only in a restore is there one to keep",
             ),
         ] {
             assert_eq!(parse_rules(text).unwrap_err().to_string(), said);

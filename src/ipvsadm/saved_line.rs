@@ -220,7 +220,8 @@ mod tests {
     /// What a command line that may say anything makes of it.
     fn slowly(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split(' ').collect();
-        rule(&words, &Names::from_texts("", "")).ok()
+        let refuse = &mut |_| Err(crate::ipvsadm::failure::Failure::usage("no table"));
+        rule(&words, &Names::from_texts("", ""), refuse).ok()
     }
 
     #[test]

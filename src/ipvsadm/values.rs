@@ -57,6 +57,12 @@ pub(super) fn netmask(
     Ok(Granularity::from_mask(mask))
 }
 
+/// Words that some scheduler could have; which one it is does not show yet.
+pub(super) fn check_scheduler_flags(text: &str) -> Result<(), Failure> {
+    let of = |scheduler| scheduler_flag_bits(text, scheduler).map(|_| ());
+    of("sh").or_else(|_| of("mh")).or_else(|_| of("wlc"))
+}
+
 pub(super) fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {
     let mut bits = 0;
     for flag in text.split(',').filter(|flag| !flag.is_empty()) {

@@ -3,10 +3,15 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use super::failure::Failure;
 use super::legality::TunnelName;
+use super::values::{check_scheduler_flags, scheduler_flag_bits};
 use crate::ipvs::{
     Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport, TunnelKind,
 };
+
+/// The scheduler of a service that is given none.
+pub(super) const DEFAULT_SCHEDULER: &str = "wlc";
 
 /// What was said of the service.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +23,8 @@ pub(super) struct ServiceWords {
     pub(super) mark: Option<NonZeroU32>,
     pub(super) scheduler: Option<String>,
     pub(super) flags: u32,
+    /// Words of `-b` whose scheduler is not known yet.
+    pub(super) scheduler_flags: Option<String>,
     pub(super) persistence: Option<NonZeroU32>,
     pub(super) granularity: Option<Granularity>,
     pub(super) engine: Option<String>,
@@ -51,6 +58,18 @@ impl ServiceWords {
             address: self.address?,
             port: self.port,
         })
+    }
+
+    /// Takes the words of `-b`. Where the command may keep a scheduler and none was named, they wait for it.
+    pub(super) fn read_scheduler_flags(&mut self, text: &str, keeps: bool) -> Result<(), Failure> {
+        if keeps && self.scheduler.is_none() {
+            check_scheduler_flags(text)?;
+            self.scheduler_flags = Some(text.to_owned());
+            return Ok(());
+        }
+        let scheduler = self.scheduler.as_deref().unwrap_or(DEFAULT_SCHEDULER);
+        self.flags |= scheduler_flag_bits(text, scheduler)?;
+        Ok(())
     }
 
     /// The service with this scheduler.

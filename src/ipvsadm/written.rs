@@ -120,7 +120,7 @@ fn write_destination_options(out: &mut String, destination: &Destination) {
     let method = match destination.forwarding {
         Forwarding::Masquerade => " -m -w ",
         Forwarding::Tunnel => " -i -w ",
-        // The kernel finds out by itself that a destination is the director.
+        // No option asks for it, and the kernel delivers to the director's own addresses with any method.
         Forwarding::Local | Forwarding::Route => " -g -w ",
         Forwarding::Bypass => " (null) -w ",
     };

@@ -13,8 +13,12 @@ use crate::ipvs::{self, Forwarding, ServiceKey, Transport};
 use crate::model::{ForwardingMethod, Lab, Protocol, Role};
 use crate::resource::{IpvsService, Resource};
 
-/// Where what is installed by hand goes before what packages bring.
-const DROP_IN: &str = "/usr/local/sbin/ipvsadm";
+/// The programs of the ipvsadm package, where what is installed by hand goes before what packages bring.
+const DROP_INS: [(&str, Template); 3] = [
+    ("/usr/local/sbin/ipvsadm", Template::DROP_IN),
+    ("/usr/local/sbin/ipvsadm-save", Template::SAVE),
+    ("/usr/local/sbin/ipvsadm-restore", Template::RESTORE),
+];
 
 /// The link to the agent that last applied on a host.
 const AGENT: &str = "/var/lib/lvslab/agent";
@@ -88,25 +92,30 @@ pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
     Ok(vec![step])
 }
 
-/// ipvsadm, where the system has none: a name for the agent's own.
+/// ipvsadm and its two helpers, where the system has none: names for the agent's own.
 pub(super) fn drop_in(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
     if subject.host.role != Role::Director || subject.facts.ipvsadm {
         return Ok(Vec::new());
     }
-    let mut step = subject.file(
-        Rendered {
-            path: DROP_IN.to_owned(),
-            template: Template::DROP_IN,
-            context: context! { agent => AGENT },
-            mode: 0o755,
-            directory: None,
-        },
-        "The course's commands are typed on the director; where no package brought an ipvsadm, this one does \
-         the same.",
-    )?;
-    // A person has installed the package.
-    step.by_hand.clear();
-    Ok(vec![step])
+    DROP_INS
+        .into_iter()
+        .map(|(path, template)| {
+            let mut step = subject.file(
+                Rendered {
+                    path: path.to_owned(),
+                    template,
+                    context: context! { agent => AGENT },
+                    mode: 0o755,
+                    directory: None,
+                },
+                "The course's commands are typed on the director; where no package brought an ipvsadm, this \
+                 one does the same.",
+            )?;
+            // A person has installed the package.
+            step.by_hand.clear();
+            Ok(step)
+        })
+        .collect()
 }
 
 /// The virtual service in the kernel.

@@ -36,6 +36,8 @@ templates! {
     LISTEN = "listen.conf",
     RULES = "ipvsadm.rules",
     DROP_IN = "ipvsadm",
+    SAVE = "ipvsadm-save",
+    RESTORE = "ipvsadm-restore",
     BOOT_UNIT = "lvslab-boot.service",
 }
 

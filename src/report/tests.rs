@@ -91,7 +91,7 @@ fn a_proven_lab_is_one_line() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
-        @"✓ 103 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+        @"✓ 105 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
     );
 }
 

@@ -32,7 +32,16 @@ pub(super) fn diff(desired: &File, state: Option<&FileState>) -> Option<Change> 
     }
     let wanted = (desired.mode & 0o7777, 0, 0);
     let found = (state.mode, state.uid, state.gid);
-    (wanted != found).then(|| Change::value(Some(permissions(found)), permissions(wanted)))
+    if wanted != found {
+        return Some(Change::value(Some(permissions(found)), permissions(wanted)));
+    }
+    // Written again, it is the newer one.
+    state.read_instead.as_ref().map(|other| {
+        Change::value(
+            Some(format!("{other} is newer")),
+            format!("newer than {other}"),
+        )
+    })
 }
 
 /// From the file as it is to the file as it was, for putting it back.

@@ -234,6 +234,9 @@ pub struct FileState {
     pub gid: u32,
     /// SELinux context, where the file has one.
     pub context: Option<String>,
+    /// A newer file that the boot reads instead, where that says something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_instead: Option<String>,
 }
 
 /// An address as found.

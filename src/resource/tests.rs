@@ -25,6 +25,7 @@ fn simulate_apply(desired: &Resource, observed: &Observed) -> Observed {
                 uid: 0,
                 gid: 0,
                 context: Some("system_u:object_r:etc_t:s0".into()),
+                read_instead: None,
             }),
         },
         Resource::Sysctl(s) => Observed::Sysctl {
@@ -224,6 +225,7 @@ fn observed() -> impl Strategy<Value = Observed> {
                 uid: 0,
                 gid: 0,
                 context: None,
+                read_instead: None,
             }),
         }),
         prop::option::of("[0-9\t]{0,3}").prop_map(|value| Observed::Sysctl { value }),
@@ -265,7 +267,7 @@ proptest! {
     #[test]
     fn binary_content_is_never_shown_as_text(mut content in any::<Vec<u8>>(), at in any::<prop::sample::Index>()) {
         content.insert(at.index(content.len() + 1), 0);
-        let state = FileState { content_base64: FileState::encode(&content), mode: 0o644, uid: 0, gid: 0, context: None };
+        let state = FileState { content_base64: FileState::encode(&content), mode: 0o644, uid: 0, gid: 0, context: None, read_instead: None };
         let desired = File { path: "/x".into(), content: "text".into(), mode: 0o644 };
         let change = diff(&Resource::File(desired), &Observed::File { state: Some(state.clone()) });
         prop_assert!(matches!(change, Some(Change::Value { .. })), "{:?}", change);
@@ -444,6 +446,7 @@ fn a_file_with_the_right_text_and_wrong_bits_differs_in_its_bits() {
             uid,
             gid: 0,
             context: None,
+            read_instead: None,
         }),
     };
     assert_eq!(diff(&desired, &state("a\n", 0o644, 0)), None);
@@ -457,6 +460,31 @@ fn a_file_with_the_right_text_and_wrong_bits_differs_in_its_bits() {
             from: Some("b\n".into()),
             to: "a\n".into()
         })
+    );
+}
+
+#[test]
+fn a_file_that_boot_passes_over_for_a_newer_one_is_to_be_the_newer_one() {
+    let desired = Resource::File(File {
+        path: "/etc/ipvsadm.rules".into(),
+        content: "-A -f 1 -s rr\n".into(),
+        mode: 0o600,
+    });
+    let other = "/etc/sysconfig/ipvsadm";
+    let state = FileState {
+        content_base64: FileState::encode(b"-A -f 1 -s rr\n"),
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+        context: None,
+        read_instead: Some(other.to_owned()),
+    };
+    assert_eq!(
+        diff(&desired, &Observed::File { state: Some(state) }),
+        value(
+            Some("/etc/sysconfig/ipvsadm is newer"),
+            "newer than /etc/sysconfig/ipvsadm"
+        )
     );
 }
 

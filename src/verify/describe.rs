@@ -230,6 +230,11 @@ fn file(wanted: &File, state: &FileState) -> String {
         words.push(format!("owner {}:{} instead of 0:0", state.uid, state.gid));
     }
     let same = state.content().as_deref() == Some(wanted.content.as_bytes());
+    if let Some(other) = state.read_instead.as_ref().filter(|_| same) {
+        words.push(format!(
+            "{other} is newer, says something else, and is what boot reads"
+        ));
+    }
     if !same || words.is_empty() {
         words.push(match BASE64.decode(&state.content_base64) {
             Ok(bytes) => content(&wanted.content, &bytes),

@@ -299,6 +299,7 @@ pub(super) fn observed(resource: &Resource) -> Observed {
                 uid: 0,
                 gid: 0,
                 context: None,
+                read_instead: None,
             }),
         },
         Resource::Sysctl(sysctl) => Observed::Sysctl {

@@ -110,6 +110,15 @@ fn drop_in(stage: &Stage) -> Check {
     listed()?;
     typed("ipvsadm -Sn > /tmp/rules && ipvsadm -C && ipvsadm -R < /tmp/rules").exit(0)?;
     listed()?;
+    for program in ["ipvsadm-save", "ipvsadm-restore"] {
+        typed(&format!("{program} -h"))
+            .exit(0)?
+            .says(&format!("Usage: {program}"))?;
+        typed(&format!("{program} -x")).exit(1)?;
+    }
+    typed("ipvsadm-save -n > /etc/sysconfig/ipvsadm").exit(0)?;
+    typed("ipvsadm -C && ipvsadm-restore < /etc/sysconfig/ipvsadm").exit(0)?;
+    listed()?;
     lab.verify().exit(0)?;
     Ok(())
 }
@@ -138,8 +147,19 @@ fn saved_rules(stage: &Stage) -> Check {
     }
     let rules = saved("/etc/ipvsadm.rules")?;
     equal("rules", &rules.lines().count(), &5)?;
-    typed("mkdir -p /etc/sysconfig && mv /etc/ipvsadm.rules /etc/sysconfig/ipvsadm").exit(0)?;
-    saved("/etc/sysconfig/ipvsadm")?;
+    // What is deleted before saving stays deleted, although the other file still has it.
+    typed("ipvsadm -D -f 8 -6 && ipvsadm-save -n > /etc/sysconfig/ipvsadm").exit(0)?;
+    let rules = saved("/etc/sysconfig/ipvsadm")?;
+    equal("rules", &rules.lines().count(), &4)?;
+    // The lab's rules are read again once they are the newer ones; verification looks at what is read.
+    lab.up().exit(0)?;
+    saved("/etc/ipvsadm.rules")?;
+    typed("echo '-A -f 9 -s rr' > /etc/sysconfig/ipvsadm").exit(0)?;
+    lab.verify()
+        .exit(6)?
+        .says("/etc/sysconfig/ipvsadm is newer")?;
+    lab.up().exit(0)?.says("1 changed")?;
+    saved("/etc/ipvsadm.rules")?;
     Ok(())
 }
 

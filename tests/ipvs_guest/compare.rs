@@ -8,17 +8,22 @@ use std::time::Duration;
 use lvslab::ipvs::{Service, Table};
 
 use super::cases::committed;
-use super::generate::{Random, command};
+use super::generate::command;
 use super::network::Network;
+use super::random::Random;
 use super::report;
 use super::template::Template;
 use super::tools::{Outcome, ours, reference, theirs};
+use super::typed;
 
 /// How many differences are shown before it is enough.
 const SHOWN: usize = 12;
 
 /// Every so many sequences the original is started anew for each command, to keep the [`Template`] honest.
 const ORDINARY_STARTS: usize = 40;
+
+/// Where more than one sequence of so many ends early, the rest proves too little.
+const MOST_ABANDONED: usize = 20;
 
 /// Runs the committed cases and `sequences` generated sequences, some of them at the same time.
 pub fn run(sequences: usize, seed: u64) {
@@ -27,6 +32,8 @@ pub fn run(sequences: usize, seed: u64) {
     let next = AtomicUsize::new(0);
     let different = AtomicUsize::new(0);
     let commands = AtomicUsize::new(0);
+    let abandoned = AtomicUsize::new(0);
+    let typed = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -35,6 +42,8 @@ pub fn run(sequences: usize, seed: u64) {
                 loop {
                     let job = next.fetch_add(1, Ordering::Relaxed);
                     if job >= jobs || different.load(Ordering::Relaxed) >= SHOWN {
+                        abandoned.fetch_add(arena.abandoned, Ordering::Relaxed);
+                        typed.fetch_add(arena.typed, Ordering::Relaxed);
                         return;
                     }
                     let (name, lines) = match cases.get(job) {
@@ -60,6 +69,16 @@ pub fn run(sequences: usize, seed: u64) {
     let (done, commands) = (
         next.load(Ordering::Relaxed).min(jobs),
         commands.load(Ordering::Relaxed),
+    );
+    let abandoned = abandoned.load(Ordering::Relaxed);
+    report(
+        &format!("{abandoned} of {done} sequences ended early by a crash of the original: few"),
+        abandoned * MOST_ABANDONED < done,
+    );
+    let typed = typed.load(Ordering::Relaxed);
+    report(
+        &format!("{typed} files of typed rules were restored by both"),
+        typed > 0,
     );
     report(
         &format!(
@@ -92,6 +111,10 @@ struct Arena {
     original: Template,
     original_in_ours: Template,
     ordinary_starts: bool,
+    /// Sequences that the original did not survive.
+    abandoned: usize,
+    /// Files of typed rules that the original took whole.
+    typed: usize,
 }
 
 impl Arena {
@@ -108,6 +131,8 @@ impl Arena {
             original,
             original_in_ours,
             ordinary_starts: false,
+            abandoned: 0,
+            typed: 0,
         }
     }
 
@@ -144,6 +169,7 @@ impl Arena {
     fn run(&mut self, lines: &[Line], restores: bool) -> Option<Difference> {
         self.theirs.clear();
         self.ours.clear();
+        let mut taken = Vec::new();
         for line in lines {
             if line.first().is_some_and(|word| word == "--stop-daemon") {
                 // Stopped before it runs, a daemon makes the kernel not answer, and the original waits.
@@ -152,9 +178,15 @@ impl Arena {
             let expected = self.theirs(line, "");
             let found = self.ours(line, "");
             // It crashes on some words; what it does to the table first it does not say.
-            expected.status?;
+            if expected.status.is_none() {
+                self.abandoned += 1;
+                return None;
+            }
             if let Some(difference) = outcomes(line, &expected, &found) {
                 return Some(difference);
+            }
+            if expected.status == Some(0) && typed::is_rule(line) {
+                taken.push(line.clone());
             }
         }
         tables(
@@ -164,6 +196,23 @@ impl Arena {
         )
         .or_else(|| self.read_each_other())
         .or_else(|| restores.then(|| self.restore_each_other()).flatten())
+        .or_else(|| restores.then(|| self.restore_typed(&taken)).flatten())
+    }
+
+    /// Both restore the same from the commands that were taken, written as people write them.
+    fn restore_typed(&mut self, taken: &[Line]) -> Option<Difference> {
+        let (text, restore) = (typed::rules(taken), ["-R".to_owned()]);
+        self.theirs.clear();
+        self.ours.clear();
+        let expected = self.theirs(&restore, &text);
+        // Of what it does not take whole, ours takes nothing.
+        if text.is_empty() || expected.status != Some(0) || !expected.stderr.is_empty() {
+            return None;
+        }
+        self.typed += 1;
+        let found = self.ours(&restore, &text);
+        outcomes(&[format!("-R of {text:?}")], &expected, &found)
+            .or_else(|| tables(&text, &self.theirs.table(), &self.ours.table()))
     }
 
     /// The original's list of our table is our list of it. Unsorted, because the kernel's own order differs

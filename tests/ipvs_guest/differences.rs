@@ -1,9 +1,8 @@
 //! Where our ipvsadm differs from the distribution's: the original's defect and what ours does instead, one
 //! check per line of the table in the README.
 
-use std::net::UdpSocket;
-
-use lvslab::ipvs::{Client, Forwarding, Service, Table};
+use lvslab::ipvs::{Client, Daemon, Forwarding, Service, Table, Timeouts};
+use lvslab::netlink::route::RouteSocket;
 
 use super::check;
 use super::tools::{Outcome, ours, theirs};
@@ -17,6 +16,10 @@ pub fn all() {
     );
     check("marks_from_2_to_the_31_are_shown_and_saved", large_marks);
     check("editing_a_service_keeps_its_scheduler", kept_scheduler);
+    check(
+        "flags_of_an_edited_service_are_those_of_its_scheduler",
+        flags_of_the_kept_scheduler,
+    );
     check("editing_a_server_keeps_its_method", kept_method);
     check(
         "restoring_rules_with_a_mistake_changes_nothing",
@@ -31,17 +34,25 @@ pub fn all() {
         "a_refused_restore_of_edits_and_deletions_changes_nothing",
         refused_edits,
     );
+    check(
+        "a_refused_restore_puts_timeouts_and_daemons_back",
+        refused_settings,
+    );
+    check("a_restore_can_end_with_a_daemon", last_daemon);
+    check(
+        "edits_in_a_restore_keep_what_they_do_not_name",
+        kept_in_a_restore,
+    );
     check("restoring_can_keep_going", keep_going);
     check("help_and_version_need_no_ipvs", help_and_version);
-    check("names_of_hosts_are_those_of_etc_hosts", host_names);
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Ours, which must succeed; its output.
-fn run(line: &str) -> String {
+pub(super) fn run(line: &str) -> String {
     let outcome = ours(&words(line), "");
     assert_eq!(
         (outcome.status, outcome.stderr.as_str()),
@@ -51,15 +62,15 @@ fn run(line: &str) -> String {
     outcome.stdout
 }
 
-fn original(line: &str) -> Outcome {
+pub(super) fn original(line: &str) -> Outcome {
     theirs(&words(line), "")
 }
 
-fn restore(rules: &str) -> Outcome {
+pub(super) fn restore(rules: &str) -> Outcome {
     ours(&words("-R"), rules)
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     Client::open().unwrap().table().unwrap()
 }
 
@@ -134,6 +145,22 @@ fn kept_scheduler() {
     // Without such a service there is nothing to keep, and the message is the same.
     let line = "-E -t 10.0.0.9:80";
     assert_eq!(ours(&words(line), ""), original(line));
+}
+
+fn flags_of_the_kept_scheduler() {
+    run("-A -t 10.0.0.1:80 -s sh -b sh-port");
+    run("-E -t 10.0.0.1:80 -b sh-fallback");
+    assert_eq!(run("-Sn"), "-A -t 10.0.0.1:80 -s sh -b sh-fallback\n");
+    let outcome = original("-E -t 10.0.0.1:80 -b sh-port");
+    assert_eq!(
+        outcome.status,
+        Some(2),
+        "the original's wlc has no such flag"
+    );
+    run("-E -t 10.0.0.1:80 -s wlc");
+    for line in ["-E -t 10.0.0.1:80 -b sh-port", "-E -t 10.0.0.9:80 -b wide"] {
+        assert_eq!(ours(&words(line), ""), original(line));
+    }
 }
 
 fn kept_method() {
@@ -232,6 +259,91 @@ fn refused_edits() {
     assert_eq!(now, before);
 }
 
+/// Timeouts, daemons and the table.
+fn settings() -> (Timeouts, Vec<Daemon>, Table) {
+    let client = Client::open().unwrap();
+    (
+        client.timeouts().unwrap(),
+        client.daemons().unwrap(),
+        client.table().unwrap(),
+    )
+}
+
+fn add_eth0() {
+    RouteSocket::open().unwrap().add_bridge("eth0").unwrap();
+}
+
+const SETTINGS: &str = "\
+--set 100 10 50
+--start-daemon master --syncid 1
+--stop-daemon backup
+-Z
+-C
+-D -t 10.9.9.9:80
+";
+
+fn refused_settings() {
+    add_eth0();
+    run("-A -t 10.0.0.1:80 -s wrr");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g");
+    run("--set 600 100 200");
+    run("--start-daemon backup --syncid 3 --sync-maxlen 1000");
+    let before = settings();
+    let outcome = restore(SETTINGS);
+    assert_eq!(
+        outcome.stderr,
+        "line 6: No such service\n\
+         nothing was restored; counters that -Z set to zero stay so\n"
+    );
+    assert_eq!(settings(), before);
+    // Without the last line it is done.
+    let rules = SETTINGS.rsplit_once("-D").unwrap().0;
+    assert_eq!(restore(rules).status, Some(0));
+    let (timeouts, daemons, table) = settings();
+    assert_eq!(
+        (timeouts.tcp_seconds, daemons.len(), table.len()),
+        (100, 1, 0)
+    );
+}
+
+/// One that is stopped before it ran makes the kernel not answer.
+fn last_daemon() {
+    add_eth0();
+    for _ in 0..20 {
+        let outcome = restore("--start-daemon master --syncid 1\n--stop-daemon master\n");
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""));
+        run("--start-daemon backup");
+        run("--stop-daemon backup");
+    }
+    assert_eq!(Client::open().unwrap().daemons().unwrap(), []);
+}
+
+fn kept_in_a_restore() {
+    run("-A -t 10.0.0.1:80 -s sh -b sh-port");
+    run("-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m");
+    let outcome = restore(
+        "-E -t 10.0.0.1:80 -p 60 -b sh-fallback\n\
+         -e -t 10.0.0.1:80 -r 10.1.0.1:8080 -w 5\n\
+         -A -t 10.0.0.2:80 -s mh\n\
+         -a -t 10.0.0.2:80 -r 10.1.0.2:8080 -m\n\
+         -E -t 10.0.0.2:80 -p 300\n\
+         -e -t 10.0.0.2:80 -r 10.1.0.2:8080 -w 6\n",
+    );
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        run("-Sn"),
+        "-A -t 10.0.0.1:80 -s sh -p 60 -b sh-fallback\n\
+         -a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 5\n\
+         -A -t 10.0.0.2:80 -s mh -p 300\n\
+         -a -t 10.0.0.2:80 -r 10.1.0.2:8080 -m -w 6\n"
+    );
+    theirs(&words("-R"), "-E -t 10.0.0.1:80 -p 60\n");
+    assert!(
+        run("-Sn").starts_with("-A -t 10.0.0.1:80 -s wlc "),
+        "the original's"
+    );
+}
+
 fn keep_going() {
     let outcome = ours(&words("-R --keep-going"), REFUSED);
     assert_eq!(outcome.status, Some(255));
@@ -256,44 +368,4 @@ fn help_and_version() {
         assert_eq!(outcome.status, Some(0));
         assert_eq!(outcome.stdout, original(line).stdout);
     }
-}
-
-/// With no server named, the C library asks the one on this machine.
-fn host_names() {
-    let server = UdpSocket::bind("127.0.0.1:53").expect("the name service's port");
-    std::thread::spawn(move || {
-        let mut query = [0; 512];
-        while let Ok((length, client)) = server.recv_from(&mut query) {
-            let _ = server.send_to(&answer(&query[..length]), client);
-        }
-    });
-    let line = "-A -t vip.lab:80 -s rr";
-    let outcome = ours(&words(line), "");
-    assert_eq!(
-        (outcome.status, outcome.stderr.as_str()),
-        (Some(2), "illegal virtual server address[:port] specified\n")
-    );
-    assert_eq!(original(line).status, Some(0), "the original asks");
-    assert_eq!(run("-Sn"), "-A -t 10.7.7.7:80 -s rr\n");
-    run("-A -t web1:80 -s rr");
-    assert!(run("-Sn").contains("-A -t 192.168.4.100:80 "));
-    assert_eq!(
-        original("-A -t web1:80 -s rr").stderr,
-        "Service already exists\n"
-    );
-}
-
-/// Every name has the address 10.7.7.7 (RFC 1035, 4.1).
-fn answer(query: &[u8]) -> Vec<u8> {
-    const HEADER: usize = 12;
-    let name = query[HEADER..].iter().position(|byte| *byte == 0).unwrap();
-    // The name's end, type and class.
-    let question = &query[HEADER..HEADER + name + 5];
-    let mut answer = query[..2].to_vec();
-    // An answer, recursion available; one question, one answer.
-    answer.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
-    answer.extend(question);
-    // The name of the question, A, IN, 60 seconds, 4 bytes.
-    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 7, 7, 7]);
-    answer
 }

@@ -3,50 +3,7 @@
 //! Services and real servers come from small pools, so that commands meet what earlier ones made. Two
 //! kinds are never made, because ours differs on purpose: `-E` without `-s`, `-e` without a method.
 
-/// SplitMix64: small, and the same everywhere for a seed.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    /// True `percent` times of a hundred.
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-
-    /// A good one, and now and then a bad one.
-    fn mostly<'a>(&mut self, good: &[&'a str], bad: &[&'a str]) -> &'a str {
-        if self.chance(6) {
-            self.pick(bad)
-        } else {
-            self.pick(good)
-        }
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for index in (1..list.len()).rev() {
-            list.swap(index, self.below(index + 1));
-        }
-    }
-}
+use super::random::Random;
 
 const SERVICES: &[&str] = &[
     "-t 10.0.0.1:80",
@@ -63,6 +20,9 @@ const SERVICES: &[&str] = &[
     "-u 10.1:domain",
     "--tcp-service=10.0.0.1:443",
     "-t10.0.0.9:21",
+    "-t [2001:db8:1234:5678:9abc:def0:1234:5678]:443",
+    "-u [::ffff:10.0.0.3]:53",
+    "-t [2001:db8::1:0:0:1]:80",
     "-t 10.0.0.2:0",
     "-t 10.0.0.2",
 ];
@@ -96,6 +56,7 @@ const SERVICE_OPTIONS: &[&str] = &[
     "-p -M 255.255.255.255",
     "--persistent=2678400",
     "-p 10 -M 64",
+    "-p 10 -M 127",
     "-o",
     "-p 120 --pe sip",
     "-M 255.255.0.0",
@@ -136,6 +97,8 @@ const SERVERS: &[&str] = &[
     "-r [2001:db8::2]:80",
     "-r 2001:db8::3",
     "-r 127.0.0.1:80",
+    "-r [2001:db8:1234:5678:9abc:def0:1234:5679]:80",
+    "-r [::ffff:10.1.0.6]:80",
     "--real-server=10.1.0.4:80",
     "-r 10.1.0.1:http",
     "-r 10.1.0.5:0",
@@ -359,6 +322,10 @@ fn service_command(random: &mut Random, verbs: &[&str]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if random.chance(15) {
+        let another = [random.pick(SERVICE_OPTIONS), random.pick(SERVICE_OPTIONS)];
+        options.extend(another.map(str::to_owned));
+    }
     ordered(random, verb, service, options)
 }
 
@@ -372,6 +339,9 @@ fn server_command(random: &mut Random, verbs: &[&str]) -> Vec<String> {
     }
     if random.chance(50) {
         options.push(random.mostly(SERVER_OPTIONS, BAD_SERVER_OPTIONS).to_owned());
+    }
+    if random.chance(10) {
+        options.push(random.pick(SERVER_OPTIONS).to_owned());
     }
     ordered(random, verb, service, options)
 }

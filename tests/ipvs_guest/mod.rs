@@ -18,11 +18,14 @@ mod client;
 mod compare;
 mod differences;
 mod generate;
+mod names;
 mod network;
+mod random;
 mod refusals;
 mod template;
 mod tools;
 mod traffic;
+mod typed;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,6 +65,7 @@ fn run(words: &[&str]) -> ExitCode {
         (Some("client"), _, _) => client::all(),
         (Some("differences"), _, _) => {
             differences::all();
+            names::all();
             refusals::all();
         }
         (Some("traffic"), _, _) => traffic::all(),

@@ -1,9 +1,9 @@
 //! What a host does at boot that its own system does not: bring up `ifcfg-*` files and restore IPVS rules.
 //!
 //! For hosts whose system reads no ifcfg files (Debian, the sandbox) this is what makes the rendered files
-//! the ones that configure them. In: `/etc/sysconfig/network-scripts/ifcfg-*`, then `/etc/ipvsadm.rules`
-//! and `/etc/sysconfig/ipvsadm`. Out: links, addresses, default routes and IPVS services of the network
-//! namespace it runs in. What is so already stays; running it again changes nothing.
+//! the ones that configure them. In: `/etc/sysconfig/network-scripts/ifcfg-*`, then the newer of
+//! `/etc/ipvsadm.rules` and `/etc/sysconfig/ipvsadm`. Out: links, addresses, default routes and IPVS
+//! services of the network namespace it runs in. What is so already stays; running it again changes nothing.
 
 mod assignments;
 mod ifcfg;
@@ -15,14 +15,12 @@ use self::ifcfg::{Ifcfg, is_leftover};
 use super::kind::Local;
 use super::kind::ipvs::open;
 use super::root::Root;
+use super::saved_rules;
 use super::trial;
 use crate::ipvs::{Command, Desired, Others, Removal, reconcile};
 use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
 
 const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
-
-/// Where Debian's and RHEL's own ipvsadm services keep saved rules.
-const RULES: [&str; 2] = ["/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm"];
 
 /// `RTPROT_STATIC`: set by an administrator (rtnetlink(7)).
 const STATIC: u8 = 4;
@@ -75,7 +73,7 @@ pub(super) fn bring_up(root: &Root) -> Vec<BootProblem> {
             Err(error) => boot.problem(SCRIPTS, error),
         }
     }
-    for path in RULES {
+    if let Some(path) = saved_rules::in_force(root) {
         boot.rules(root, path);
     }
     boot.problems
@@ -152,7 +150,6 @@ impl Boot {
     fn rules(&mut self, root: &Root, path: &str) {
         let text = match fs::read_to_string(root.join(path)) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return self.problem(path, error),
         };
         let commands = match crate::ipvsadm::parse_rules(&text) {

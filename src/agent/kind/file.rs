@@ -11,6 +11,7 @@ use crate::agent::error::{because, failed};
 use crate::agent::journal::Item;
 use crate::agent::protocol::ResourceError;
 use crate::agent::root::Root;
+use crate::agent::saved_rules;
 use crate::resource::{File, FileState};
 use crate::sys::atomic;
 
@@ -63,6 +64,7 @@ pub(super) fn observe(root: &Root, path: &str) -> Result<Option<FileState>, Reso
         uid: found.uid(),
         gid: found.gid(),
         context: context::of(&real),
+        read_instead: saved_rules::read_instead(root, path, &content).map(str::to_owned),
     }))
 }
 

@@ -240,7 +240,7 @@ fn a_busy_destination_loses_its_weight_first_and_goes_when_it_is_idle() {
 }
 
 #[test]
-fn a_destination_on_the_director_itself_is_left_as_the_kernel_has_it() {
+fn a_destination_on_the_director_itself_is_changed_like_any_other() {
     let key = web_service();
     let own = real_server([127, 0, 0, 1], 1);
     let desired = |weight| {
@@ -256,8 +256,11 @@ fn a_destination_on_the_director_itself_is_left_as_the_kernel_has_it() {
     for command in reconcile(&[], &desired(1), Others::Keep, Removal::AtOnce) {
         run(&mut table, &command).unwrap();
     }
-    table[0].destinations[0].destination.forwarding = Forwarding::Local;
+    table[0].destinations[0].destination.forwarding = crate::ipvs::Forwarding::Local;
     let changes = |weight| reconcile(&table, &desired(weight), Others::Keep, Removal::AtOnce);
-    assert_eq!(changes(1), []);
-    assert_eq!(changes(2).len(), 1);
+    let edit = Destination {
+        weight: 1,
+        ..own.clone()
+    };
+    assert_eq!(changes(1), [Command::EditDestination(key, edit)]);
 }

@@ -30,3 +30,20 @@ use request::request;
 pub(super) use request::{daemon_dump, service_get};
 pub use service::{ServiceAttr, ServiceFlags};
 pub use stats::{Counter, StatsAttr};
+
+/// Reads a message in each way in which the client reads replies; how many of them found something. For
+/// the fuzz target, which has no client.
+#[doc(hidden)]
+#[must_use]
+pub fn readings(payload: &[u8]) -> usize {
+    use super::model::Family::{Inet, Inet6};
+    let found = [
+        matches!(read_service(payload), Ok(Some(_))),
+        matches!(read_destination(payload, Inet), Ok(Some(_))),
+        matches!(read_destination(payload, Inet6), Ok(Some(_))),
+        matches!(read_daemon(payload), Ok(Some(_))),
+        matches!(read_timeouts(payload), Ok(Some(_))),
+        matches!(read_info(payload), Ok(Some(_))),
+    ];
+    found.into_iter().filter(|found| *found).count()
+}

@@ -92,11 +92,11 @@ fn a_real_server_named_before_its_service_has_no_port_to_take() {
 fn what_is_not_said_of_an_edit_stays() {
     assert!(matches!(
         action("-E -t 192.168.4.5:80 -p"),
-        Ok(Action::EditServiceKeepingScheduler(_))
+        Ok(Action::Keep(Keeping::Scheduler(..)))
     ));
     assert!(matches!(
         action("-e -t 192.168.4.5:80 -r web1 -w 3"),
-        Ok(Action::EditDestinationKeepingMethod(..))
+        Ok(Action::Keep(Keeping::Method(..)))
     ));
 }
 

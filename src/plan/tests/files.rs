@@ -126,9 +126,21 @@ fn a_director_without_ipvsadm_gets_a_name_for_the_agents() {
     exec /var/lib/lvslab/agent ipvsadm "$@"
     "#);
     facts.ipvsadm = true;
-    assert!(file(&planned_ok(&lab, "director", facts), PATH).is_none());
+    let with_package = planned_ok(&lab, "director", facts);
     let web1 = planned_ok(&lab, "web1", assumed(&lab, "web1"));
-    assert!(file(&web1, PATH).is_none());
+    for (name, runs) in [
+        ("", "ipvsadm \"$@\""),
+        ("-save", "ipvsadm -S \"$@\""),
+        ("-restore", "ipvsadm -R"),
+    ] {
+        let path = format!("{PATH}{name}");
+        let program = file(&plan, &path).expect("the program");
+        let last = format!("\nexec /var/lib/lvslab/agent {runs}\n");
+        assert!(program.content.ends_with(&last), "{}", program.content);
+        assert_eq!(program.mode, 0o755);
+        assert!(file(&with_package, &path).is_none());
+        assert!(file(&web1, &path).is_none());
+    }
 }
 
 #[test]

@@ -194,6 +194,9 @@ fn repair(plan: &HostPlan, step: &Step, observed: &Observed) -> Vec<String> {
                 commands.push(format!("chmod {:o} {}", wanted.mode, wanted.path));
             }
             if same {
+                if state.read_instead.is_some() {
+                    commands.push(format!("touch {}", wanted.path));
+                }
                 return commands;
             }
         }

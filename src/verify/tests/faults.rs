@@ -241,6 +241,7 @@ const FAULTS: &[Fault] = &[
                 uid: 0,
                 gid: 0,
                 context: None,
+                read_instead: None,
             });
             observe(
                 e,

@@ -200,6 +200,7 @@ fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
         uid: 33,
         gid: 33,
         context: None,
+        read_instead: None,
     };
     let id = "file /var/www/html/index.html";
     observe(
@@ -244,6 +245,22 @@ fn a_flag_of_the_scheduler_is_part_of_the_service() {
         cause.fix,
         ["ipvsadm -E -t 192.168.4.5:80 -s sh -b sh-fallback"]
     );
+}
+
+#[test]
+fn rules_that_boot_passes_over_for_newer_ones_become_the_newer_ones() {
+    let mut evidence = evidence(Mode::Dr);
+    let sighting = evidence.record_mut("director").before.as_mut().unwrap();
+    let resources = sighting.asked.resources.iter();
+    let at = resources
+        .map(|resource| resource.id().0)
+        .position(|id| id == "file /etc/ipvsadm.rules");
+    let Ok(Observed::File { state: Some(state) }) = &mut sighting.found.observed[at.unwrap()]
+    else {
+        panic!("no file");
+    };
+    state.read_instead = Some("/etc/sysconfig/ipvsadm".to_owned());
+    assert_eq!(fix(&evidence), ["touch /etc/ipvsadm.rules"]);
 }
 
 #[test]
