@@ -117,6 +117,26 @@ impl Host {
     pub fn on_segment(&self, segment: usize) -> Option<&Attachment> {
         self.attachments.iter().find(|a| a.segment == segment)
     }
+
+    /// The interface of each attachment, in order, where we wire them ourselves: as the topology names it, else
+    /// `eth0` on the clients' segment and `eth1` on the inner one, or the next that is free.
+    #[must_use]
+    pub fn wired(&self) -> Vec<InterfaceName> {
+        let named = |name: &InterfaceName| {
+            let names = self.attachments.iter().filter_map(|a| a.interface.as_ref());
+            names.into_iter().any(|other| other == name)
+        };
+        let mut wired: Vec<InterfaceName> = Vec::new();
+        for attachment in &self.attachments {
+            let first_free = || {
+                (attachment.segment..)
+                    .filter_map(|number| format!("eth{number}").parse().ok())
+                    .find(|name| !named(name) && !wired.contains(name))
+            };
+            wired.extend(attachment.interface.clone().or_else(first_free));
+        }
+        wired
+    }
 }
 
 /// What lvslab may do to a host's own protection.

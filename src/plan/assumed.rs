@@ -45,7 +45,7 @@ fn sandbox_host(host: &Host, number: usize) -> Option<Facts> {
     mgmt0.up = true;
     mgmt0.addresses = vec![address(&management, Ipv4Addr::new(10, 0, 2, last), 24)];
     links.push(mgmt0);
-    links.extend(lab_links(host, 3)?);
+    links.extend(lab_links(host, 3));
     Some(Facts {
         hostname: host.name.to_string(),
         os: "Debian GNU/Linux 12 (bookworm)".to_owned(),
@@ -67,7 +67,7 @@ fn sandbox_host(host: &Host, number: usize) -> Option<Facts> {
 
 fn machine(host: &Host) -> Option<Facts> {
     let mut links = vec![loopback()?];
-    links.extend(lab_links(host, 2)?);
+    links.extend(lab_links(host, 2));
     Some(Facts {
         hostname: host.name.to_string(),
         os: "assumed to be like RHEL 7".to_owned(),
@@ -99,16 +99,10 @@ fn loopback() -> Option<LinkFacts> {
 }
 
 /// One unconfigured interface per attachment.
-fn lab_links(host: &Host, first_index: u32) -> Option<Vec<LinkFacts>> {
+fn lab_links(host: &Host, first_index: u32) -> Vec<LinkFacts> {
     (first_index..)
-        .zip(&host.attachments)
-        .map(|(index, attachment)| {
-            let name = match &attachment.interface {
-                Some(name) => name.clone(),
-                None => format!("eth{}", attachment.segment).parse().ok()?,
-            };
-            Some(link(name, index))
-        })
+        .zip(host.wired())
+        .map(|(index, name)| link(name, index))
         .collect()
 }
 

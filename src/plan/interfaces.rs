@@ -1,14 +1,15 @@
 //! Which interface each of a host's addresses belongs on.
 //!
 //! "Interface names cannot be copied from the book" is the course's most repeated warning, so they are found:
-//! named by the topology, else the interface that is in the network already, else (in the sandbox, which
-//! wires `eth<segment>` itself) the one of that segment, else the only one that has no address yet.
+//! named by the topology, else (in the sandbox, which wires them itself) the one of that segment, else the one that an
+//! earlier run gave the address, else the interface that is in the network already, else the only one that has no
+//! address yet. What an address was moved to by mistake so is no reason to plan for the mistake.
 
 use std::collections::BTreeMap;
 
 use super::{Candidate, PlanError};
 use crate::model::{Attachment, Host, InterfaceName, Role};
-use crate::resource::{Facts, LinkFacts};
+use crate::resource::{Address, Facts, LinkFacts, Resource};
 
 /// The interface per segment.
 pub(super) fn choose(
@@ -18,7 +19,12 @@ pub(super) fn choose(
     let choice = Choice { host, facts };
     let mut chosen: BTreeMap<usize, &LinkFacts> = BTreeMap::new();
     // What is certain first, so that the last resort sees what is left.
-    for certain in [Choice::named, Choice::in_network, Choice::wired] {
+    for certain in [
+        Choice::named,
+        Choice::wired,
+        Choice::given,
+        Choice::in_network,
+    ] {
         for attachment in &host.attachments {
             if !chosen.contains_key(&attachment.segment)
                 && let Some(link) = certain(&choice, attachment)?
@@ -101,8 +107,21 @@ impl<'a> Choice<'a> {
         if self.host.ssh.is_some() {
             return Ok(None);
         }
-        let name = format!("eth{}", attachment.segment);
-        Ok(self.links().find(|link| link.name.as_str() == name))
+        let mut wires = self.host.attachments.iter().zip(self.host.wired());
+        let wire = wires.find(|(other, _)| other.segment == attachment.segment);
+        Ok(wire.and_then(|(_, name)| self.links().find(|link| link.name == name)))
+    }
+
+    /// The interface that the host's journal says we gave the address.
+    fn given(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, PlanError> {
+        Ok(self.links().find(|link| {
+            let address = Resource::Address(Address {
+                interface: link.name.clone(),
+                address: attachment.address,
+                label: None,
+            });
+            self.facts.owned.contains(&address.id())
+        }))
     }
 
     fn left_over(

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::description::GuestInterface;
-use crate::model::{Host, HostName, InterfaceName, Lab};
+use crate::model::{Host, HostName, Lab};
 
 /// Machines and wires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,29 +95,15 @@ pub fn management_address(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 2, last)
 }
 
-/// `eth0 for the clients' segment, eth1 for the inner one`, or the next that is free, unless the topology names them
-/// otherwise.
+/// Its cables.
 fn interfaces(host: &Host, macs: &mut BTreeSet<String>) -> Vec<GuestInterface> {
-    let mut taken: Vec<InterfaceName> = host
-        .attachments
-        .iter()
-        .filter_map(|attachment| attachment.interface.clone())
-        .collect();
     host.attachments
         .iter()
-        .filter_map(|attachment| {
-            let name = match &attachment.interface {
-                Some(name) => name.clone(),
-                None => (attachment.segment..)
-                    .filter_map(|number| format!("eth{number}").parse().ok())
-                    .find(|name| !taken.contains(name))?,
-            };
-            taken.push(name.clone());
-            Some(GuestInterface {
-                name,
-                segment: attachment.segment,
-                mac: mac(attachment.segment, attachment.address.addr(), macs),
-            })
+        .zip(host.wired())
+        .map(|(attachment, name)| GuestInterface {
+            name,
+            segment: attachment.segment,
+            mac: mac(attachment.segment, attachment.address.addr(), macs),
         })
         .collect()
 }

@@ -99,6 +99,49 @@ fn the_sandbox_knows_which_interface_is_on_which_segment() {
 }
 
 #[test]
+fn addresses_that_were_swapped_do_not_swap_the_plan() {
+    let lab = lab(&nat());
+    let mut facts = assumed(&lab, "director");
+    for (interface, address) in [("eth0", "192.168.2.5/24"), ("eth1", "192.168.4.5/24")] {
+        let link = facts
+            .links
+            .iter_mut()
+            .find(|link| link.name.as_str() == interface);
+        link.expect("the interface").addresses.push(AddressState {
+            interface: interface.parse().expect("a name"),
+            address: address.parse().expect("an address"),
+            label: interface.to_owned(),
+            broadcast: None,
+        });
+    }
+    let plan = planned_ok(&lab, "director", facts);
+    let names: Vec<&str> = plan.interfaces.values().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["eth0", "eth1"]);
+}
+
+#[test]
+fn a_name_that_the_topology_gives_one_interface_is_not_the_other_s() {
+    let text = nat().replace(
+        "dip: 192.168.2.5/24",
+        "dip: 192.168.2.5/24\n  interface: eth0",
+    );
+    let lab = lab(&text);
+    let plan = planned_ok(&lab, "director", assumed(&lab, "director"));
+    let names: Vec<&str> = plan.interfaces.values().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["eth1", "eth0"]);
+}
+
+#[test]
+fn the_interface_that_was_given_the_address_is_where_it_belongs() {
+    let moved = [("ens3", &[][..]), ("ens4", &["192.168.4.100/24"])];
+    let mut facts = machine(OsFamily::Rhel, &moved);
+    assert_eq!(chosen(DR, "web1", facts.clone()), ["ens4"]);
+    let ours = "address ens3 192.168.4.100/24".to_owned();
+    facts.owned.push(crate::resource::ResourceId(ours));
+    assert_eq!(chosen(DR, "web1", facts), ["ens3"]);
+}
+
+#[test]
 fn an_address_of_the_machines_own_is_required_but_its_file_is_left_alone() {
     let lab = machines(DR);
     let facts = machine(OsFamily::Rhel, &[("eth0", &["192.168.4.5/24"])]);
