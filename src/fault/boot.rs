@@ -94,7 +94,7 @@ pub(super) const KINDS: &[&Kind] = &[
         layer: Layer::Boot,
         effect: Effect::UntilReboot,
         what: "takes the last real server out of the director's saved IPVS rules",
-        symptom: "Everything works; after a restart of the director one real server is never asked.",
+        symptom: "Everything works; after a restart one real server is never asked.",
         damage: rules_outdated,
     },
 ];

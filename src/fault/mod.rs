@@ -63,7 +63,7 @@ impl Layer {
             Self::Link => "interfaces, MACs and ARP: ip link, ip neighbour, the arp_* settings",
             Self::Network => "addresses, routes and forwarding: ip address, ip route get, sysctl",
             Self::Firewall => "packet filters: nft list ruleset, or iptables-save",
-            Self::VirtualService => "the director's table: ipvsadm -Ln",
+            Self::VirtualService => "the IPVS table: ipvsadm -Ln",
             Self::WebServer => {
                 "the web servers: is one running, where does it listen (ss -ltn), what is its page"
             }

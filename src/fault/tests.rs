@@ -76,6 +76,21 @@ fn there_are_many_faults_and_each_has_a_name_of_its_own() {
     }
 }
 
+/// The third hint is the host.
+#[test]
+fn the_first_two_hints_do_not_say_which_host_it_is() {
+    for world in labs() {
+        for fault in world.all() {
+            let hints = [fault.kind.symptom, fault.kind.layer.where_to_look()];
+            let said = hints
+                .iter()
+                .flat_map(|hint| hint.split(|c: char| !c.is_ascii_alphanumeric()))
+                .any(|word| *word == *fault.host.as_str());
+            assert!(!said, "{} on {}: {hints:?}", fault.kind.name, fault.host);
+        }
+    }
+}
+
 #[test]
 fn every_fault_fits_a_course_lab() {
     let worlds = [
