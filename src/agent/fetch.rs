@@ -115,9 +115,6 @@ impl<'a> Session<'a> {
     fn run(mut self, unwanted: &dyn Fn() -> bool) -> Result<Vec<Response>, AgentError> {
         while !self.waiting.is_empty() && !self.is_enough() {
             self.send(unwanted)?;
-            if unwanted() {
-                return Err(because("whoever asked is gone").into());
-            }
         }
         Ok(self.answers)
     }
@@ -150,6 +147,9 @@ impl<'a> Session<'a> {
             |stderr: &[u8]| batch > 1 && self.is_enough_of_one_process(stderr, marked.min(batch));
         let output = run_watched(&mut curl, config.as_bytes(), limits, unwanted, enough)
             .map_err(|error| cannot_run("curl", &error))?;
+        if unwanted() {
+            return Err(because("whoever asked is gone").into());
+        }
         let stderr = String::from_utf8_lossy(&output.stderr);
         let answers = parse(&output.stdout, &stderr, &self.mark);
         let none = answers.is_empty();
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
             // It did not come as far as a first request.
             return Err(host("curl failed", stderr.trim()));
         }
-        if none && !self.is_enough() && !unwanted() {
+        if none && !self.is_enough() {
             // Trying again would go on for ever.
             return Err(host("curl was ended", stderr.trim()));
         }
@@ -183,12 +183,15 @@ impl<'a> Session<'a> {
             most => most.saturating_sub(self.timeouts) as usize,
         };
         let stderr = String::from_utf8_lossy(stderr);
+        if !stderr.contains(COMPLAINT) {
+            return false;
+        }
         let ended = ended(&stderr, &self.mark);
         let late = ended.iter().filter(|exit| **exit == TIMED_OUT).count();
         // One has timed out: the next process is in more of a hurry. Not before the marked ones are through, of
         // which none must be lost.
         let hurry = self.timeouts == 0 && late > 0 && ended.len() >= marked;
-        late >= most || hurry || cannot_say_at_once(&stderr) && stderr.contains(COMPLAINT)
+        late >= most || hurry || cannot_say_at_once(&stderr)
     }
 
     fn take(&mut self, answer: Response) {

@@ -35,6 +35,26 @@ fn page(stream: &mut TcpStream, text: &str) {
     stream.write_all(answer.as_bytes()).unwrap();
 }
 
+/// Answers the first of `requests` with a page and none of the others. It goes on listening, so that nothing but a
+/// timeout can end a request.
+fn one_page_of(requests: usize) -> (String, std::thread::JoinHandle<Vec<TcpStream>>) {
+    server(requests, |number, stream| {
+        if number == 0 {
+            page(stream, "first");
+        }
+        number == 0
+    })
+}
+
+/// Gives up after two requests of two seconds.
+fn hasty(url: &str, requests: u32) -> Fetch {
+    Fetch {
+        timeout_seconds: 2,
+        most_timeouts: 2,
+        ..request(url, requests)
+    }
+}
+
 /// `count` ports, the first of which is the listener's.
 fn ports_from(listener: &TcpListener, count: u16) -> Ports {
     let first = listener.local_addr().unwrap().port().min(65_000);
@@ -116,12 +136,7 @@ fn a_server_that_hangs_costs_the_time_of_one_request_and_no_more() {
 
 #[test]
 fn when_the_total_time_runs_out_the_answers_so_far_remain() {
-    let (url, server) = server(2, |number, stream| {
-        if number == 0 {
-            page(stream, "first");
-        }
-        number == 0
-    });
+    let (url, server) = one_page_of(2);
     let hasty = Fetch {
         total_seconds: 3,
         ..request(&url, 2)
@@ -182,19 +197,8 @@ fn when_nobody_waits_for_the_answers_nothing_more_is_sent() {
 
 #[test]
 fn after_enough_timeouts_the_rest_is_not_sent() {
-    // It goes on listening, so that nothing but a timeout can end a request.
-    let (url, _listening) = server(1000, |number, stream| {
-        if number == 0 {
-            page(stream, "first");
-        }
-        number == 0
-    });
-    let hasty = Fetch {
-        timeout_seconds: 2,
-        most_timeouts: 2,
-        ..request(&url, 1000)
-    };
-    let responses = fetch(&hasty, &|| false).unwrap();
+    let (url, _listening) = one_page_of(1000);
+    let responses = fetch(&hasty(&url, 1000), &|| false).unwrap();
     let exits: Vec<_> = responses.iter().map(|r| r.curl_exit).collect();
     assert_eq!(exits[..3], [0, TIMED_OUT, TIMED_OUT]);
     // One more may have been begun before curl was ended.
@@ -260,14 +264,12 @@ fn the_marked_ones_are_never_lost_to_one_that_hangs() {
         }
         number > 0
     });
-    let hasty = Fetch {
-        timeout_seconds: 2,
-        most_timeouts: 2,
+    let marked = Fetch {
         marked: 3,
         ports: Some(free_ports(9)),
-        ..request(&url, 12)
+        ..hasty(&url, 12)
     };
-    let responses = fetch(&hasty, &|| false).unwrap();
+    let responses = fetch(&marked, &|| false).unwrap();
     let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
     assert_eq!(bodies[..3], ["", "1", "2"]);
     assert_eq!(responses.len(), 12);

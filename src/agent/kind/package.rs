@@ -114,18 +114,15 @@ pub(super) fn purge(root: &Root, name: &str, installed: &[String]) -> Result<(),
 
 /// That of the distribution: an `apt-get` can be installed on Fedora, too.
 fn manager() -> Result<Manager, ResourceError> {
-    let rpm = || {
-        ["dnf", "yum"]
-            .into_iter()
-            .find(|program| find(program).is_some())
-            .map(Manager::Rpm)
+    let candidates: &[(&str, Manager)] = match OsRelease::of(&Root::machine()).family_or_guess() {
+        Some(OsFamily::Debian) => &[("apt-get", Manager::Apt)],
+        Some(OsFamily::Rhel) => &[("dnf", Manager::Rpm("dnf")), ("yum", Manager::Rpm("yum"))],
+        None => &[],
     };
-    match OsRelease::of(&Root::machine()).family_or_guess() {
-        Some(OsFamily::Debian) => Some(Manager::Apt).filter(|_| find("apt-get").is_some()),
-        Some(OsFamily::Rhel) => rpm(),
-        None => None,
-    }
-    .ok_or_else(|| {
+    let there = candidates
+        .iter()
+        .find(|(program, _)| find(program).is_some());
+    there.map(|(_, manager)| *manager).ok_or_else(|| {
         because("this system has none of apt-get, dnf and yum")
             .hint("install the package by hand; lvslab only checks that it is there")
     })

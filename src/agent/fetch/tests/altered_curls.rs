@@ -98,13 +98,9 @@ fn an_old_curl_is_ended_as_soon_as_a_new_one() {
             }
             number % 2 == 0
         });
-        let hasty = Fetch {
-            timeout_seconds: 2,
-            most_timeouts: 2,
-            ..request(&url, 1000)
-        };
+        let request = hasty(&url, 1000);
         let curl = old_curl(directory.path(), unknown);
-        let session = Session::new(&hasty, curl, "MARK".to_owned());
+        let session = Session::new(&request, curl, "MARK".to_owned());
         let responses = session.run(&|| false).unwrap();
         let late = responses.iter().filter(|r| r.curl_exit == TIMED_OUT);
         assert_eq!(late.count(), 2, "{unknown:?}");
@@ -116,20 +112,11 @@ fn an_old_curl_is_ended_as_soon_as_a_new_one() {
 #[test]
 fn a_request_that_timed_out_is_counted_although_its_numbers_come_after_the_complaint() {
     let directory = tempfile::tempdir().unwrap();
-    let (url, _listening) = server(1000, |number, stream| {
-        if number == 0 {
-            page(stream, "first");
-        }
-        number == 0
-    });
-    let hasty = Fetch {
-        timeout_seconds: 2,
-        most_timeouts: 2,
-        ..request(&url, 1000)
-    };
+    let (url, _listening) = one_page_of(1000);
+    let request = hasty(&url, 1000);
     let slowly = r#"while IFS= read -r line; do printf '%s\n' "$line"; sleep 0.1; done"#;
     let curl = altered_curl(directory.path(), "", "cat", &format!("({slowly})"));
-    let session = Session::new(&hasty, curl, "MARK".to_owned());
+    let session = Session::new(&request, curl, "MARK".to_owned());
     let exits: Vec<_> = session
         .run(&|| false)
         .unwrap()
