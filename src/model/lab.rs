@@ -123,8 +123,8 @@ impl Host {
     #[must_use]
     pub fn wired(&self) -> Vec<InterfaceName> {
         let named = |name: &InterfaceName| {
-            let names = self.attachments.iter().filter_map(|a| a.interface.as_ref());
-            names.into_iter().any(|other| other == name)
+            let mut attachments = self.attachments.iter();
+            attachments.any(|attachment| attachment.interface.as_ref() == Some(name))
         };
         let mut wired: Vec<InterfaceName> = Vec::new();
         for attachment in &self.attachments {

@@ -91,20 +91,18 @@ impl<'a> Subject<'a> {
         if let Some(directory) = file.directory {
             by_hand.push(format!("mkdir -p {}", shell::quote(directory)));
         }
-        by_hand.extend(shell::write_file(&file.path, &content));
-        if file.mode != PUBLIC {
-            by_hand.push(format!(
-                "chmod {:o} {}",
-                file.mode,
-                shell::quote(&file.path)
-            ));
-        }
+        let file = File {
+            path: file.path,
+            content,
+            mode: file.mode,
+        };
+        by_hand.extend(if file.mode == PUBLIC {
+            shell::write_file(&file.path, &file.content)
+        } else {
+            shell::make_file(&file)
+        });
         Ok(Step {
-            resource: Resource::File(File {
-                path: file.path,
-                content,
-                mode: file.mode,
-            }),
+            resource: Resource::File(file),
             why: why.into(),
             by_hand,
         })

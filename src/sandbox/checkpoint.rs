@@ -12,7 +12,7 @@ use super::binary::Binary;
 use super::bring_up::Plan;
 use super::control::{NewKeys, Request};
 use super::identity::image_build;
-use super::keys::KeyPair;
+use super::keys::SandboxKeys;
 use super::machine::{Accelerator, Choice, Qemu};
 use super::record::{Files, HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
@@ -168,12 +168,8 @@ fn take_up(
     source: &Path,
     accelerator: Accelerator,
 ) -> Result<usize, SandboxError> {
-    let person = KeyPair::generate(&format!("lvslab {}", record.lab))?;
-    let host_keys = record
-        .hosts
-        .iter()
-        .map(|host| KeyPair::generate(host.name.as_str()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let names = record.hosts.iter().map(|host| &host.name);
+    let keys = SandboxKeys::generate(&record.lab, names)?;
     let (machine, ports) = plan.launch(accelerator, None)?;
     let outcome = machine
         .load_state(&source.join(STATE))
@@ -181,8 +177,8 @@ fn take_up(
             let request = Request::Refresh {
                 fresh: freshness()?,
                 keys: NewKeys {
-                    authorized_key: person.public.clone(),
-                    host_keys: host_keys.iter().map(|key| key.private.clone()).collect(),
+                    authorized_key: keys.person.public.clone(),
+                    host_keys: keys.hosts.iter().map(|key| key.private.clone()).collect(),
                 },
             };
             machine.ask(request, plan.limit, "setting its clock, seed and keys")
@@ -196,7 +192,7 @@ fn take_up(
                 .hosts
                 .into_iter()
                 .zip(ports)
-                .zip(host_keys)
+                .zip(keys.hosts)
                 .map(|((host, port), key)| HostRecord {
                     port,
                     host_key: key.public,
@@ -205,7 +201,7 @@ fn take_up(
                 .collect();
             let count = hosts.len();
             Record::new(record.lab, record.layout, hosts, record.identity)
-                .write(plan.files, &person.private)
+                .write(plan.files, &keys.person.private)
                 .map(|()| count)
         });
     if outcome.is_err() {

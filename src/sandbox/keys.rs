@@ -4,6 +4,7 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::SandboxError;
+use crate::model::{HostName, LabName};
 
 /// An Ed25519 key pair.
 #[derive(Clone)]
@@ -12,6 +13,32 @@ pub struct KeyPair {
     pub private: String,
     /// `ssh-ed25519 AAAA... COMMENT`, one line without its end.
     pub public: String,
+}
+
+/// All the keys of one sandbox.
+pub struct SandboxKeys {
+    /// Of the person who logs in.
+    pub person: KeyPair,
+    /// Of the hosts, in their order.
+    pub hosts: Vec<KeyPair>,
+}
+
+impl SandboxKeys {
+    /// New ones.
+    ///
+    /// # Errors
+    /// As [`KeyPair::generate`].
+    pub fn generate<'a>(
+        lab: &LabName,
+        hosts: impl Iterator<Item = &'a HostName>,
+    ) -> Result<Self, SandboxError> {
+        Ok(Self {
+            person: KeyPair::generate(&format!("lvslab {lab}"))?,
+            hosts: hosts
+                .map(|host| KeyPair::generate(host.as_str()))
+                .collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 impl KeyPair {

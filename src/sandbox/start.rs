@@ -11,7 +11,7 @@ use super::bring_up::{Plan, Waiting};
 use super::control::{Freshness, Request};
 use super::description::{Description, GuestHost};
 use super::identity::image_build;
-use super::keys::KeyPair;
+use super::keys::SandboxKeys;
 use super::layout::{Layout, MOST_HOSTS, management_address};
 use super::machine::{Accelerator, Qemu, Size};
 use super::record::{Files, HostRecord, Record};
@@ -153,11 +153,11 @@ fn populate(
     waiting: &Waiting,
 ) -> Result<(), SandboxError> {
     let lab = request.lab.name();
-    let person = KeyPair::generate(&format!("lvslab {lab}"))?;
+    let keys = SandboxKeys::generate(lab, layout.hosts.iter().map(|host| &host.name))?;
     let mut guests = Vec::new();
     let mut records = Vec::new();
-    for (number, (host, &port)) in layout.hosts.iter().zip(&waiting.ports).enumerate() {
-        let key = KeyPair::generate(host.name.as_str())?;
+    let hosts = layout.hosts.iter().zip(&waiting.ports).zip(keys.hosts);
+    for (number, ((host, &port), key)) in hosts.enumerate() {
         let management = management_address(number);
         guests.push(GuestHost {
             name: host.name.clone(),
@@ -179,7 +179,7 @@ fn populate(
         clock: fresh.clock,
         seed_base64: fresh.seed_base64,
         segments: layout.segments,
-        authorized_key: person.public.clone(),
+        authorized_key: keys.person.public.clone(),
         hosts: guests,
     };
     waiting.machine.ask(
@@ -193,7 +193,7 @@ fn populate(
         records,
         waiting.identity.clone(),
     )
-    .write(files, &person.private)
+    .write(files, &keys.person.private)
 }
 
 /// Time and randomness for the guest, as of now.

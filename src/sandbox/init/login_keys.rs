@@ -1,11 +1,11 @@
 //! The keys on a host's disk: its own, and whose may log in. sshd reads both at every login.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::{Failure, While};
+use crate::sys::atomic;
 
 /// Below the host's `/`.
 const HOST_KEY: &str = "etc/ssh/ssh_host_ed25519_key";
@@ -36,18 +36,7 @@ pub fn write(root: &Path, host_key: &str, authorized: &str, before: &str) -> Res
 
 /// A new file in its place: what is there may be a link to somewhere else.
 fn replace(path: &Path, content: &str) -> Result<(), Failure> {
-    let what = format_args!("write {}", path.display()).to_string();
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).during(&what)?,
-        _ => {}
-    }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(content.as_bytes()))
-        .during(&what)
+    atomic::write(path, content.as_bytes(), 0o600).during(format_args!("write {}", path.display()))
 }
 
 #[cfg(test)]
