@@ -1,7 +1,7 @@
 //! What is left, and what is said, when something is ended in the middle: the controller, an agent, a save.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -29,15 +29,8 @@ pub const TESTS: &[Test] = &[
 
 /// `up` that has begun to change web1.
 fn up_in_the_middle(machines: &Machines<'_>, inventory: &str) -> Result<Child, String> {
-    let mut child = machines
-        .stage
-        .command()
-        .args(["up", &machines.topology, "-i", inventory, "--yes"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| e.to_string())?;
+    let arguments = ["up", &machines.topology, "-i", inventory, "--yes"];
+    let mut child = machines.stage.begin(&arguments)?;
     let end = Instant::now() + Duration::from_secs(60);
     while machines
         .exec("web1", &["test", "-d", "/var/lib/lvslab/journal"])
@@ -128,14 +121,7 @@ fn killed_save(stage: &Stage) -> Check {
     let lab = stage.deployed("dr")?;
     let saved = stage.path("cache/lvslab/saved/dr");
     let begun = saved.join(".saving/state");
-    let mut child = stage
-        .command()
-        .args(["sandbox", "save", "half", "--lab", "dr"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| e.to_string())?;
+    let mut child = stage.begin(&["sandbox", "save", "half", "--lab", "dr"])?;
     let end = Instant::now() + Duration::from_secs(60);
     while !begun.exists() && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(1));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,17 @@ impl Stage {
             .output()
             .expect("lvslab starts");
         Ran::new(format!("lvslab {line}"), &output)
+    }
+
+    /// Starts it and lets it run.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Child, String> {
+        self.command()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())
     }
 
     /// The program with this stage's directories.

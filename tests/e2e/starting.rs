@@ -1,7 +1,7 @@
 //! Starting the sandbox when not everything is as it should be, and what the README says to type.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -18,14 +18,7 @@ pub const TESTS: &[Test] = &[
 fn two_starts(stage: &Stage) -> Check {
     let _alone = stage.alone();
     let arguments = ["sandbox", "start", &topology("dr"), "--yes"];
-    let other = stage
-        .command()
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
+    let other = stage.begin(&arguments)?;
     stage.lvslab(&arguments).exit(0)?;
     let other = other
         .wait_with_output()
