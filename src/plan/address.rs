@@ -42,8 +42,12 @@ fn own_address(attachment: &Attachment, interface: &InterfaceName) -> Resource {
     })
 }
 
-/// Whether the machine configures this address itself: then its own configuration is left alone.
+/// Whether the machine configures this address itself: then its own configuration is left alone. Hosts of the sandbox
+/// come without any; what they have somebody typed.
 fn machines_own(subject: Subject<'_>, attachment: &Attachment, interface: &InterfaceName) -> bool {
+    if subject.host.ssh.is_none() {
+        return false;
+    }
     let there = subject.facts.links.iter().any(|link| {
         link.name == *interface
             && link
@@ -58,6 +62,18 @@ fn machines_own(subject: Subject<'_>, attachment: &Attachment, interface: &Inter
             mode: PUBLIC,
         }));
     there && !ours
+}
+
+/// Whether the machine's own configuration is all that brings this interface up at boot. Where our agent reads ifcfg
+/// files, one that repeats the address adds the gateway, which the machine's own knows nothing of.
+fn left_to_the_machine(
+    subject: Subject<'_>,
+    attachment: &Attachment,
+    interface: &InterfaceName,
+) -> bool {
+    let adds_gateway =
+        gateway(subject).is_some() && subject.system.network_files == NetworkFiles::Agent;
+    machines_own(subject, attachment, interface) && !adds_gateway
 }
 
 /// The gateway that belongs into the file of this attachment.
@@ -112,7 +128,7 @@ fn alias(subject: Subject<'_>) -> Result<Option<Alias>, PlanError> {
 pub(super) fn files(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
     let mut steps = Vec::new();
     for (attachment, interface) in subject.attachments() {
-        if machines_own(subject, attachment, interface) {
+        if left_to_the_machine(subject, attachment, interface) {
             continue;
         }
         let address = attachment.address;
@@ -282,7 +298,7 @@ pub(super) fn default_route(subject: Subject<'_>) -> Result<Vec<Step>, PlanError
         "Answers to the client {client} must go back through the director, which puts the VIP back as their source; \
          sent any other way the client would not know them."
     );
-    if machines_own(subject, attachment, interface) {
+    if left_to_the_machine(subject, attachment, interface) {
         why += &format!(
             " ({} configures {interface} itself: make the gateway permanent there, too.)",
             subject.host.name

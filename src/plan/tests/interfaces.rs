@@ -188,6 +188,36 @@ fn a_nat_real_server_that_configures_itself_is_told_to_keep_the_gateway() {
 }
 
 #[test]
+fn an_address_typed_on_a_host_of_the_sandbox_needs_its_file() {
+    let lab = lab(DR);
+    let facts = machine(OsFamily::Debian, &[("eth0", &["192.168.4.100/24"])]);
+    let plan = planned_ok(&lab, "web1", facts);
+    assert!(file(&plan, "/etc/sysconfig/network-scripts/ifcfg-eth0").is_some());
+}
+
+#[test]
+fn where_our_agent_reads_ifcfg_files_one_keeps_the_gateway_of_a_machine_that_configures_itself() {
+    let lab = machines(NAT);
+    let own = "/etc/sysconfig/network-scripts/ifcfg-eth1";
+    let gateway = |mut facts: Facts, owned: Option<&str>| {
+        facts
+            .owned
+            .extend(owned.map(|id| crate::resource::ResourceId(id.to_owned())));
+        let plan = planned_ok(&lab, "web1", facts);
+        file(&plan, own).map(|file| file.content.contains("\nGATEWAY=192.168.2.5\n"))
+    };
+    let debian = machine(OsFamily::Debian, &[("eth1", &["192.168.2.100/24"])]);
+    assert_eq!(gateway(debian.clone(), None), Some(true));
+    assert_eq!(
+        gateway(debian, Some(&format!("file {own}"))),
+        Some(true),
+        "the next run plans the same"
+    );
+    let rhel = machine(OsFamily::Rhel, &[("eth1", &["192.168.2.100/24"])]);
+    assert_eq!(gateway(rhel, None), None);
+}
+
+#[test]
 fn curl_is_installed_where_it_is_missing_and_stays_in_the_plan() {
     let lab = machines(DR);
     let curl = |plan: &HostPlan| {
