@@ -3,6 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+// `RUSTFLAGS` in the environment takes the place of the flags in .cargo/config.toml.
+#[cfg(not(target_feature = "crt-static"))]
+compile_error!(
+    "lvslab has to be linked statically (it is PID 1 of the sandbox and runs on hosts of any kind): \
+     unset RUSTFLAGS and CARGO_BUILD_TARGET, or add the flags of .cargo/config.toml to them"
+);
+
 fn main() -> ExitCode {
     let called = std::env::args_os().next().unwrap_or_default();
     match Path::new(&called)

@@ -122,6 +122,7 @@ mod tests {
     use std::process::{Command, Output, Stdio};
 
     use super::*;
+    use crate::sys::test_script;
 
     /// Stands for the agent: says how it was started, then repeats what it is told.
     const PROGRAM: &str = "#!/bin/sh\necho started \"$@\"\ncat\n";
@@ -150,8 +151,7 @@ mod tests {
         fn shell(&self, shell: &str, command: &str, input: &[u8]) -> Output {
             let bin = self.directory.path().join("path");
             fs::create_dir_all(&bin).unwrap();
-            fs::write(bin.join("id"), "#!/bin/sh\necho 0\n").unwrap();
-            fs::set_permissions(bin.join("id"), fs::Permissions::from_mode(0o755)).unwrap();
+            test_script::write(&bin.join("id"), "#!/bin/sh\necho 0\n");
             let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
             run(shell, command, &path, input)
         }
@@ -248,10 +248,7 @@ mod tests {
         let bench = bench();
         let bin = bench.directory.path().join("other");
         fs::create_dir(&bin).unwrap();
-        let tool = |name: &str, text: &str| {
-            fs::write(bin.join(name), text).unwrap();
-            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-        };
+        let tool = |name: &str, text: &str| test_script::write(&bin.join(name), text);
         tool("id", "#!/bin/sh\necho 1000\n");
         let command = bench.binary.start_command_in(&bench.host());
         let path = bin.display().to_string();

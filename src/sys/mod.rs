@@ -5,3 +5,5 @@ pub mod dirs;
 pub mod progress;
 #[cfg(test)]
 pub mod test_programs;
+#[cfg(test)]
+pub mod test_script;

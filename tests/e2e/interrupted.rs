@@ -1,7 +1,8 @@
 //! What is left, and what is said, when something is ended in the middle: the controller, an agent, a save.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -27,8 +28,14 @@ pub const TESTS: &[Test] = &[
     ("a_lab_runs_on_when_its_save_is_killed", killed_save),
 ];
 
-/// `up` that has begun to change web1.
+/// Has the web server's start on web1 wait until it is [let go on](GO_ON), so that nothing ends before it is to.
+const HOLD: &str = r#"sed -i '1a [ "$1" != start ] || while [ ! -e /run/go ]; do sleep 0.1; done' /etc/init.d/apache2"#;
+
+const GO_ON: [&str; 2] = ["touch", "/run/go"];
+
+/// `up` that has begun to change web1 and does not get to its end.
 fn up_in_the_middle(machines: &Machines<'_>, inventory: &str) -> Result<Child, String> {
+    machines.exec("web1", &["sh", "-c", HOLD]).exit(0)?;
     let arguments = ["up", &machines.topology, "-i", inventory, "--yes"];
     let mut child = machines.stage.begin(&arguments)?;
     let end = Instant::now() + Duration::from_secs(60);
@@ -67,6 +74,7 @@ fn killed_controller(stage: &Stage) -> Check {
     let mut child = up_in_the_middle(&machines, &inventory)?;
     child.kill().map_err(|e| e.to_string())?;
     child.wait().map_err(|e| e.to_string())?;
+    machines.exec("web1", &GO_ON).exit(0)?;
     up_completes(&machines, &inventory)
 }
 
@@ -81,6 +89,7 @@ fn interrupted_controller(stage: &Stage) -> Check {
         .exit(130)?
         .says("interrupted: some hosts may be changed and others not")?
         .says("completes the lab")?;
+    machines.exec("web1", &GO_ON).exit(0)?;
     up_completes(&machines, &inventory)
 }
 
@@ -100,6 +109,7 @@ fn killed_agent(stage: &Stage) -> Check {
     let inventory = machines.inventory(|_, _, _, _| {})?;
     let child = up_in_the_middle(&machines, &inventory)?;
     machines.exec("web1", &["sh", "-c", KILL_AGENT]).exit(0)?;
+    machines.exec("web1", &GO_ON).exit(0)?;
     let output = child.wait_with_output().map_err(|e| e.to_string())?;
     let ran = Ran::new("lvslab up, an agent killed".to_owned(), &output)
         .exit(3)?
@@ -117,17 +127,28 @@ fn killed_agent(stage: &Stage) -> Check {
     up_completes(&machines, &inventory)
 }
 
+/// A save that is killed as soon as `begun` is there.
+fn save_killed_once(stage: &Stage, begun: &Path) -> Result<ExitStatus, String> {
+    let mut child = stage.begin(&["sandbox", "save", "half", "--lab", "dr"])?;
+    while !begun.exists() && child.try_wait().map_err(|e| e.to_string())?.is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().map_err(|e| e.to_string())?;
+    child.wait().map_err(|e| e.to_string())
+}
+
 fn killed_save(stage: &Stage) -> Check {
     let lab = stage.deployed("dr")?;
     let saved = stage.path("cache/lvslab/saved/dr");
     let begun = saved.join(".saving/state");
-    let mut child = stage.begin(&["sandbox", "save", "half", "--lab", "dr"])?;
-    let end = Instant::now() + Duration::from_secs(60);
-    while !begun.exists() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(1));
+    // A save takes less than a second; one that was done before it could be killed is made again.
+    let mut ended = save_killed_once(stage, &begun)?;
+    for _ in 0..4 {
+        if ended.success() {
+            std::fs::remove_dir_all(saved.join("half")).map_err(|e| e.to_string())?;
+            ended = save_killed_once(stage, &begun)?;
+        }
     }
-    child.kill().map_err(|e| e.to_string())?;
-    let ended = child.wait().map_err(|e| e.to_string())?;
     equal("what ended the save", &ended.signal(), &Some(9))?;
     lab.up().exit(0)?.says("verified")?;
     stage

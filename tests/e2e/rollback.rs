@@ -114,7 +114,8 @@ fn puts_itself_back(stage: &Stage) -> Check {
     let open = Arc::clone(&gate.open);
     let ran = thread::scope(|scope| {
         let up = scope.spawn(|| {
-            let arguments = ["--yes", "--confirm-within", "5"];
+            // Long enough for the hosts that can be asked, however slow they are.
+            let arguments = ["--yes", "--confirm-within", "25"];
             machines.lvslab("up", &inventory, &arguments)
         });
         let watched = wait_for(&machines, "rolled-back");

@@ -46,10 +46,10 @@ fn one_page_of(requests: usize) -> (String, std::thread::JoinHandle<Vec<TcpStrea
     })
 }
 
-/// Gives up after two requests of two seconds.
+/// Gives up after two requests of four seconds.
 fn hasty(url: &str, requests: u32) -> Fetch {
     Fetch {
-        timeout_seconds: 2,
+        timeout_seconds: 4,
         most_timeouts: 2,
         ..request(url, requests)
     }
@@ -121,7 +121,7 @@ fn a_server_that_hangs_costs_the_time_of_one_request_and_no_more() {
         number == 1
     });
     let hasty = Fetch {
-        timeout_seconds: 1,
+        timeout_seconds: 4,
         ..request(&url, 2)
     };
     let responses = fetch(&hasty, &|| false).unwrap();

@@ -2,6 +2,8 @@
 # Runs "$@" in this process group for as long as somebody holds the other end of standard input open, so that
 # a build does not outlive the lvslab that wanted it, however that one ended.
 umask 022
+# A signal for the group is the build's to obey; this shell stays to tell the outcome.
+trap : TERM
 # Programs in the background have no standard input of their own; this is the name they know it by.
 exec 3<&0
 "$@" < /dev/null 3<&- &
@@ -16,8 +18,6 @@ build=$!
     kill -KILL 0
 } <&3 3<&- > /dev/null 2>&1 &
 watch=$!
-# A signal for the group is the build's to obey; this shell stays to tell the outcome.
-trap : TERM
 wait "$build"
 status=$?
 if kill -0 "$build" 2> /dev/null; then

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Longest line of the monitor that is read, bytes.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
+/// Longest wait for a migration that is completed to be finished, too.
+const FINISH_LIMIT: Duration = Duration::from_secs(60);
+
 /// Why a monitor command did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum QmpError {
@@ -161,9 +164,18 @@ impl Qmp {
 
     /// Lets the processors run.
     ///
+    /// QEMU calls a migration completed a moment before it leaves the run state `finish-migrate`, in which it
+    /// refuses to (`qmp_cont` in monitor/qmp-cmds.c).
+    ///
     /// # Errors
     /// As [`Qmp::execute`].
     pub fn resume(&mut self) -> Result<(), QmpError> {
+        let deadline = Instant::now() + FINISH_LIMIT;
+        while self.execute("query-status", Value::Null)?["status"] == "finish-migrate"
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.execute("cont", Value::Null).map(drop)
     }
 
@@ -344,6 +356,20 @@ mod tests {
             qmp.execute("cont", Value::Null),
             Err(QmpError::Ended | QmpError::Connection(_))
         ));
+    }
+
+    #[test]
+    fn a_machine_whose_migration_is_being_finished_is_resumed_after_that() {
+        let (directory, server) = served(&[
+            "{\"QMP\": {}}\r\n",
+            "{\"return\": {}}\r\n",
+            "{\"return\": {\"status\": \"finish-migrate\", \"running\": false}}\r\n",
+            "{\"return\": {\"status\": \"postmigrate\", \"running\": false}}\r\n",
+            "{\"return\": {}}\r\n",
+        ]);
+        let mut qmp = Qmp::connect(&directory.path().join("qmp"), Duration::from_secs(10)).unwrap();
+        qmp.resume().unwrap();
+        server.join().unwrap();
     }
 
     proptest! {

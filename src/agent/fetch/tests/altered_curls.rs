@@ -1,10 +1,9 @@
 //! The system's curl made old, or slow to speak.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use super::*;
+use crate::sys::test_script;
 
 /// The system's curl with its words, its configuration and what it says on standard error passed through bash commands.
 fn altered_curl(directory: &Path, before: &str, words: &str, errors: &str) -> PathBuf {
@@ -22,18 +21,7 @@ exit "${{PIPESTATUS[0]}}"
         real.display()
     );
     let path = directory.join("curl");
-    // By a process of its own: a file that this one has open for writing, perhaps in a child of another test,
-    // cannot be run.
-    let mut writer = Command::new("sh")
-        .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = writer.stdin.take().unwrap();
-    stdin.write_all(script.as_bytes()).unwrap();
-    drop(stdin);
-    assert!(writer.wait().unwrap().success());
+    test_script::write(&path, &script);
     path
 }
 

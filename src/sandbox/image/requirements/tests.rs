@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::sys::progress::Silent;
+use crate::sys::test_script;
 
 /// A machine with the given programs, each a script.
 fn machine(directory: &Path, uid: u32, programs: &[(&str, &str)]) -> Host {
@@ -29,8 +30,7 @@ fn machine(directory: &Path, uid: u32, programs: &[(&str, &str)]) -> Host {
 }
 
 fn program(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    test_script::write(path, &format!("#!/bin/sh\n{script}\n"));
 }
 
 const EVERYTHING: [(&str, &str); 7] = [
