@@ -219,7 +219,9 @@ impl CommandError {
             Self::NothingUp | Self::NotUp { .. } => Status::Unreachable,
             Self::Host(error) => super::trouble::status(&error.cause),
             Self::Sandbox(error) => match error {
-                SandboxError::NotRunning { .. } => Status::Unreachable,
+                SandboxError::NotRunning { .. } | SandboxError::SocketsGone { .. } => {
+                    Status::Unreachable
+                }
                 SandboxError::Busy { .. } => Status::Locked,
                 SandboxError::UnknownHost { .. }
                 | SandboxError::OtherShape { .. }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::binary::Binary;
 use super::control::Request;
 use super::error::SandboxError;
+use super::files::Files;
 use super::identity::Identity;
 use super::image::Image;
 use super::layout::management_address;
@@ -13,7 +14,6 @@ use super::machine::{
     self, Accelerator, Arguments, Choice, ConversationError, FIRST_OUTPUT, Forward, LaunchFailure,
     Machine, Qemu, Size,
 };
-use super::record::Files;
 use super::{How, SUBJECT, cache, initramfs, lock};
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::Progress;
@@ -272,8 +272,7 @@ impl Plan<'_> {
         initramfs: Option<PathBuf>,
     ) -> Result<(Machine, Vec<u16>), SandboxError> {
         for _ in 0..PORT_ATTEMPTS {
-            machine::remove_runtime_files(&self.files.runtime)
-                .map_err(SandboxError::io("clean", &self.files.runtime))?;
+            machine::remove_remains(self.files)?;
             let ports = machine::free_ports(self.hosts)
                 .map_err(SandboxError::io("find free ports of", "127.0.0.1".as_ref()))?;
             let forwards: Vec<Forward> = ports
@@ -291,8 +290,7 @@ impl Plan<'_> {
                 kernel: &self.image.kernel,
                 initramfs: initramfs.as_deref(),
                 rootfs: &self.image.rootfs,
-                runtime: &self.files.runtime,
-                console: &self.files.console(),
+                files: self.files,
                 forwards: &forwards,
             };
             match Machine::launch(self.qemu, &arguments) {

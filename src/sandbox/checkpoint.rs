@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::binary::Binary;
 use super::bring_up::Plan;
 use super::control::{NewKeys, Request};
+use super::files::Files;
 use super::identity::image_build;
 use super::keys::SandboxKeys;
 use super::machine::{Accelerator, Choice, Qemu};
-use super::record::{Files, HostRecord, Record};
+use super::record::{HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
 use crate::model::LabName;
@@ -200,7 +201,13 @@ fn take_up(
                 })
                 .collect();
             let count = hosts.len();
-            Record::new(record.lab, record.layout, hosts, record.identity)
+            let record = Record {
+                hosts,
+                runtime: plan.files.runtime.clone(),
+                started: super::now().as_secs(),
+                ..record
+            };
+            record
                 .write(plan.files, &keys.person.private)
                 .map(|()| count)
         });

@@ -29,6 +29,14 @@ pub enum SandboxError {
         /// Lab.
         lab: LabName,
     },
+    /// The machine runs, and nothing can be asked of it.
+    #[error("the sandbox of lab {lab} runs, but its sockets in {} are gone", .runtime.display())]
+    SocketsGone {
+        /// Lab.
+        lab: LabName,
+        /// Where they were.
+        runtime: PathBuf,
+    },
     /// The lab has no host of this name.
     #[error("lab {lab} has no host {host}; its hosts are {known}")]
     UnknownHost {
@@ -137,6 +145,10 @@ impl SandboxError {
             Self::NotRunning { .. } => {
                 Some("`lvslab sandbox status` shows what is running".to_owned())
             }
+            Self::SocketsGone { lab, .. } => Some(format!(
+                "its hosts still answer `lvslab ssh`; `lvslab up` ends it and starts the lab anew, \
+                 `lvslab down {lab}` ends it"
+            )),
             Self::Qemu { .. } => Some(
                 "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned(),
             ),

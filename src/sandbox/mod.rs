@@ -15,6 +15,7 @@ pub mod control;
 pub mod cpio;
 pub mod description;
 mod error;
+mod files;
 mod identity;
 pub mod image;
 pub mod init;

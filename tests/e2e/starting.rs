@@ -6,10 +6,14 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::Test;
-use crate::stage::{Check, Stage, equal, processes_naming, topology};
+use crate::stage::{Check, Ran, Stage, equal, processes_naming, topology};
 
 pub const TESTS: &[Test] = &[
     ("two_starts_at_once_make_one_machine", two_starts),
+    (
+        "a_machine_is_found_under_another_runtime_directory_and_ended_without_its_sockets",
+        other_runtime_directory,
+    ),
     ("a_damaged_base_state_is_replaced", damaged_base_state),
     ("a_saved_lab_gets_new_keys_when_it_is_restored", new_keys),
     ("the_readme_s_commands_work_as_printed", readme),
@@ -24,16 +28,52 @@ fn two_starts(stage: &Stage) -> Check {
         .wait_with_output()
         .map_err(|error| error.to_string())?;
     equal("exit of the other start", &other.status.code(), &Some(0))?;
-    let machines = processes_naming(&stage.path("").to_string_lossy())
-        .into_iter()
-        .filter(|line| line.contains("qemu-system"))
-        .count();
-    equal("machines", &machines, &1)?;
+    equal("machines", &machines(stage), &1)?;
     status(stage)?;
     stage
         .lvslab(&["sandbox", "stop", "--lab", "dr"])
         .exit(0)
         .map(drop)
+}
+
+fn machines(stage: &Stage) -> usize {
+    processes_naming(&stage.path("").to_string_lossy())
+        .into_iter()
+        .filter(|line| line.contains("qemu-system"))
+        .count()
+}
+
+/// As after a logout, when systemd has removed `XDG_RUNTIME_DIR`, and in a cron job, which has another.
+fn other_runtime_directory(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let lvslab = |arguments: &[&str]| {
+        let output = stage
+            .command()
+            .env("XDG_RUNTIME_DIR", stage.path("run2"))
+            .args(arguments)
+            .output()
+            .expect("lvslab starts");
+        Ran::new(format!("lvslab {}", arguments.join(" ")), &output)
+    };
+    let dr = topology("dr");
+    let start = ["sandbox", "start", &dr, "--yes"];
+    stage.lvslab(&start).exit(0)?;
+    lvslab(&start).exit(0)?.says("sandbox: running")?;
+    lvslab(&["sandbox", "reboot", "web1"]).exit(0)?;
+    equal("machines", &machines(stage), &1)?;
+
+    fs::remove_dir_all(stage.path("run")).map_err(|error| error.to_string())?;
+    lvslab(&["sandbox", "reboot", "web1"])
+        .exit(4)?
+        .says("are gone")?;
+    lvslab(&start)
+        .exit(0)?
+        .says("it is ended and started anew")?;
+    equal("machines after another start", &machines(stage), &1)?;
+
+    fs::remove_dir_all(stage.path("run2")).map_err(|error| error.to_string())?;
+    stage.lvslab(&["down", "dr"]).exit(0)?;
+    equal("machines after down", &machines(stage), &0)
 }
 
 /// `sandbox status` of the lab that runs, for programs.
