@@ -142,8 +142,8 @@ pub fn restore(
             reason: format!("cannot be restored here: {obstacle}"),
         });
     }
-    leftovers::clear(&files)?;
     files.create()?;
+    leftovers::clear(&files)?;
     progress.doing(SUBJECT, &format!("restoring the saved lab {name}"));
     match take_up(&plan, record, &source, accelerator) {
         Ok(hosts) => {

@@ -125,6 +125,14 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
+    /// The sockets would not be this user's alone.
+    #[error("cannot keep the sandbox's sockets in {}", .path.display())]
+    RuntimeDirectory {
+        /// Directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// A key could not be made.
     #[error("cannot make SSH keys for the sandbox: {cause}")]
     Keys {
@@ -162,6 +170,9 @@ impl SandboxError {
                 "on a busy machine a longer --timeout helps; otherwise the console above tells why"
                     .to_owned(),
             ),
+            Self::RuntimeDirectory { .. } => {
+                Some("set XDG_RUNTIME_DIR to a directory that is yours alone".to_owned())
+            }
             _ => None,
         }
     }

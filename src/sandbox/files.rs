@@ -43,12 +43,22 @@ impl Files {
     /// Creates both directories, private to this user.
     ///
     /// # Errors
-    /// When one belongs to somebody else or cannot be made.
+    /// When one, or the root of the runtime directories, belongs to somebody else or cannot be made.
     pub fn create(&self) -> Result<(), SandboxError> {
-        for directory in [&self.state, &self.runtime] {
-            dirs::create_private(directory).map_err(SandboxError::io("create", directory))?;
+        // The root first: in /tmp anybody may have made it, and could then exchange what is in it.
+        for directory in self.runtime.parent().into_iter().chain([&*self.runtime]) {
+            dirs::create_private(directory).map_err(|source| SandboxError::RuntimeDirectory {
+                path: directory.to_owned(),
+                source,
+            })?;
         }
-        Ok(())
+        dirs::create_private(&self.state).map_err(SandboxError::io("create", &self.state))
+    }
+
+    /// Whether what is found in the runtime directory was put there by this user.
+    #[must_use]
+    pub fn runtime_is_private(&self) -> bool {
+        self.runtime.parent().is_some_and(dirs::is_private)
     }
 
     /// The record itself.
@@ -103,5 +113,31 @@ impl Files {
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_below_a_runtime_root_that_others_may_write_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            state: directory.path().join("state/dr"),
+            runtime: directory.path().join("lvslab-1000/dr"),
+        };
+        let root = directory.path().join("lvslab-1000");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = files.create().unwrap_err();
+        assert!(matches!(error, SandboxError::RuntimeDirectory { path, .. } if path == root));
+        assert!(!files.runtime.exists() && !files.state.exists() && !files.runtime_is_private());
+
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).unwrap();
+        files.create().unwrap();
+        assert!(files.runtime.exists() && files.state.exists() && files.runtime_is_private());
     }
 }

@@ -106,6 +106,7 @@ fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
     let machine = Machine::running(&files);
     let guests = machine
         .as_ref()
+        .filter(|machine| machine.can_be_asked())
         .and_then(|machine| {
             machine
                 .ask(Request::Status, STATUS_LIMIT, "telling its status")

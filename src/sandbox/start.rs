@@ -70,6 +70,7 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
     let name = request.lab.name();
     let files = Files::of(request.dirs, name);
     let _lock = lock::lab(request.dirs, name, request.timeout)?;
+    files.create()?;
     let started = |how, accelerator| Started {
         how,
         accelerator,
@@ -89,7 +90,6 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
             }),
         };
     }
-    files.create()?;
     match bring_up(request, &layout, &files, progress) {
         Ok((how, accelerator)) => {
             let started = started(how, accelerator);

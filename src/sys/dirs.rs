@@ -59,18 +59,24 @@ pub fn create_private(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)?;
-    let found = std::fs::symlink_metadata(path)?;
-    if !found.is_dir() || found.uid() != nix::unistd::getuid().as_raw() || found.mode() & 0o022 != 0
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "{} belongs to somebody else or others may write to it",
-                path.display()
-            ),
-        ));
+    if is_private(path) {
+        return Ok(());
     }
-    Ok(())
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "{} belongs to somebody else or others may write to it",
+            path.display()
+        ),
+    ))
+}
+
+/// Whether `path` is a directory of ours that nobody else may write to.
+#[must_use]
+pub fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_dir() && found.uid() == nix::unistd::getuid().as_raw() && found.mode() & 0o022 == 0
+    })
 }
 
 fn root(variable: &str, under_home: &str) -> io::Result<PathBuf> {

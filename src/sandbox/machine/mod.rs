@@ -111,11 +111,13 @@ impl Machine {
         })
     }
 
-    /// Whether its sockets are still there. Without them it runs, and its hosts answer SSH, but nobody can ask it
-    /// for anything any more.
+    /// Whether its sockets are still there, and nobody else's. Without them it runs, and its hosts answer SSH, but
+    /// it can be asked for nothing any more.
     #[must_use]
     pub fn can_be_asked(&self) -> bool {
-        self.files.monitor().exists() && self.files.control().exists()
+        self.files.runtime_is_private()
+            && self.files.monitor().exists()
+            && self.files.control().exists()
     }
 
     /// Its process.
@@ -293,12 +295,11 @@ fn complaint(log: &Path, otherwise: &str) -> String {
 /// # Errors
 /// When a file is there and cannot be removed.
 pub fn remove_remains(files: &Files) -> Result<(), SandboxError> {
-    for file in [
-        files.pid(),
-        files.complaints(),
-        files.monitor(),
-        files.control(),
-    ] {
+    let mut remains = vec![files.pid()];
+    if files.runtime_is_private() {
+        remains.extend([files.complaints(), files.monitor(), files.control()]);
+    }
+    for file in remains {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SandboxError::io("remove", &file)(error));
