@@ -236,7 +236,9 @@ impl Screen {
             Self::Bars(bars) => {
                 let bars = Arc::clone(bars);
                 Some(Arc::new(move |question: &str| {
-                    bars.suspend(|| question::ask(question))
+                    let mut yes = false;
+                    bars.pause(&mut || yes = question::ask(question));
+                    yes
                 }))
             }
             Self::Lines(_) => Some(Arc::new(question::ask)),
