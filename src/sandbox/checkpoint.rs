@@ -19,6 +19,7 @@ use super::record::{HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
 use crate::model::LabName;
+use crate::sys::atomic;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::progress::Progress;
 
@@ -28,8 +29,9 @@ const STATE: &str = "state";
 const RECORD: &str = "sandbox.json";
 /// No name of a saved state begins like it.
 const TEMPORARY: &str = ".saving";
-/// The lab as the commands know it; not ours, but the restored hosts mean nothing without it.
-const LAB: &str = "lab.json";
+/// The lab as the commands know it, and the exercise that is set in it: not ours, but what is on the restored hosts
+/// means nothing without them.
+const COMPANIONS: [&str; 2] = ["lab.json", "exercise"];
 
 /// What to restore.
 #[derive(Debug, Clone, Copy)]
@@ -78,14 +80,7 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
     let kept = machine
         .save_state(&temporary.join(STATE))
         .and_then(|()| copy(&files.record(), &temporary.join(RECORD)))
-        .and_then(|()| {
-            let lab = files.state.join(LAB);
-            if lab.exists() {
-                copy(&lab, &temporary.join(LAB))
-            } else {
-                Ok(())
-            }
-        });
+        .and_then(|()| carry_companions(&files.state, &temporary));
     if let Err(error) = kept {
         let _ = discard(&temporary);
         return Err(error);
@@ -185,10 +180,7 @@ fn take_up(
             machine.ask(request, plan.limit, "setting its clock, seed and keys")
         })
         .and_then(|_| {
-            let lab = source.join(LAB);
-            if lab.exists() {
-                copy(&lab, &plan.files.state.join(LAB))?;
-            }
+            carry_companions(source, &plan.files.state)?;
             let hosts: Vec<HostRecord> = record
                 .hosts
                 .into_iter()
@@ -297,6 +289,19 @@ fn children(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What is not in `from` is not in `to` afterwards either.
+fn carry_companions(from: &Path, to: &Path) -> Result<(), SandboxError> {
+    for name in COMPANIONS {
+        let (from, to) = (from.join(name), to.join(name));
+        if from.exists() {
+            copy(&from, &to)?;
+        } else {
+            atomic::remove(&to).map_err(SandboxError::io("remove", &to))?;
+        }
+    }
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path) -> Result<(), SandboxError> {
     std::fs::copy(from, to)
         .map(drop)
@@ -360,6 +365,29 @@ mod tests {
             "saved state \"../x\" of lab dr cannot be: '.' is not allowed here; use lower-case letters, \
              digits and inner hyphens"
         );
+    }
+
+    #[test]
+    fn a_saved_state_takes_the_lab_and_its_exercise_along_or_that_there_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let [state, healthy, broken] =
+            ["state", "healthy", "broken"].map(|name| root.path().join(name));
+        for directory in [&state, &healthy, &broken] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let exercise = || std::fs::read_to_string(state.join("exercise")).ok();
+        std::fs::write(state.join("lab.json"), "{}").unwrap();
+        carry_companions(&state, &healthy).unwrap();
+        std::fs::write(state.join("exercise"), "sealed").unwrap();
+        carry_companions(&state, &broken).unwrap();
+
+        carry_companions(&healthy, &state).unwrap();
+        assert_eq!(exercise(), None);
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::create_dir(&state).unwrap();
+        carry_companions(&broken, &state).unwrap();
+        assert_eq!(exercise().as_deref(), Some("sealed"));
+        assert!(state.join("lab.json").exists());
     }
 
     #[test]
