@@ -190,10 +190,10 @@ impl Plan<'_> {
         );
         let (machine, ports) = self.launch(accelerator, Some(initramfs))?;
         let identity = self.identity(accelerator);
-        let kept = self
+        let outcome = self
             .wait_until_ready(&machine, first_output)
-            .and_then(|()| Ok(self.keep(&machine, &identity, progress)?));
-        if let Err(obstacle) = kept {
+            .and_then(|()| Ok(self.try_to_keep(&machine, &identity, progress)?));
+        if let Err(obstacle) = outcome {
             machine.end()?;
             return Err(obstacle);
         }
@@ -235,6 +235,29 @@ impl Plan<'_> {
             }
             Err(error) => Err(machine.explain_silence(error, self.limit, "booting").into()),
         }
+    }
+
+    /// Keeps the machine for later starts. Where that is not possible, this start goes on without.
+    ///
+    /// # Errors
+    /// Why not, where the machine does not run on either.
+    fn try_to_keep(
+        &self,
+        machine: &Machine,
+        identity: &Identity,
+        progress: &dyn Progress,
+    ) -> Result<(), SandboxError> {
+        let Err(error) = self.keep(machine, identity, progress) else {
+            return Ok(());
+        };
+        if machine.run_on().is_err() {
+            return Err(error);
+        }
+        progress.note(
+            SUBJECT,
+            &format!("could not be kept for later starts: {}", error.in_full()),
+        );
+        Ok(())
     }
 
     fn keep(

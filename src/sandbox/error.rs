@@ -160,6 +160,10 @@ impl SandboxError {
             Self::Qemu { .. } => Some(
                 "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned(),
             ),
+            Self::Monitor { .. } => Some(
+                "is the disk of the cache full? otherwise `lvslab down` and `lvslab up` begin with another machine"
+                    .to_owned(),
+            ),
             Self::NoSuchSave { .. } => {
                 Some("`lvslab sandbox save NAME` keeps the running lab".to_owned())
             }
@@ -174,6 +178,14 @@ impl SandboxError {
                 Some("set XDG_RUNTIME_DIR to a directory that is yours alone".to_owned())
             }
             _ => None,
+        }
+    }
+
+    /// With its source, for where it is not the end of a command.
+    pub(crate) fn in_full(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
         }
     }
 

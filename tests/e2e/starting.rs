@@ -15,6 +15,10 @@ pub const TESTS: &[Test] = &[
         other_runtime_directory,
     ),
     ("a_damaged_base_state_is_replaced", damaged_base_state),
+    (
+        "a_machine_that_cannot_be_kept_for_later_starts_is_used_now",
+        unkept_base_state,
+    ),
     ("a_saved_lab_gets_new_keys_when_it_is_restored", new_keys),
     ("the_readme_s_commands_work_as_printed", readme),
 ];
@@ -130,6 +134,30 @@ fn damaged_base_state(stage: &Stage) -> Check {
     stop()?;
     start()?.says("restored")?;
     stop().map(drop)
+}
+
+/// As on a full disk: nothing can be written where base states are kept.
+fn unkept_base_state(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let base = stage.path("cache/lvslab/base");
+    let away = stage.path("cache/lvslab/base-away");
+    let failed = |error: std::io::Error| error.to_string();
+    let had_some = base.exists();
+    if had_some {
+        fs::rename(&base, &away).map_err(failed)?;
+    }
+    fs::write(&base, "").map_err(failed)?;
+    let started = stage.lvslab(&["sandbox", "start", &topology("dr"), "--yes"]);
+    fs::remove_file(&base).map_err(failed)?;
+    if had_some {
+        fs::rename(&away, &base).map_err(failed)?;
+    }
+    started
+        .exit(0)?
+        .says("sandbox: could not be kept for later starts: cannot create")?
+        .says("sandbox: booted")?;
+    stage.exec("dr", "web1", &["true"]).exit(0)?;
+    stage.lvslab(&["down", "dr"]).exit(0).map(drop)
 }
 
 fn new_keys(stage: &Stage) -> Check {
