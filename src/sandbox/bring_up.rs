@@ -80,23 +80,46 @@ impl Plan<'_> {
         progress: &dyn Progress,
     ) -> Result<Waiting, SandboxError> {
         match self.choose(wish)? {
-            Choice::Decided(accelerator) => self.restore_or_boot(accelerator, progress),
-            Choice::TryKvm => {
-                progress.doing(SUBJECT, "trying whether KVM works on this machine");
-                match self.boot_and_keep(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
-                    Ok(waiting) => {
-                        machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
-                        Ok(waiting)
+            Choice::Decided(accelerator) => self.restore_or_boot(accelerator, None, progress),
+            Choice::KvmWorked => {
+                match self.restore_or_boot(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
+                    Err(SandboxError::Qemu { complaint }) => {
+                        machine::forget(self.dirs);
+                        progress.note(
+                            SUBJECT,
+                            &format!("KVM does not work any more, emulating: {complaint}"),
+                        );
+                        self.restore_or_boot(Accelerator::Tcg, None, progress)
                     }
-                    Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
-                        progress.doing(SUBJECT, "KVM does not work here, emulating");
-                        let waiting = self.restore_or_boot(Accelerator::Tcg, progress)?;
-                        machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
-                        Ok(waiting)
-                    }
-                    Err(Obstacle::Error(error)) => Err(error),
+                    outcome => outcome,
                 }
             }
+            Choice::TryKvm => self.try_kvm(progress),
+        }
+    }
+
+    fn try_kvm(&self, progress: &dyn Progress) -> Result<Waiting, SandboxError> {
+        progress.doing(SUBJECT, "trying whether KVM works on this machine");
+        let emulate = || {
+            progress.doing(SUBJECT, "KVM does not work here, emulating");
+            self.restore_or_boot(Accelerator::Tcg, None, progress)
+        };
+        match self.boot_and_keep(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
+            Ok(waiting) => {
+                machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
+                Ok(waiting)
+            }
+            Err(Obstacle::Error(SandboxError::Qemu { complaint }))
+                if machine::is_passing(&complaint) =>
+            {
+                emulate()
+            }
+            Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
+                let waiting = emulate()?;
+                machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
+                Ok(waiting)
+            }
+            Err(Obstacle::Error(error)) => Err(error),
         }
     }
 
@@ -121,6 +144,7 @@ impl Plan<'_> {
     fn restore_or_boot(
         &self,
         accelerator: Accelerator,
+        first_output: Option<Duration>,
         progress: &dyn Progress,
     ) -> Result<Waiting, SandboxError> {
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
@@ -132,7 +156,7 @@ impl Plan<'_> {
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
             return Ok(waiting);
         }
-        self.boot_and_keep(accelerator, None, progress)
+        self.boot_and_keep(accelerator, first_output, progress)
             .map_err(|obstacle| match obstacle {
                 Obstacle::Error(error) => error,
                 Obstacle::Mute => SandboxError::Qemu {

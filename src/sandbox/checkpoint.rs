@@ -127,6 +127,7 @@ pub fn restore(
     };
     let accelerator = match plan.choose(None)? {
         Choice::Decided(accelerator) => accelerator,
+        Choice::KvmWorked => Accelerator::Kvm,
         // It was saved here under this one.
         Choice::TryKvm => record.identity.accelerator,
     };

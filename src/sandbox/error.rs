@@ -158,7 +158,9 @@ impl SandboxError {
                  `lvslab down {lab}` ends it"
             )),
             Self::Qemu { .. } => Some(
-                "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned(),
+                "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it; \
+                 LVSLAB_ACCELERATOR=tcg does without KVM"
+                    .to_owned(),
             ),
             Self::Monitor { .. } => Some(
                 "is the disk of the cache full? otherwise `lvslab down` and `lvslab up` begin with another machine"

@@ -21,7 +21,9 @@ use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 use super::files::Files;
 
-pub use accelerator::{Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember};
+pub use accelerator::{
+    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, forget, is_passing, remember,
+};
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
