@@ -72,6 +72,9 @@ mod tests {
         let lab = || "dr".parse().unwrap();
         let errors = [
             CommandError::io("write /state/dr/lab.json")(io::Error::from_raw_os_error(28)),
+            CommandError::NoDirectories {
+                source: io::Error::other("neither XDG_CACHE_HOME nor HOME is set"),
+            },
             CommandError::NothingUp,
             CommandError::NotUp { lab: lab() },
             CommandError::WhichLab {

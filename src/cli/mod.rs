@@ -163,7 +163,7 @@ async fn interruption() {
 
 fn context(screen: &Screen) -> Result<Context, CommandError> {
     Ok(Context {
-        dirs: Dirs::from_environment().map_err(CommandError::io("find lvslab's directories"))?,
+        dirs: Dirs::from_environment().map_err(|source| CommandError::NoDirectories { source })?,
         progress: screen.progress(),
         style: style(),
         ask: screen.asker(),

@@ -39,6 +39,13 @@ pub enum CommandError {
         #[source]
         source: io::Error,
     },
+    /// Nobody says where lvslab may keep things.
+    #[error("cannot find a place for lvslab's directories")]
+    NoDirectories {
+        /// What was looked for.
+        #[source]
+        source: io::Error,
+    },
     /// Nothing is up.
     #[error("no lab is up")]
     NothingUp,
@@ -157,6 +164,7 @@ impl CommandError {
             Self::Sandbox(error) => error.hint(),
             Self::Host(error) => Some(error.hint()),
             Self::Local { .. } | Self::UnknownHost { .. } => None,
+            Self::NoDirectories { .. } => Some("set HOME to a directory of yours".to_owned()),
             Self::Evidence { .. } => Some(
                 "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
             ),
@@ -228,7 +236,9 @@ impl CommandError {
                 | SandboxError::NoSuchSave { .. } => Status::Usage,
                 _ => Status::Internal,
             },
-            Self::Image(_) | Self::Local { .. } | Self::Ipvs(_) => Status::Internal,
+            Self::Image(_) | Self::Local { .. } | Self::NoDirectories { .. } | Self::Ipvs(_) => {
+                Status::Internal
+            }
         }
     }
 }
