@@ -233,7 +233,10 @@ impl CommandError {
                 SandboxError::Busy { .. } => Status::Locked,
                 SandboxError::UnknownHost { .. }
                 | SandboxError::OtherShape { .. }
-                | SandboxError::NoSuchSave { .. } => Status::Usage,
+                | SandboxError::NoSuchSave { .. }
+                | SandboxError::SaveName { .. }
+                | SandboxError::TooManyHosts { .. }
+                | SandboxError::AcceleratorVariable(_) => Status::Usage,
                 _ => Status::Internal,
             },
             Self::Image(_) | Self::Local { .. } | Self::NoDirectories { .. } | Self::Ipvs(_) => {

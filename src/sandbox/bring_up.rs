@@ -125,9 +125,7 @@ impl Plan<'_> {
 
     /// What to try first.
     pub fn choose(&self, wish: Option<Accelerator>) -> Result<Choice, SandboxError> {
-        machine::choose(wish, self.dirs, self.qemu).map_err(|error| SandboxError::Qemu {
-            complaint: format!("{}: {error}", machine::VARIABLE),
-        })
+        machine::choose(wish, self.dirs, self.qemu).map_err(SandboxError::AcceleratorVariable)
     }
 
     /// What a machine under `accelerator` would be.

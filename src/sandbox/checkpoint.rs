@@ -64,10 +64,9 @@ pub struct Saved {
 /// Keeps the running sandbox of `lab` as `name`, replacing what was saved under that name; it runs on.
 ///
 /// # Errors
-/// [`SandboxError::NotRunning`], [`SandboxError::UnusableSave`] for a name that does not fit, or what kept the
-/// state from being written.
+/// [`SandboxError::NotRunning`], [`SandboxError::SaveName`], or what kept the state from being written.
 pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxError> {
-    let name = checked_name(lab, name)?;
+    let name = checked_name(name)?;
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let (_, machine) =
@@ -97,7 +96,7 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
 /// have ended; the loopback ports are new ones.
 ///
 /// # Errors
-/// [`SandboxError::NoSuchSave`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
+/// [`SandboxError::NoSuchSave`], [`SandboxError::SaveName`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
 /// here, in which case a running sandbox is left alone.
 pub fn restore(
     request: &RestoreRequest<'_>,
@@ -105,7 +104,7 @@ pub fn restore(
 ) -> Result<Started, SandboxError> {
     let began = Instant::now();
     let (dirs, lab) = (request.dirs, request.lab);
-    let name = checked_name(lab, request.name)?;
+    let name = checked_name(request.name)?;
     let source = directory(dirs, lab).join(name.as_str());
     let record =
         Record::read(&source.join(RECORD)).ok_or_else(|| missing(dirs, lab, name.as_str()))?;
@@ -134,8 +133,8 @@ pub fn restore(
     if let Some(obstacle) = record.identity.obstacle(&plan.identity(accelerator)) {
         return Err(SandboxError::UnusableSave {
             lab: lab.clone(),
-            name: request.name.to_owned(),
-            reason: format!("cannot be restored here: {obstacle}"),
+            name,
+            obstacle,
         });
     }
     files.create()?;
@@ -229,9 +228,9 @@ pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
 /// Forgets a saved lab. Whether there was one.
 ///
 /// # Errors
-/// When its files cannot be removed.
+/// [`SandboxError::SaveName`], or when its files cannot be removed.
 pub fn remove_saved(dirs: &Dirs, lab: &LabName, name: &str) -> Result<bool, SandboxError> {
-    let target = directory(dirs, lab).join(checked_name(lab, name)?.as_str());
+    let target = directory(dirs, lab).join(checked_name(name)?.as_str());
     let found = target.exists();
     discard(&target)?;
     Ok(found)
@@ -251,13 +250,11 @@ fn describe(lab: &LabName, path: &Path) -> Option<Saved> {
 }
 
 /// A saved lab's name becomes a directory; the alphabet is a lab's.
-fn checked_name(lab: &LabName, name: &str) -> Result<LabName, SandboxError> {
-    name.parse::<LabName>()
-        .map_err(|reason| SandboxError::UnusableSave {
-            lab: lab.clone(),
-            name: format!("{name:?}"),
-            reason: format!("cannot be: {reason}"),
-        })
+fn checked_name(name: &str) -> Result<LabName, SandboxError> {
+    name.parse().map_err(|source| SandboxError::SaveName {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn directory(dirs: &Dirs, lab: &LabName) -> PathBuf {
@@ -362,9 +359,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let error = save(&dirs(root.path()), &"dr".parse().unwrap(), "../x").unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "saved state \"../x\" of lab dr cannot be: '.' is not allowed here; use lower-case letters, \
-             digits and inner hyphens"
+            error.in_full(),
+            "a saved state cannot be called \"../x\": '.' is not allowed here; use lower-case letters, digits \
+             and inner hyphens"
         );
     }
 

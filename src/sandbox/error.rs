@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{HostName, LabName};
+use super::machine::{self, UnknownAccelerator};
+use crate::model::{HostName, LabName, NameError};
 
 /// Why something with the sandbox did not work. `Display` leaves its source out; see [`SandboxError::hint`].
 #[derive(Debug, thiserror::Error)]
@@ -97,16 +98,27 @@ pub enum SandboxError {
         /// The names there are.
         known: String,
     },
-    /// A saved lab does not fit what is here, or could not have this name.
-    #[error("saved state {name} of lab {lab} {reason}")]
+    /// A saved lab does not fit what is here.
+    #[error("saved state {name} of lab {lab} cannot be restored here: {obstacle}")]
     UnusableSave {
         /// Lab.
         lab: LabName,
         /// Name.
-        name: String,
-        /// `cannot be restored here: ...`
-        reason: String,
+        name: LabName,
+        /// What differs.
+        obstacle: String,
     },
+    /// A saved lab cannot have this name.
+    #[error("a saved state cannot be called {name:?}")]
+    SaveName {
+        /// Name.
+        name: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// `LVSLAB_ACCELERATOR` has a value that means nothing.
+    #[error("{} cannot be used", machine::VARIABLE)]
+    AcceleratorVariable(#[source] UnknownAccelerator),
     /// More machines than one sandbox has addresses for.
     #[error("the lab has {hosts} hosts; one sandbox holds at most {most}")]
     TooManyHosts {
@@ -169,6 +181,11 @@ impl SandboxError {
             Self::NoSuchSave { .. } => {
                 Some("`lvslab sandbox save NAME` keeps the running lab".to_owned())
             }
+            Self::SaveName { .. } => Some("a name such as `before-class` will do".to_owned()),
+            Self::AcceleratorVariable(_) => Some(format!(
+                "leave {} unset, and lvslab tries what works",
+                machine::VARIABLE
+            )),
             Self::UnusableSave { .. } => {
                 Some("start the lab anew with `lvslab up` and save it again".to_owned())
             }

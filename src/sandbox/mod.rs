@@ -36,7 +36,7 @@ use serde::Serialize;
 
 pub use checkpoint::{RestoreRequest, Saved, list_saved, remove_saved, restore, save};
 pub use error::{ConsoleTail, SandboxError};
-pub use machine::Accelerator;
+pub use machine::{Accelerator, UnknownAccelerator};
 pub use manage::{HostStatus, Status, reboot, status, stop};
 pub use start::{StartRequest, Started, start};
 

@@ -22,7 +22,8 @@ use super::error::{ConsoleTail, SandboxError};
 use super::files::Files;
 
 pub use accelerator::{
-    Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, forget, is_passing, remember,
+    Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, forget, is_passing,
+    remember,
 };
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
