@@ -62,6 +62,8 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::model::LabName;
+    use crate::sandbox::{Accelerator, SandboxError};
 
     fn shown(error: &CommandError) -> String {
         format!("{}exit {}", text(error), exit::code(error.status()))
@@ -72,6 +74,9 @@ mod tests {
         let lab = || "dr".parse().unwrap();
         let errors = [
             CommandError::io("write /state/dr/lab.json")(io::Error::from_raw_os_error(28)),
+            CommandError::NoDirectories {
+                source: io::Error::other("neither XDG_CACHE_HOME nor HOME is set"),
+            },
             CommandError::NothingUp,
             CommandError::NotUp { lab: lab() },
             CommandError::WhichLab {
@@ -100,6 +105,46 @@ mod tests {
             CommandError::NoExercise { lab: lab() },
         ];
         let pages: Vec<String> = errors.iter().map(shown).collect();
+        insta::assert_snapshot!(pages.join("\n\n"));
+    }
+
+    #[test]
+    fn errors_of_the_sandbox_say_what_why_and_what_next_once() {
+        let lab = || "dr".parse().unwrap();
+        let errors = [
+            SandboxError::SaveName {
+                name: "before_class".to_owned(),
+                source: "before_class".parse::<LabName>().unwrap_err(),
+            },
+            SandboxError::TooManyHosts {
+                hosts: 300,
+                most: 234,
+            },
+            SandboxError::AcceleratorVariable("hvf".parse::<Accelerator>().unwrap_err()),
+            SandboxError::Qemu {
+                complaint: "Could not access KVM kernel module: Device or resource busy".to_owned(),
+            },
+            SandboxError::Monitor {
+                command: "saving its state".to_owned(),
+                complaint: "No space left on device".to_owned(),
+            },
+            SandboxError::SocketsGone {
+                lab: lab(),
+                runtime: "/run/user/1000/lvslab/dr".into(),
+            },
+            SandboxError::RuntimeDirectory {
+                path: "/tmp/lvslab-1000".into(),
+                source: io::Error::other(
+                    "/tmp/lvslab-1000 belongs to somebody else or others may write to it",
+                ),
+            },
+            SandboxError::UnusableSave {
+                lab: lab(),
+                name: "fresh".parse().unwrap(),
+                obstacle: "it was saved with QEMU 8.0, here is 7.2.22".to_owned(),
+            },
+        ];
+        let pages = errors.map(|error| shown(&error.into()));
         insta::assert_snapshot!(pages.join("\n\n"));
     }
 

@@ -163,7 +163,7 @@ async fn interruption() {
 
 fn context(screen: &Screen) -> Result<Context, CommandError> {
     Ok(Context {
-        dirs: Dirs::from_environment().map_err(CommandError::io("find lvslab's directories"))?,
+        dirs: Dirs::from_environment().map_err(|source| CommandError::NoDirectories { source })?,
         progress: screen.progress(),
         style: style(),
         ask: screen.asker(),
@@ -236,7 +236,9 @@ impl Screen {
             Self::Bars(bars) => {
                 let bars = Arc::clone(bars);
                 Some(Arc::new(move |question: &str| {
-                    bars.suspend(|| question::ask(question))
+                    let mut yes = false;
+                    bars.pause(&mut || yes = question::ask(question));
+                    yes
                 }))
             }
             Self::Lines(_) => Some(Arc::new(question::ask)),

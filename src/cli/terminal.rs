@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +10,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::sys::progress::Progress;
 
+/// How often a line is drawn anew.
+const TICK: Duration = Duration::from_millis(120);
+
 /// Lines that redraw themselves.
 pub struct Bars {
     all: MultiProgress,
     lines: Mutex<BTreeMap<String, ProgressBar>>,
+    hidden: AtomicBool,
 }
 
 impl Bars {
@@ -22,6 +27,7 @@ impl Bars {
         Self {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             lines: Mutex::default(),
+            hidden: AtomicBool::new(false),
         }
     }
 
@@ -31,11 +37,29 @@ impl Bars {
             line.finish_and_clear();
         }
         let _ = self.all.clear();
+        if self.hidden.load(Ordering::Relaxed) {
+            // The cursor is behind the question.
+            let _ = writeln!(std::io::stderr());
+        }
     }
 
-    /// Runs `ask` with the lines out of the way.
-    pub fn suspend<T>(&self, ask: impl FnOnce() -> T) -> T {
-        self.all.suspend(ask)
+    /// Takes the lines off the screen, and lets nothing draw there until [`Bars::show`].
+    fn hide(&self) {
+        self.hidden.store(true, Ordering::Relaxed);
+        // A line that ticks between the two would stay.
+        for line in locked(&self.lines).values() {
+            line.disable_steady_tick();
+        }
+        let _ = self.all.clear();
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    fn show(&self) {
+        self.hidden.store(false, Ordering::Relaxed);
+        self.all.set_draw_target(ProgressDrawTarget::stderr());
+        for line in locked(&self.lines).values() {
+            line.enable_steady_tick(TICK);
+        }
     }
 
     fn line(&self, subject: &str) -> ProgressBar {
@@ -45,7 +69,7 @@ impl Bars {
                 let line = self.all.add(ProgressBar::new_spinner());
                 line.set_style(spinner());
                 line.set_prefix(subject.to_owned());
-                line.enable_steady_tick(Duration::from_millis(120));
+                line.enable_steady_tick(TICK);
                 line
             })
             .clone()
@@ -87,6 +111,13 @@ impl Progress for Bars {
     fn note(&self, subject: &str, text: &str) {
         // Above the lines that come and go, and whole: the terminal breaks it.
         let _ = self.all.println(format!("{subject}: {text}"));
+    }
+
+    fn pause(&self, work: &mut dyn FnMut()) {
+        // Not MultiProgress::suspend: it holds a lock for as long, and whoever is interrupted wants to clear the screen.
+        self.hide();
+        work();
+        self.show();
     }
 }
 
@@ -151,6 +182,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -166,6 +200,30 @@ mod tests {
             String::from_utf8(sink.writer).unwrap(),
             "web1: connecting\nweb2: connecting\nweb1: 11 changed\n"
         );
+    }
+
+    #[test]
+    fn the_screen_can_be_cleared_while_a_person_is_asked() {
+        let bars = Arc::new(Bars::new());
+        bars.doing("this machine", "looking");
+        let (asked, questions) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        let asking = Arc::clone(&bars);
+        let person = thread::spawn(move || {
+            asking.pause(&mut || {
+                asked.send(()).unwrap();
+                answers.recv().unwrap();
+            });
+        });
+        questions.recv().unwrap();
+        let (cleared, done) = mpsc::channel();
+        thread::spawn(move || {
+            bars.clear();
+            cleared.send(()).unwrap();
+        });
+        done.recv_timeout(Duration::from_secs(20)).unwrap();
+        answer.send(()).unwrap();
+        person.join().unwrap();
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub enum CommandError {
         #[source]
         source: io::Error,
     },
+    /// Nobody says where lvslab may keep things.
+    #[error("cannot find a place for lvslab's directories")]
+    NoDirectories {
+        /// What was looked for.
+        #[source]
+        source: io::Error,
+    },
     /// Nothing is up.
     #[error("no lab is up")]
     NothingUp,
@@ -157,6 +164,7 @@ impl CommandError {
             Self::Sandbox(error) => error.hint(),
             Self::Host(error) => Some(error.hint()),
             Self::Local { .. } | Self::UnknownHost { .. } => None,
+            Self::NoDirectories { .. } => Some("set HOME to a directory of yours".to_owned()),
             Self::Evidence { .. } => Some(
                 "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
             ),
@@ -219,14 +227,21 @@ impl CommandError {
             Self::NothingUp | Self::NotUp { .. } => Status::Unreachable,
             Self::Host(error) => super::trouble::status(&error.cause),
             Self::Sandbox(error) => match error {
-                SandboxError::NotRunning { .. } => Status::Unreachable,
+                SandboxError::NotRunning { .. } | SandboxError::SocketsGone { .. } => {
+                    Status::Unreachable
+                }
                 SandboxError::Busy { .. } => Status::Locked,
                 SandboxError::UnknownHost { .. }
                 | SandboxError::OtherShape { .. }
-                | SandboxError::NoSuchSave { .. } => Status::Usage,
+                | SandboxError::NoSuchSave { .. }
+                | SandboxError::SaveName { .. }
+                | SandboxError::TooManyHosts { .. }
+                | SandboxError::AcceleratorVariable(_) => Status::Usage,
                 _ => Status::Internal,
             },
-            Self::Image(_) | Self::Local { .. } | Self::Ipvs(_) => Status::Internal,
+            Self::Image(_) | Self::Local { .. } | Self::NoDirectories { .. } | Self::Ipvs(_) => {
+                Status::Internal
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The exercise that is set in a lab: which fault, how many hints were given, how it is taken back.
 //!
 //! Kept in the lab's state directory, sealed so that looking into the directory does not give it away: its
-//! body is base64. Saved sandbox states keep theirs beside it.
+//! body is base64. The sandbox keeps that file with a saved state and puts it back with it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -135,63 +135,12 @@ pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), C
 /// # Errors
 /// When it cannot be removed.
 pub fn forget(dirs: &Dirs, lab: &LabName) -> Result<(), CommandError> {
-    remove(&file(dirs, lab))
-}
-
-/// Forgets the exercises that saved states of `lab` keep, too.
-///
-/// # Errors
-/// When one cannot be removed.
-pub fn forget_all(dirs: &Dirs, lab: &LabName) -> Result<(), CommandError> {
-    let own = |name: &str| name == FILE || name.starts_with(&format!("{FILE}."));
-    let entries = std::fs::read_dir(dirs.lab(lab)).into_iter().flatten();
-    for entry in entries.flatten() {
-        if entry.file_name().to_str().is_some_and(own) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Keeps the exercise of `lab`, or that there is none, with its saved state `name`.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn keep(dirs: &Dirs, lab: &LabName, name: &str) -> Result<(), CommandError> {
-    copy(file(dirs, lab), kept_file(dirs, lab, name))
-}
-
-/// Makes the exercise of the saved state `name` that of `lab`.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn recall(dirs: &Dirs, lab: &LabName, name: &str) -> Result<(), CommandError> {
-    copy(kept_file(dirs, lab, name), file(dirs, lab))
-}
-
-/// What is not there is not there afterwards either.
-fn copy(from: PathBuf, to: PathBuf) -> Result<(), CommandError> {
-    match std::fs::read(&from) {
-        Ok(text) => atomic::write(&to, &text, 0o600)
-            .map_err(CommandError::io(format!("write {}", to.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => remove(&to),
-        Err(error) => Err(CommandError::io(format!("read {}", from.display()))(error)),
-    }
-}
-
-fn remove(path: &std::path::Path) -> Result<(), CommandError> {
-    if path.exists() {
-        atomic::remove(path).map_err(CommandError::io(format!("remove {}", path.display())))?;
-    }
-    Ok(())
+    let path = file(dirs, lab);
+    atomic::remove(&path).map_err(CommandError::io(format!("remove {}", path.display())))
 }
 
 fn file(dirs: &Dirs, lab: &LabName) -> PathBuf {
     dirs.lab(lab).join(FILE)
-}
-
-fn kept_file(dirs: &Dirs, lab: &LabName, name: &str) -> PathBuf {
-    dirs.lab(lab).join(format!("{FILE}.{name}"))
 }
 
 /// Takes back on its host what no plan knows of, and lets every host forget what it has learnt of the others
@@ -308,23 +257,6 @@ mod tests {
         forget(&dirs, &lab).unwrap();
         forget(&dirs, &lab).unwrap();
         assert_eq!(active(&dirs, &lab).unwrap(), None);
-    }
-
-    #[test]
-    fn saved_states_keep_theirs() {
-        let directory = tempfile::tempdir().unwrap();
-        let dirs = dirs(&directory);
-        let lab: LabName = "nat".parse().unwrap();
-        std::fs::create_dir_all(dirs.lab(&lab)).unwrap();
-        keep(&dirs, &lab, "healthy").unwrap();
-        remember(&dirs, &lab, &exercise()).unwrap();
-        keep(&dirs, &lab, "broken").unwrap();
-        recall(&dirs, &lab, "healthy").unwrap();
-        assert_eq!(active(&dirs, &lab).unwrap(), None);
-        recall(&dirs, &lab, "broken").unwrap();
-        assert_eq!(active(&dirs, &lab).unwrap(), Some(exercise()));
-        forget_all(&dirs, &lab).unwrap();
-        assert_eq!(std::fs::read_dir(dirs.lab(&lab)).unwrap().count(), 0);
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
 /// When something cannot be removed.
 pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
     let directory = dirs.lab(name);
-    exercise::forget_all(dirs, name)?;
+    exercise::forget(dirs, name)?;
     for file in [LAB_FILE, place::MACHINES_FILE, "ssh_config"] {
         let path = directory.join(file);
         if path.exists() {

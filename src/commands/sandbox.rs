@@ -13,7 +13,7 @@ use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
 
 use super::deployment::{addresses, blocking, disconnect, hang_up};
 use super::labs::{self, Selection, WhichLab};
-use super::{Answer, CommandError, Context, exercise};
+use super::{Answer, CommandError, Context};
 
 /// Prepare, start and look after the sandbox
 #[derive(Debug, clap::Args)]
@@ -218,7 +218,6 @@ impl Save {
         ctx.progress.doing("sandbox", "saving");
         let saved = lab.clone();
         blocking(move || sandbox::save(&dirs, &saved, &name)).await??;
-        exercise::keep(&ctx.dirs, &lab, &self.name)?;
         Ok(Answer::done(format!(
             "lab {lab} is kept as {0}: lvslab sandbox restore {0} --lab {lab}\n",
             self.name
@@ -246,7 +245,6 @@ impl Restore {
             sandbox::restore(&request, progress.as_ref())
         };
         let started = blocking(restore).await??;
-        exercise::recall(&ctx.dirs, &lab, &self.name)?;
         Ok(Answer::done(format!(
             "lab {lab} is as it was kept, after {:.1} s\n",
             started.elapsed.as_secs_f64()

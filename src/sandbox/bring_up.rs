@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::binary::Binary;
 use super::control::Request;
 use super::error::SandboxError;
+use super::files::Files;
 use super::identity::Identity;
 use super::image::Image;
 use super::layout::management_address;
@@ -13,7 +14,6 @@ use super::machine::{
     self, Accelerator, Arguments, Choice, ConversationError, FIRST_OUTPUT, Forward, LaunchFailure,
     Machine, Qemu, Size,
 };
-use super::record::Files;
 use super::{How, SUBJECT, cache, initramfs, lock};
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::Progress;
@@ -80,31 +80,52 @@ impl Plan<'_> {
         progress: &dyn Progress,
     ) -> Result<Waiting, SandboxError> {
         match self.choose(wish)? {
-            Choice::Decided(accelerator) => self.restore_or_boot(accelerator, progress),
-            Choice::TryKvm => {
-                progress.doing(SUBJECT, "trying whether KVM works on this machine");
-                match self.boot_and_keep(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
-                    Ok(waiting) => {
-                        machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
-                        Ok(waiting)
+            Choice::Decided(accelerator) => self.restore_or_boot(accelerator, None, progress),
+            Choice::KvmWorked => {
+                match self.restore_or_boot(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
+                    Err(SandboxError::Qemu { complaint }) => {
+                        machine::forget(self.dirs);
+                        progress.note(
+                            SUBJECT,
+                            &format!("KVM does not work any more, emulating: {complaint}"),
+                        );
+                        self.restore_or_boot(Accelerator::Tcg, None, progress)
                     }
-                    Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
-                        progress.doing(SUBJECT, "KVM does not work here, emulating");
-                        let waiting = self.restore_or_boot(Accelerator::Tcg, progress)?;
-                        machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
-                        Ok(waiting)
-                    }
-                    Err(Obstacle::Error(error)) => Err(error),
+                    outcome => outcome,
                 }
             }
+            Choice::TryKvm => self.try_kvm(progress),
+        }
+    }
+
+    fn try_kvm(&self, progress: &dyn Progress) -> Result<Waiting, SandboxError> {
+        progress.doing(SUBJECT, "trying whether KVM works on this machine");
+        let emulate = || {
+            progress.doing(SUBJECT, "KVM does not work here, emulating");
+            self.restore_or_boot(Accelerator::Tcg, None, progress)
+        };
+        match self.boot_and_keep(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
+            Ok(waiting) => {
+                machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
+                Ok(waiting)
+            }
+            Err(Obstacle::Error(SandboxError::Qemu { complaint }))
+                if machine::is_passing(&complaint) =>
+            {
+                emulate()
+            }
+            Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
+                let waiting = emulate()?;
+                machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
+                Ok(waiting)
+            }
+            Err(Obstacle::Error(error)) => Err(error),
         }
     }
 
     /// What to try first.
     pub fn choose(&self, wish: Option<Accelerator>) -> Result<Choice, SandboxError> {
-        machine::choose(wish, self.dirs, self.qemu).map_err(|error| SandboxError::Qemu {
-            complaint: format!("{}: {error}", machine::VARIABLE),
-        })
+        machine::choose(wish, self.dirs, self.qemu).map_err(SandboxError::AcceleratorVariable)
     }
 
     /// What a machine under `accelerator` would be.
@@ -121,6 +142,7 @@ impl Plan<'_> {
     fn restore_or_boot(
         &self,
         accelerator: Accelerator,
+        first_output: Option<Duration>,
         progress: &dyn Progress,
     ) -> Result<Waiting, SandboxError> {
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
@@ -132,7 +154,7 @@ impl Plan<'_> {
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
             return Ok(waiting);
         }
-        self.boot_and_keep(accelerator, None, progress)
+        self.boot_and_keep(accelerator, first_output, progress)
             .map_err(|obstacle| match obstacle {
                 Obstacle::Error(error) => error,
                 Obstacle::Mute => SandboxError::Qemu {
@@ -190,10 +212,10 @@ impl Plan<'_> {
         );
         let (machine, ports) = self.launch(accelerator, Some(initramfs))?;
         let identity = self.identity(accelerator);
-        let kept = self
+        let outcome = self
             .wait_until_ready(&machine, first_output)
-            .and_then(|()| Ok(self.keep(&machine, &identity, progress)?));
-        if let Err(obstacle) = kept {
+            .and_then(|()| Ok(self.try_to_keep(&machine, &identity, progress)?));
+        if let Err(obstacle) = outcome {
             machine.end()?;
             return Err(obstacle);
         }
@@ -237,6 +259,29 @@ impl Plan<'_> {
         }
     }
 
+    /// Keeps the machine for later starts. Where that is not possible, this start goes on without.
+    ///
+    /// # Errors
+    /// Why not, where the machine does not run on either.
+    fn try_to_keep(
+        &self,
+        machine: &Machine,
+        identity: &Identity,
+        progress: &dyn Progress,
+    ) -> Result<(), SandboxError> {
+        let Err(error) = self.keep(machine, identity, progress) else {
+            return Ok(());
+        };
+        if machine.run_on().is_err() {
+            return Err(error);
+        }
+        progress.note(
+            SUBJECT,
+            &format!("could not be kept for later starts: {}", error.in_full()),
+        );
+        Ok(())
+    }
+
     fn keep(
         &self,
         machine: &Machine,
@@ -272,8 +317,7 @@ impl Plan<'_> {
         initramfs: Option<PathBuf>,
     ) -> Result<(Machine, Vec<u16>), SandboxError> {
         for _ in 0..PORT_ATTEMPTS {
-            machine::remove_runtime_files(&self.files.runtime)
-                .map_err(SandboxError::io("clean", &self.files.runtime))?;
+            machine::remove_remains(self.files)?;
             let ports = machine::free_ports(self.hosts)
                 .map_err(SandboxError::io("find free ports of", "127.0.0.1".as_ref()))?;
             let forwards: Vec<Forward> = ports
@@ -291,8 +335,7 @@ impl Plan<'_> {
                 kernel: &self.image.kernel,
                 initramfs: initramfs.as_deref(),
                 rootfs: &self.image.rootfs,
-                runtime: &self.files.runtime,
-                console: &self.files.console(),
+                files: self.files,
                 forwards: &forwards,
             };
             match Machine::launch(self.qemu, &arguments) {

@@ -11,13 +11,15 @@ use serde::Serialize;
 use super::binary::Binary;
 use super::bring_up::Plan;
 use super::control::{NewKeys, Request};
+use super::files::Files;
 use super::identity::image_build;
 use super::keys::SandboxKeys;
 use super::machine::{Accelerator, Choice, Qemu};
-use super::record::{Files, HostRecord, Record};
+use super::record::{HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
 use crate::model::LabName;
+use crate::sys::atomic;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::progress::Progress;
 
@@ -27,8 +29,9 @@ const STATE: &str = "state";
 const RECORD: &str = "sandbox.json";
 /// No name of a saved state begins like it.
 const TEMPORARY: &str = ".saving";
-/// The lab as the commands know it; not ours, but the restored hosts mean nothing without it.
-const LAB: &str = "lab.json";
+/// The lab as the commands know it, and the exercise that is set in it: not ours, but what is on the restored hosts
+/// means nothing without them.
+const COMPANIONS: [&str; 2] = ["lab.json", "exercise"];
 
 /// What to restore.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +64,9 @@ pub struct Saved {
 /// Keeps the running sandbox of `lab` as `name`, replacing what was saved under that name; it runs on.
 ///
 /// # Errors
-/// [`SandboxError::NotRunning`], [`SandboxError::UnusableSave`] for a name that does not fit, or what kept the
-/// state from being written.
+/// [`SandboxError::NotRunning`], [`SandboxError::SaveName`], or what kept the state from being written.
 pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxError> {
-    let name = checked_name(lab, name)?;
+    let name = checked_name(name)?;
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let (_, machine) =
@@ -77,14 +79,7 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
     let kept = machine
         .save_state(&temporary.join(STATE))
         .and_then(|()| copy(&files.record(), &temporary.join(RECORD)))
-        .and_then(|()| {
-            let lab = files.state.join(LAB);
-            if lab.exists() {
-                copy(&lab, &temporary.join(LAB))
-            } else {
-                Ok(())
-            }
-        });
+        .and_then(|()| carry_companions(&files.state, &temporary));
     if let Err(error) = kept {
         let _ = discard(&temporary);
         return Err(error);
@@ -101,7 +96,7 @@ pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxErro
 /// have ended; the loopback ports are new ones.
 ///
 /// # Errors
-/// [`SandboxError::NoSuchSave`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
+/// [`SandboxError::NoSuchSave`], [`SandboxError::SaveName`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
 /// here, in which case a running sandbox is left alone.
 pub fn restore(
     request: &RestoreRequest<'_>,
@@ -109,7 +104,7 @@ pub fn restore(
 ) -> Result<Started, SandboxError> {
     let began = Instant::now();
     let (dirs, lab) = (request.dirs, request.lab);
-    let name = checked_name(lab, request.name)?;
+    let name = checked_name(request.name)?;
     let source = directory(dirs, lab).join(name.as_str());
     let record =
         Record::read(&source.join(RECORD)).ok_or_else(|| missing(dirs, lab, name.as_str()))?;
@@ -131,18 +126,19 @@ pub fn restore(
     };
     let accelerator = match plan.choose(None)? {
         Choice::Decided(accelerator) => accelerator,
+        Choice::KvmWorked => Accelerator::Kvm,
         // It was saved here under this one.
         Choice::TryKvm => record.identity.accelerator,
     };
     if let Some(obstacle) = record.identity.obstacle(&plan.identity(accelerator)) {
         return Err(SandboxError::UnusableSave {
             lab: lab.clone(),
-            name: request.name.to_owned(),
-            reason: format!("cannot be restored here: {obstacle}"),
+            name,
+            obstacle,
         });
     }
-    leftovers::clear(&files)?;
     files.create()?;
+    leftovers::clear(&files)?;
     progress.doing(SUBJECT, &format!("restoring the saved lab {name}"));
     match take_up(&plan, record, &source, accelerator) {
         Ok(hosts) => {
@@ -184,10 +180,7 @@ fn take_up(
             machine.ask(request, plan.limit, "setting its clock, seed and keys")
         })
         .and_then(|_| {
-            let lab = source.join(LAB);
-            if lab.exists() {
-                copy(&lab, &plan.files.state.join(LAB))?;
-            }
+            carry_companions(source, &plan.files.state)?;
             let hosts: Vec<HostRecord> = record
                 .hosts
                 .into_iter()
@@ -200,7 +193,13 @@ fn take_up(
                 })
                 .collect();
             let count = hosts.len();
-            Record::new(record.lab, record.layout, hosts, record.identity)
+            let record = Record {
+                hosts,
+                runtime: plan.files.runtime.clone(),
+                started: super::now().as_secs(),
+                ..record
+            };
+            record
                 .write(plan.files, &keys.person.private)
                 .map(|()| count)
         });
@@ -229,9 +228,9 @@ pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
 /// Forgets a saved lab. Whether there was one.
 ///
 /// # Errors
-/// When its files cannot be removed.
+/// [`SandboxError::SaveName`], or when its files cannot be removed.
 pub fn remove_saved(dirs: &Dirs, lab: &LabName, name: &str) -> Result<bool, SandboxError> {
-    let target = directory(dirs, lab).join(checked_name(lab, name)?.as_str());
+    let target = directory(dirs, lab).join(checked_name(name)?.as_str());
     let found = target.exists();
     discard(&target)?;
     Ok(found)
@@ -251,13 +250,11 @@ fn describe(lab: &LabName, path: &Path) -> Option<Saved> {
 }
 
 /// A saved lab's name becomes a directory; the alphabet is a lab's.
-fn checked_name(lab: &LabName, name: &str) -> Result<LabName, SandboxError> {
-    name.parse::<LabName>()
-        .map_err(|reason| SandboxError::UnusableSave {
-            lab: lab.clone(),
-            name: format!("{name:?}"),
-            reason: format!("cannot be: {reason}"),
-        })
+fn checked_name(name: &str) -> Result<LabName, SandboxError> {
+    name.parse().map_err(|source| SandboxError::SaveName {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn directory(dirs: &Dirs, lab: &LabName) -> PathBuf {
@@ -288,6 +285,19 @@ fn children(directory: &Path) -> Vec<PathBuf> {
         .flatten()
         .map(|entry| entry.path())
         .collect()
+}
+
+/// What is not in `from` is not in `to` afterwards either.
+fn carry_companions(from: &Path, to: &Path) -> Result<(), SandboxError> {
+    for name in COMPANIONS {
+        let (from, to) = (from.join(name), to.join(name));
+        if from.exists() {
+            copy(&from, &to)?;
+        } else {
+            atomic::remove(&to).map_err(SandboxError::io("remove", &to))?;
+        }
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), SandboxError> {
@@ -349,10 +359,33 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let error = save(&dirs(root.path()), &"dr".parse().unwrap(), "../x").unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "saved state \"../x\" of lab dr cannot be: '.' is not allowed here; use lower-case letters, \
-             digits and inner hyphens"
+            error.in_full(),
+            "a saved state cannot be called \"../x\": '.' is not allowed here; use lower-case letters, digits \
+             and inner hyphens"
         );
+    }
+
+    #[test]
+    fn a_saved_state_takes_the_lab_and_its_exercise_along_or_that_there_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let [state, healthy, broken] =
+            ["state", "healthy", "broken"].map(|name| root.path().join(name));
+        for directory in [&state, &healthy, &broken] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let exercise = || std::fs::read_to_string(state.join("exercise")).ok();
+        std::fs::write(state.join("lab.json"), "{}").unwrap();
+        carry_companions(&state, &healthy).unwrap();
+        std::fs::write(state.join("exercise"), "sealed").unwrap();
+        carry_companions(&state, &broken).unwrap();
+
+        carry_companions(&healthy, &state).unwrap();
+        assert_eq!(exercise(), None);
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::create_dir(&state).unwrap();
+        carry_companions(&broken, &state).unwrap();
+        assert_eq!(exercise().as_deref(), Some("sealed"));
+        assert!(state.join("lab.json").exists());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{HostName, LabName};
+use super::machine::{self, UnknownAccelerator};
+use crate::model::{HostName, LabName, NameError};
 
 /// Why something with the sandbox did not work. `Display` leaves its source out; see [`SandboxError::hint`].
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,14 @@ pub enum SandboxError {
     NotRunning {
         /// Lab.
         lab: LabName,
+    },
+    /// The machine runs, and nothing can be asked of it.
+    #[error("the sandbox of lab {lab} runs, but its sockets in {} are gone", .runtime.display())]
+    SocketsGone {
+        /// Lab.
+        lab: LabName,
+        /// Where they were.
+        runtime: PathBuf,
     },
     /// The lab has no host of this name.
     #[error("lab {lab} has no host {host}; its hosts are {known}")]
@@ -89,16 +98,27 @@ pub enum SandboxError {
         /// The names there are.
         known: String,
     },
-    /// A saved lab does not fit what is here, or could not have this name.
-    #[error("saved state {name} of lab {lab} {reason}")]
+    /// A saved lab does not fit what is here.
+    #[error("saved state {name} of lab {lab} cannot be restored here: {obstacle}")]
     UnusableSave {
         /// Lab.
         lab: LabName,
         /// Name.
-        name: String,
-        /// `cannot be restored here: ...`
-        reason: String,
+        name: LabName,
+        /// What differs.
+        obstacle: String,
     },
+    /// A saved lab cannot have this name.
+    #[error("a saved state cannot be called {name:?}")]
+    SaveName {
+        /// Name.
+        name: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// `LVSLAB_ACCELERATOR` has a value that means nothing.
+    #[error("{} cannot be used", machine::VARIABLE)]
+    AcceleratorVariable(#[source] UnknownAccelerator),
     /// More machines than one sandbox has addresses for.
     #[error("the lab has {hosts} hosts; one sandbox holds at most {most}")]
     TooManyHosts {
@@ -115,6 +135,14 @@ pub enum SandboxError {
         /// File or directory.
         path: PathBuf,
         /// What the system said.
+        source: io::Error,
+    },
+    /// The sockets would not be this user's alone.
+    #[error("cannot keep the sandbox's sockets in {}", .path.display())]
+    RuntimeDirectory {
+        /// Directory.
+        path: PathBuf,
+        /// What is wrong with it.
         source: io::Error,
     },
     /// A key could not be made.
@@ -137,12 +165,27 @@ impl SandboxError {
             Self::NotRunning { .. } => {
                 Some("`lvslab sandbox status` shows what is running".to_owned())
             }
+            Self::SocketsGone { lab, .. } => Some(format!(
+                "its hosts still answer `lvslab ssh`; `lvslab up` ends it and starts the lab anew, \
+                 `lvslab down {lab}` ends it"
+            )),
             Self::Qemu { .. } => Some(
-                "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it".to_owned(),
+                "is qemu-system-x86_64 installed? `lvslab sandbox prepare` sees to it; \
+                 LVSLAB_ACCELERATOR=tcg does without KVM"
+                    .to_owned(),
+            ),
+            Self::Monitor { .. } => Some(
+                "is the disk of the cache full? otherwise `lvslab down` and `lvslab up` begin with another machine"
+                    .to_owned(),
             ),
             Self::NoSuchSave { .. } => {
                 Some("`lvslab sandbox save NAME` keeps the running lab".to_owned())
             }
+            Self::SaveName { .. } => Some("a name such as `before-class` will do".to_owned()),
+            Self::AcceleratorVariable(_) => Some(format!(
+                "leave {} unset, and lvslab tries what works",
+                machine::VARIABLE
+            )),
             Self::UnusableSave { .. } => {
                 Some("start the lab anew with `lvslab up` and save it again".to_owned())
             }
@@ -150,7 +193,18 @@ impl SandboxError {
                 "on a busy machine a longer --timeout helps; otherwise the console above tells why"
                     .to_owned(),
             ),
+            Self::RuntimeDirectory { .. } => {
+                Some("set XDG_RUNTIME_DIR to a directory that is yours alone".to_owned())
+            }
             _ => None,
+        }
+    }
+
+    /// With its source, for where it is not the end of a command.
+    pub(crate) fn in_full(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
         }
     }
 

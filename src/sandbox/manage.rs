@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::control::{GuestState, Reply, Request};
+use super::files::Files;
 use super::machine::{Accelerator, Machine};
-use super::record::{Files, Record};
+use super::record::Record;
 use super::{SandboxError, leftovers, lock};
 use crate::model::{HostName, LabName};
 use crate::sys::dirs::Dirs;
@@ -63,8 +64,8 @@ pub struct HostStatus {
 /// # Errors
 /// When the machine does not end or a file cannot be removed.
 pub fn stop(dirs: &Dirs, lab: &LabName) -> Result<bool, SandboxError> {
-    let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
+    let files = Files::of(dirs, lab).as_recorded();
     if !leftovers::exist(&files) {
         return Ok(false);
     }
@@ -100,11 +101,12 @@ pub fn status(dirs: &Dirs) -> Result<Vec<Status>, SandboxError> {
 }
 
 fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
-    let files = Files::of(dirs, lab);
+    let files = Files::of(dirs, lab).as_recorded();
     let record = Record::read(&files.record())?;
-    let machine = Machine::running(&files.runtime, &files.console());
+    let machine = Machine::running(&files);
     let guests = machine
         .as_ref()
+        .filter(|machine| machine.can_be_asked())
         .and_then(|machine| {
             machine
                 .ask(Request::Status, STATUS_LIMIT, "telling its status")

@@ -15,6 +15,7 @@ pub mod control;
 pub mod cpio;
 pub mod description;
 mod error;
+mod files;
 mod identity;
 pub mod image;
 pub mod init;
@@ -35,7 +36,7 @@ use serde::Serialize;
 
 pub use checkpoint::{RestoreRequest, Saved, list_saved, remove_saved, restore, save};
 pub use error::{ConsoleTail, SandboxError};
-pub use machine::Accelerator;
+pub use machine::{Accelerator, UnknownAccelerator};
 pub use manage::{HostStatus, Status, reboot, status, stop};
 pub use start::{StartRequest, Started, start};
 

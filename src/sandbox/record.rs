@@ -8,29 +8,38 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::SandboxError;
+use super::files::Files;
 use super::identity::Identity;
 use super::layout::Layout;
 use super::ssh_config::{self, Reach};
 use crate::model::{HostName, LabName};
 use crate::sys::atomic;
-use crate::sys::dirs::{self, Dirs};
-
-const SCHEMA: &str = "lvslab.sandbox/1";
 
 /// A sandbox that came up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    schema: String,
+    /// What this is.
+    pub schema: Schema,
     /// Lab.
     pub lab: LabName,
     /// Machines and wires.
     pub layout: Layout,
+    /// Directory of its sockets, absolute.
+    pub runtime: PathBuf,
     /// How its hosts are reached, in the layout's order.
     pub hosts: Vec<HostRecord>,
     /// What it runs on.
     pub identity: Identity,
     /// Seconds since 1970 when it came up.
     pub started: u64,
+}
+
+/// The records that this version understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Schema {
+    /// The only one.
+    #[serde(rename = "lvslab.sandbox/1")]
+    Sandbox1,
 }
 
 /// One host of it.
@@ -46,86 +55,11 @@ pub struct HostRecord {
     pub host_key: String,
 }
 
-/// Where the files of one lab's sandbox are.
-#[derive(Debug, Clone)]
-pub struct Files {
-    /// State of the lab.
-    pub state: PathBuf,
-    /// Its sockets and pid file.
-    pub runtime: PathBuf,
-}
-
-impl Files {
-    /// Those of `lab`.
-    #[must_use]
-    pub fn of(dirs: &Dirs, lab: &LabName) -> Self {
-        Self {
-            state: dirs.lab(lab),
-            runtime: dirs.lab_runtime(lab),
-        }
-    }
-
-    /// Creates both directories, private to this user.
-    ///
-    /// # Errors
-    /// When one belongs to somebody else or cannot be made.
-    pub fn create(&self) -> Result<(), SandboxError> {
-        for directory in [&self.state, &self.runtime] {
-            dirs::create_private(directory).map_err(SandboxError::io("create", directory))?;
-        }
-        Ok(())
-    }
-
-    /// The record itself.
-    #[must_use]
-    pub fn record(&self) -> PathBuf {
-        self.state.join("sandbox.json")
-    }
-
-    /// The machine's console.
-    #[must_use]
-    pub fn console(&self) -> PathBuf {
-        self.state.join("console.log")
-    }
-
-    /// `ssh -F` this.
-    #[must_use]
-    pub fn ssh_config(&self) -> PathBuf {
-        self.state.join("ssh_config")
-    }
-
-    /// The person's private key.
-    #[must_use]
-    pub fn identity(&self) -> PathBuf {
-        self.state.join("id_ed25519")
-    }
-
-    /// The hosts' public keys.
-    #[must_use]
-    pub fn known_hosts(&self) -> PathBuf {
-        self.state.join("known_hosts")
-    }
-}
-
 impl Record {
-    /// A record of a sandbox that came up now.
-    #[must_use]
-    pub fn new(lab: LabName, layout: Layout, hosts: Vec<HostRecord>, identity: Identity) -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            lab,
-            layout,
-            hosts,
-            identity,
-            started: super::now().as_secs(),
-        }
-    }
-
     /// Reads a record; `None` when there is none, or none this version understands.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
-        let record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        (record.schema == SCHEMA).then_some(record)
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
     /// Writes what `ssh` needs, then the record.

@@ -10,11 +10,12 @@ use super::binary::{Binary, random_bytes};
 use super::bring_up::{Plan, Waiting};
 use super::control::{Freshness, Request};
 use super::description::{Description, GuestHost};
+use super::files::Files;
 use super::identity::image_build;
 use super::keys::SandboxKeys;
 use super::layout::{Layout, MOST_HOSTS, management_address};
 use super::machine::{Accelerator, Qemu, Size};
-use super::record::{Files, HostRecord, Record};
+use super::record::{HostRecord, Record, Schema};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
 use crate::model::{Lab, LabName};
 use crate::sys::dirs::Dirs;
@@ -69,13 +70,14 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
     let name = request.lab.name();
     let files = Files::of(request.dirs, name);
     let _lock = lock::lab(request.dirs, name, request.timeout)?;
+    files.create()?;
     let started = |how, accelerator| Started {
         how,
         accelerator,
         elapsed: began.elapsed(),
         ssh_config: files.ssh_config(),
     };
-    if let Some((record, _)) = leftovers::running(&files)? {
+    if let Some(record) = running(&files, progress)? {
         return match record.layout.difference(&layout) {
             None => {
                 let started = started(How::AlreadyRunning, record.identity.accelerator);
@@ -88,7 +90,6 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
             }),
         };
     }
-    files.create()?;
     match bring_up(request, &layout, &files, progress) {
         Ok((how, accelerator)) => {
             let started = started(how, accelerator);
@@ -100,6 +101,18 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
             let _ = leftovers::clear(&files);
             Err(error)
         }
+    }
+}
+
+/// The sandbox that runs already. One that cannot be asked any more makes way for the one that is started.
+fn running(files: &Files, progress: &dyn Progress) -> Result<Option<Record>, SandboxError> {
+    match leftovers::running(files) {
+        Err(error @ SandboxError::SocketsGone { .. }) => {
+            progress.note(SUBJECT, &format!("{error}: it is ended and started anew"));
+            leftovers::clear(files)?;
+            Ok(None)
+        }
+        found => Ok(found?.map(|(record, _)| record)),
     }
 }
 
@@ -187,13 +200,16 @@ fn populate(
         request.timeout,
         "starting its hosts",
     )?;
-    Record::new(
-        lab.clone(),
-        layout.clone(),
-        records,
-        waiting.identity.clone(),
-    )
-    .write(files, &keys.person.private)
+    let record = Record {
+        schema: Schema::Sandbox1,
+        lab: lab.clone(),
+        layout: layout.clone(),
+        runtime: files.runtime.clone(),
+        hosts: records,
+        identity: waiting.identity.clone(),
+        started: super::now().as_secs(),
+    };
+    record.write(files, &keys.person.private)
 }
 
 /// Time and randomness for the guest, as of now.

@@ -21,10 +21,10 @@ pub struct Dirs {
 }
 
 impl Dirs {
-    /// From the environment; nothing is created.
+    /// From the environment, or else from the person's home directory in passwd(5); nothing is created.
     ///
     /// # Errors
-    /// When neither the XDG variables nor `HOME` say where a root is.
+    /// When none of these says where a root is.
     pub fn from_environment() -> io::Result<Self> {
         let runtime = match absolute("XDG_RUNTIME_DIR") {
             Some(base) => base.join("lvslab"),
@@ -59,30 +59,56 @@ pub fn create_private(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)?;
-    let found = std::fs::symlink_metadata(path)?;
-    if !found.is_dir() || found.uid() != nix::unistd::getuid().as_raw() || found.mode() & 0o022 != 0
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "{} belongs to somebody else or others may write to it",
-                path.display()
-            ),
-        ));
+    if is_private(path) {
+        return Ok(());
     }
-    Ok(())
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "{} belongs to somebody else or others may write to it",
+            path.display()
+        ),
+    ))
+}
+
+/// Whether `path` is a directory of ours that nobody else may write to.
+#[must_use]
+pub fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_dir() && found.uid() == nix::unistd::getuid().as_raw() && found.mode() & 0o022 == 0
+    })
 }
 
 fn root(variable: &str, under_home: &str) -> io::Result<PathBuf> {
     absolute(variable)
-        .or_else(|| absolute("HOME").map(|home| home.join(under_home)))
+        .or_else(|| home().map(|home| home.join(under_home)))
         .map(|base| base.join("lvslab"))
         .ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
-                format!("neither {variable} nor HOME is set"),
+                format!(
+                    "neither {variable} nor HOME is set, and /etc/passwd has no home of this user"
+                ),
             )
         })
+}
+
+/// A service of the system has no `HOME`.
+fn home() -> Option<PathBuf> {
+    absolute("HOME").or_else(|| {
+        let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+        home_of(&accounts, nix::unistd::getuid().as_raw())
+    })
+}
+
+/// The home directory of `uid` in passwd(5). Read by hand: the C library's look-up loads plug-ins, which a static
+/// binary cannot.
+fn home_of(accounts: &str, uid: u32) -> Option<PathBuf> {
+    accounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let home = PathBuf::from(fields.get(5)?);
+        (fields[2].parse() == Ok(uid) && home.is_absolute()).then_some(home)
+    })
 }
 
 /// Relative values are ignored, as the specification asks.
@@ -90,4 +116,19 @@ fn absolute(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_directory_is_found_by_number() {
+        let accounts = "root:x:0:0:root:/root:/bin/bash\nbroken\nnobody:x:7:7:::/bin/false\n\
+                        ann:x:1000:1000:Ann,,,:/home/ann:/bin/sh\n";
+        assert_eq!(home_of(accounts, 0), Some("/root".into()));
+        assert_eq!(home_of(accounts, 1000), Some("/home/ann".into()));
+        assert_eq!(home_of(accounts, 7), None);
+        assert_eq!(home_of(accounts, 4711), None);
+    }
 }

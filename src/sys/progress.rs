@@ -17,6 +17,11 @@ pub trait Progress: Send + Sync {
     fn note(&self, subject: &str, text: &str) {
         self.finished(subject, text);
     }
+
+    /// Does `work` while nothing is shown: it has the terminal to itself.
+    fn pause(&self, work: &mut dyn FnMut()) {
+        work();
+    }
 }
 
 /// Says nothing.

@@ -303,10 +303,12 @@ fn saved_state_keeps_its_exercise(stage: &Stage) -> Check {
         .exit(0)?;
     stage.lvslab(&["repair", "dr"]).exit(0)?;
     lab.verify().exit(0)?;
+    stage.lvslab(&["down", "dr"]).exit(0)?;
     stage
         .lvslab(&["sandbox", "restore", "class", "--lab", "dr"])
         .exit(0)?;
     lab.verify().exit(6)?.says("weight 0 instead of")?;
+    stage.lvslab(&["hint", "dr"]).exit(0)?.says("symptom")?;
     stage.lvslab(&["repair", "dr"]).exit(0)?.says("director")?;
     lab.verify().exit(0)?;
     Ok(())

@@ -6,11 +6,19 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::Test;
-use crate::stage::{Check, Stage, equal, processes_naming, topology};
+use crate::stage::{Check, Ran, Stage, equal, processes_naming, topology};
 
 pub const TESTS: &[Test] = &[
     ("two_starts_at_once_make_one_machine", two_starts),
+    (
+        "a_machine_is_found_under_another_runtime_directory_and_ended_without_its_sockets",
+        other_runtime_directory,
+    ),
     ("a_damaged_base_state_is_replaced", damaged_base_state),
+    (
+        "a_machine_that_cannot_be_kept_for_later_starts_is_used_now",
+        unkept_base_state,
+    ),
     ("a_saved_lab_gets_new_keys_when_it_is_restored", new_keys),
     ("the_readme_s_commands_work_as_printed", readme),
 ];
@@ -24,16 +32,52 @@ fn two_starts(stage: &Stage) -> Check {
         .wait_with_output()
         .map_err(|error| error.to_string())?;
     equal("exit of the other start", &other.status.code(), &Some(0))?;
-    let machines = processes_naming(&stage.path("").to_string_lossy())
-        .into_iter()
-        .filter(|line| line.contains("qemu-system"))
-        .count();
-    equal("machines", &machines, &1)?;
+    equal("machines", &machines(stage), &1)?;
     status(stage)?;
     stage
         .lvslab(&["sandbox", "stop", "--lab", "dr"])
         .exit(0)
         .map(drop)
+}
+
+fn machines(stage: &Stage) -> usize {
+    processes_naming(&stage.path("").to_string_lossy())
+        .into_iter()
+        .filter(|line| line.contains("qemu-system"))
+        .count()
+}
+
+/// As after a logout, when systemd has removed `XDG_RUNTIME_DIR`, and in a cron job, which has another.
+fn other_runtime_directory(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let lvslab = |arguments: &[&str]| {
+        let output = stage
+            .command()
+            .env("XDG_RUNTIME_DIR", stage.path("run2"))
+            .args(arguments)
+            .output()
+            .expect("lvslab starts");
+        Ran::new(format!("lvslab {}", arguments.join(" ")), &output)
+    };
+    let dr = topology("dr");
+    let start = ["sandbox", "start", &dr, "--yes"];
+    stage.lvslab(&start).exit(0)?;
+    lvslab(&start).exit(0)?.says("sandbox: running")?;
+    lvslab(&["sandbox", "reboot", "web1"]).exit(0)?;
+    equal("machines", &machines(stage), &1)?;
+
+    fs::remove_dir_all(stage.path("run")).map_err(|error| error.to_string())?;
+    lvslab(&["sandbox", "reboot", "web1"])
+        .exit(4)?
+        .says("are gone")?;
+    lvslab(&start)
+        .exit(0)?
+        .says("it is ended and started anew")?;
+    equal("machines after another start", &machines(stage), &1)?;
+
+    fs::remove_dir_all(stage.path("run2")).map_err(|error| error.to_string())?;
+    stage.lvslab(&["down", "dr"]).exit(0)?;
+    equal("machines after down", &machines(stage), &0)
 }
 
 /// `sandbox status` of the lab that runs, for programs.
@@ -90,6 +134,30 @@ fn damaged_base_state(stage: &Stage) -> Check {
     stop()?;
     start()?.says("restored")?;
     stop().map(drop)
+}
+
+/// As on a full disk: nothing can be written where base states are kept.
+fn unkept_base_state(stage: &Stage) -> Check {
+    let _alone = stage.alone();
+    let base = stage.path("cache/lvslab/base");
+    let away = stage.path("cache/lvslab/base-away");
+    let failed = |error: std::io::Error| error.to_string();
+    let had_some = base.exists();
+    if had_some {
+        fs::rename(&base, &away).map_err(failed)?;
+    }
+    fs::write(&base, "").map_err(failed)?;
+    let started = stage.lvslab(&["sandbox", "start", &topology("dr"), "--yes"]);
+    fs::remove_file(&base).map_err(failed)?;
+    if had_some {
+        fs::rename(&away, &base).map_err(failed)?;
+    }
+    started
+        .exit(0)?
+        .says("sandbox: could not be kept for later starts: cannot create")?
+        .says("sandbox: booted")?;
+    stage.exec("dr", "web1", &["true"]).exit(0)?;
+    stage.lvslab(&["down", "dr"]).exit(0).map(drop)
 }
 
 fn new_keys(stage: &Stage) -> Check {

@@ -2,10 +2,12 @@
 //!
 //! `/dev/kvm` proves nothing: where KVM is nested or paravirtual it may be there and hang every guest. So the
 //! first start on a machine tries it, waits for the guest's first output, falls back to emulation, and
-//! remembers the answer for this kernel, processor and QEMU.
+//! remembers the answer for this kernel, processor and QEMU. That KVM is refused for now is no answer, and a KVM that
+//! worked and fails now is not relied on any more.
 
 use std::fmt;
 use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -61,6 +63,8 @@ pub struct UnknownAccelerator(String);
 pub enum Choice {
     /// This one and no other: it was asked for, it is known to be right, or there is only one.
     Decided(Accelerator),
+    /// KVM has worked on this machine.
+    KvmWorked,
     /// KVM is there but has not proved itself on this machine.
     TryKvm,
 }
@@ -93,7 +97,7 @@ pub fn choose(
         .write(true)
         .open("/dev/kvm")
         .is_ok();
-    let memory = std::fs::read(dirs.cache.join("accelerator.json"))
+    let memory = std::fs::read(memory_file(dirs))
         .ok()
         .and_then(|json| serde_json::from_slice(&json).ok());
     Ok(decide(usable, memory, &machine(qemu)))
@@ -107,8 +111,26 @@ pub fn remember(dirs: &Dirs, qemu: &Qemu, accelerator: Accelerator) {
     };
     if let Ok(json) = serde_json::to_vec(&memory) {
         let _ = std::fs::create_dir_all(&dirs.cache)
-            .and_then(|()| atomic::write(&dirs.cache.join("accelerator.json"), &json, 0o600));
+            .and_then(|()| atomic::write(&memory_file(dirs), &json, 0o600));
     }
+}
+
+/// Makes the next start try again.
+pub fn forget(dirs: &Dirs) {
+    let _ = atomic::remove(&memory_file(dirs));
+}
+
+/// Whether QEMU's complaint is that KVM cannot be had now: another hypervisor has the processor (`EBUSY`), or memory
+/// is short (`ENOMEM`).
+#[must_use]
+pub fn is_passing(complaint: &str) -> bool {
+    ["Device or resource busy", "Cannot allocate memory"]
+        .iter()
+        .any(|text| complaint.contains(text))
+}
+
+fn memory_file(dirs: &Dirs) -> PathBuf {
+    dirs.cache.join("accelerator.json")
 }
 
 fn decide(kvm_usable: bool, memory: Option<Memory>, machine: &str) -> Choice {
@@ -116,7 +138,10 @@ fn decide(kvm_usable: bool, memory: Option<Memory>, machine: &str) -> Choice {
         return Choice::Decided(Accelerator::Tcg);
     }
     match memory {
-        Some(memory) if memory.machine == machine => Choice::Decided(memory.accelerator),
+        Some(memory) if memory.machine == machine => match memory.accelerator {
+            Accelerator::Kvm => Choice::KvmWorked,
+            Accelerator::Tcg => Choice::Decided(Accelerator::Tcg),
+        },
         _ => Choice::TryKvm,
     }
 }
@@ -156,13 +181,28 @@ mod tests {
 
     #[test]
     fn an_answer_counts_on_the_machine_it_was_found_on_only() {
-        for accelerator in [Accelerator::Kvm, Accelerator::Tcg] {
+        for (accelerator, expected) in [
+            (Accelerator::Kvm, Choice::KvmWorked),
+            (Accelerator::Tcg, Choice::Decided(Accelerator::Tcg)),
+        ] {
             let choice = decide(true, memory("here", accelerator), "here");
-            assert_eq!(choice, Choice::Decided(accelerator));
+            assert_eq!(choice, expected);
         }
         let choice = decide(true, memory("there", Accelerator::Tcg), "here");
         assert_eq!(choice, Choice::TryKvm);
         assert_eq!(decide(true, None, "here"), Choice::TryKvm);
+    }
+
+    #[test]
+    fn a_busy_kvm_may_be_had_later_and_one_that_ends_qemu_may_not() {
+        assert!(is_passing(
+            "qemu-system-x86_64: ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy\n\
+             qemu-system-x86_64: failed to initialize kvm: Device or resource busy"
+        ));
+        assert!(!is_passing(
+            "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69\n\
+             qemu-system-x86_64: ../../target/i386/kvm/kvm.c:3183: kvm_buf_set_msrs: Assertion failed."
+        ));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Accelerator;
 use crate::sandbox::control::PORT_NAME;
+use crate::sandbox::files::Files;
 
 /// Guest memory and processors; part of what a saved state belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -62,32 +63,10 @@ pub struct Arguments<'a> {
     pub initramfs: Option<&'a Path>,
     /// Shared root file system of the hosts, read-only.
     pub rootfs: &'a Path,
-    /// Directory for the sockets and the pid file.
-    pub runtime: &'a Path,
-    /// File the serial console is written to.
-    pub console: &'a Path,
+    /// Where its sockets, its pid and its console go.
+    pub files: &'a Files,
     /// Forwarded ports.
     pub forwards: &'a [Forward],
-}
-
-/// The monitor's socket.
-pub fn monitor_socket(runtime: &Path) -> PathBuf {
-    runtime.join("qmp")
-}
-
-/// The socket of the port to PID 1.
-pub fn control_socket(runtime: &Path) -> PathBuf {
-    runtime.join("control")
-}
-
-/// Where QEMU writes its pid.
-pub fn pid_file(runtime: &Path) -> PathBuf {
-    runtime.join("pid")
-}
-
-/// What QEMU has to complain about.
-pub fn log_file(runtime: &Path) -> PathBuf {
-    runtime.join("qemu.log")
 }
 
 impl Arguments<'_> {
@@ -134,7 +113,7 @@ impl Arguments<'_> {
         list.option(
             "-chardev",
             &["socket", "id=control", "server=on", "wait=off"],
-            Some(("path", &control_socket(self.runtime))),
+            Some(("path", &self.files.control())),
         );
         list.pair("-device", "virtio-serial-pci");
         list.pair(
@@ -160,14 +139,14 @@ impl Arguments<'_> {
         list.option(
             "-chardev",
             &["file", "id=console"],
-            Some(("path", self.console)),
+            Some(("path", &self.files.console())),
         );
         list.pair("-serial", "chardev:console");
 
         list.option(
             "-chardev",
             &["socket", "id=monitor", "server=on", "wait=off"],
-            Some(("path", &monitor_socket(self.runtime))),
+            Some(("path", &self.files.monitor())),
         );
         list.pair("-mon", "chardev=monitor,mode=control");
 
@@ -176,7 +155,7 @@ impl Arguments<'_> {
             "-sandbox",
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         );
-        list.path("-pidfile", &pid_file(self.runtime));
+        list.path("-pidfile", &self.files.pid());
         list.0
     }
 }
@@ -254,7 +233,14 @@ impl List {
 mod tests {
     use super::*;
 
-    fn arguments<'a>(forwards: &'a [Forward]) -> Arguments<'a> {
+    fn files() -> Files {
+        Files {
+            state: "/state/dr".into(),
+            runtime: "/run/user/1000/lvslab/dr".into(),
+        }
+    }
+
+    fn arguments<'a>(files: &'a Files, forwards: &'a [Forward]) -> Arguments<'a> {
         Arguments {
             name: "lvslab-dr".to_owned(),
             accelerator: Accelerator::Tcg,
@@ -262,8 +248,7 @@ mod tests {
             kernel: Path::new("/cache/images/1f/vmlinuz"),
             initramfs: Some(Path::new("/cache/initramfs/2e.cpio")),
             rootfs: Path::new("/home/a,b/images/1f/rootfs.squashfs"),
-            runtime: Path::new("/run/user/1000/lvslab/dr"),
-            console: Path::new("/state/dr/console.log"),
+            files,
             forwards,
         }
     }
@@ -294,7 +279,7 @@ mod tests {
                 inside: Ipv4Addr::new(10, 0, 2, 22),
             },
         ];
-        insta::assert_snapshot!(lines(&arguments(&forwards)), @r"
+        insta::assert_snapshot!(lines(&arguments(&files(), &forwards)), @r"
 
         -name lvslab-dr
         -nodefaults
@@ -321,13 +306,14 @@ mod tests {
         -chardev socket,id=monitor,server=on,wait=off,path=/run/user/1000/lvslab/dr/qmp
         -mon chardev=monitor,mode=control
         -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
-        -pidfile /run/user/1000/lvslab/dr/pid
+        -pidfile /state/dr/pid
         ");
     }
 
     #[test]
     fn a_restored_machine_differs_in_where_its_memory_comes_from_only() {
-        let booted = arguments(&[]);
+        let files = files();
+        let booted = arguments(&files, &[]);
         let restored = Arguments {
             initramfs: None,
             ..booted.clone()

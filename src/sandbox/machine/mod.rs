@@ -13,14 +13,18 @@ mod qmp;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
+use super::files::Files;
 
-pub use accelerator::{Accelerator, Choice, FIRST_OUTPUT, VARIABLE, choose, remember};
+pub use accelerator::{
+    Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, forget, is_passing,
+    remember,
+};
 pub use arguments::{Arguments, Forward, Size};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
@@ -35,8 +39,7 @@ const QEMU_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Machine {
     process: MachineProcess,
-    runtime: PathBuf,
-    console: PathBuf,
+    files: Files,
 }
 
 /// Why QEMU did not start.
@@ -57,7 +60,7 @@ impl Machine {
     /// # Errors
     /// [`LaunchFailure`] with QEMU's own words.
     pub fn launch(qemu: &Qemu, arguments: &Arguments<'_>) -> Result<Self, LaunchFailure> {
-        let log = arguments::log_file(arguments.runtime);
+        let log = arguments.files.complaints();
         let other = |action, path: &Path| {
             let path = path.to_owned();
             move |source| LaunchFailure::Other(SandboxError::io(action, &path)(source))
@@ -80,8 +83,8 @@ impl Machine {
                 Err(error) => break error.to_string(),
             }
             // Its monitor answers when everything on its command line has been done.
-            if Qmp::connect(&arguments::monitor_socket(arguments.runtime), QEMU_LIMIT).is_ok()
-                && let Some(machine) = Self::running(arguments.runtime, arguments.console)
+            if Qmp::connect(&arguments.files.monitor(), QEMU_LIMIT).is_ok()
+                && let Some(machine) = Self::running(arguments.files)
             {
                 return Ok(machine);
             }
@@ -102,14 +105,22 @@ impl Machine {
         }
     }
 
-    /// The machine that runs with this runtime directory, if one does.
+    /// The machine that runs with these files, if one does.
     #[must_use]
-    pub fn running(runtime: &Path, console: &Path) -> Option<Self> {
+    pub fn running(files: &Files) -> Option<Self> {
         Some(Self {
-            process: MachineProcess::find(&arguments::pid_file(runtime))?,
-            runtime: runtime.to_owned(),
-            console: console.to_owned(),
+            process: MachineProcess::find(&files.pid())?,
+            files: files.clone(),
         })
+    }
+
+    /// Whether its sockets are still there, and nobody else's. Without them it runs, and its hosts answer SSH, but
+    /// it can be asked for nothing any more.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        self.files.runtime_is_private()
+            && self.files.monitor().exists()
+            && self.files.control().exists()
     }
 
     /// Its process.
@@ -121,13 +132,13 @@ impl Machine {
     /// The end of its console.
     #[must_use]
     pub fn console_tail(&self) -> ConsoleTail {
-        ConsoleTail::read(&self.console)
+        ConsoleTail::read(&self.files.console())
     }
 
     /// Whether the guest has printed anything yet.
     #[must_use]
     pub fn has_printed(&self) -> bool {
-        std::fs::metadata(&self.console).is_ok_and(|found| found.len() > 0)
+        std::fs::metadata(self.files.console()).is_ok_and(|found| found.len() > 0)
     }
 
     /// Writes the machine's whole state to `file` and lets it run on.
@@ -172,7 +183,7 @@ impl Machine {
     /// # Errors
     /// When QEMU is gone.
     pub fn conversation(&self) -> Result<Conversation, SandboxError> {
-        let socket = arguments::control_socket(&self.runtime);
+        let socket = self.files.control();
         Conversation::connect(&socket).map_err(SandboxError::io("connect to", &socket))
     }
 
@@ -213,7 +224,7 @@ impl Machine {
             },
             ConversationError::Refused { cause } => SandboxError::Guest { cause, console },
             ConversationError::Connection(source) => {
-                SandboxError::io("talk to", &arguments::control_socket(&self.runtime))(source)
+                SandboxError::io("talk to", &self.files.control())(source)
             }
         }
     }
@@ -223,14 +234,13 @@ impl Machine {
     /// # Errors
     /// When the process cannot be ended.
     pub fn end(self) -> Result<(), SandboxError> {
-        let pid_file = arguments::pid_file(&self.runtime);
         self.process
             .end(QEMU_LIMIT)
-            .map_err(SandboxError::io("end the machine of", &pid_file))
+            .map_err(SandboxError::io("end the machine of", &self.files.pid()))
     }
 
     fn monitor(&self) -> Result<Qmp, SandboxError> {
-        let socket = arguments::monitor_socket(&self.runtime);
+        let socket = self.files.monitor();
         Qmp::connect(&socket, QEMU_LIMIT)
             .map_err(|error| self.explain(error, "connecting to its monitor"))
     }
@@ -242,7 +252,7 @@ impl Machine {
                 console: self.console_tail(),
             },
             QmpError::Connection(source) => {
-                SandboxError::io("talk to", &arguments::monitor_socket(&self.runtime))(source)
+                SandboxError::io("talk to", &self.files.monitor())(source)
             }
             QmpError::Refused {
                 command,
@@ -283,19 +293,20 @@ fn complaint(log: &Path, otherwise: &str) -> String {
     }
 }
 
-/// Removes what a machine leaves in its runtime directory.
+/// Removes what a machine that is gone leaves of itself; its console is kept.
 ///
 /// # Errors
 /// When a file is there and cannot be removed.
-pub fn remove_runtime_files(runtime: &Path) -> std::io::Result<()> {
-    for file in [
-        arguments::pid_file(runtime),
-        arguments::log_file(runtime),
-        arguments::monitor_socket(runtime),
-        arguments::control_socket(runtime),
-    ] {
+pub fn remove_remains(files: &Files) -> Result<(), SandboxError> {
+    let mut remains = vec![files.pid()];
+    if files.runtime_is_private() {
+        remains.extend([files.complaints(), files.monitor(), files.control()]);
+    }
+    for file in remains {
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(SandboxError::io("remove", &file)(error));
+            }
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Which process a pid file means, without ever taking a stranger for our machine.
 //!
-//! Pids are reused. A process is the machine of a runtime directory only if it says so itself: its command
-//! line has `-pidfile` followed by that directory's pid file, a path no other machine uses.
+//! Pids are reused. A process is the machine of a pid file only if it says so itself: its command line has
+//! `-pidfile` followed by that file, a path no other machine uses.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -78,7 +78,9 @@ pub(super) fn install(
     let packages: Vec<&str> = packages(missing).into_iter().collect();
     if privilege == Privilege::SudoTerminal {
         progress.doing(SUBJECT, "waiting for sudo, which may ask for your password");
-        ask_for_password(host)?;
+        let mut given = Ok(());
+        progress.pause(&mut || given = ask_for_password(host));
+        given?;
     }
     if !packages.is_empty() {
         let update = |progress: &dyn Progress| {

@@ -1,0 +1,143 @@
+//! Where the files of one lab's sandbox are.
+//!
+//! Whether its machine lives is written in the state directory, which stays. Only the sockets are in the runtime
+//! directory, for their paths must be short, and that one may be another from one command to the next: it is named by
+//! `XDG_RUNTIME_DIR`, which not every way to log in sets, and systemd removes it when the person logs out.
+
+use std::path::PathBuf;
+
+use super::SandboxError;
+use super::record::Record;
+use crate::model::LabName;
+use crate::sys::dirs::{self, Dirs};
+
+/// Where the files of one lab's sandbox are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// State of the lab.
+    pub state: PathBuf,
+    /// Its sockets, and what may go with them.
+    pub runtime: PathBuf,
+}
+
+impl Files {
+    /// Those of a sandbox of `lab` that is started now.
+    #[must_use]
+    pub fn of(dirs: &Dirs, lab: &LabName) -> Self {
+        Self {
+            state: dirs.lab(lab),
+            runtime: dirs.lab_runtime(lab),
+        }
+    }
+
+    /// Those of the sandbox that came up, whose sockets are where its record says; without a record, these.
+    #[must_use]
+    pub fn as_recorded(&self) -> Self {
+        let record = Record::read(&self.record());
+        Self {
+            state: self.state.clone(),
+            runtime: record.map_or_else(|| self.runtime.clone(), |record| record.runtime),
+        }
+    }
+
+    /// Creates both directories, private to this user.
+    ///
+    /// # Errors
+    /// When one, or the root of the runtime directories, belongs to somebody else or cannot be made.
+    pub fn create(&self) -> Result<(), SandboxError> {
+        // The root first: in /tmp anybody may have made it, and could then exchange what is in it.
+        for directory in self.runtime.parent().into_iter().chain([&*self.runtime]) {
+            dirs::create_private(directory).map_err(|source| SandboxError::RuntimeDirectory {
+                path: directory.to_owned(),
+                source,
+            })?;
+        }
+        dirs::create_private(&self.state).map_err(SandboxError::io("create", &self.state))
+    }
+
+    /// Whether what is found in the runtime directory was put there by this user.
+    #[must_use]
+    pub fn runtime_is_private(&self) -> bool {
+        self.runtime.parent().is_some_and(dirs::is_private)
+    }
+
+    /// The record itself.
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.state.join("sandbox.json")
+    }
+
+    /// The machine's console.
+    #[must_use]
+    pub fn console(&self) -> PathBuf {
+        self.state.join("console.log")
+    }
+
+    /// Where QEMU writes its pid.
+    #[must_use]
+    pub fn pid(&self) -> PathBuf {
+        self.state.join("pid")
+    }
+
+    /// What QEMU has to complain about.
+    #[must_use]
+    pub fn complaints(&self) -> PathBuf {
+        self.runtime.join("qemu.log")
+    }
+
+    /// The socket of QEMU's monitor.
+    #[must_use]
+    pub fn monitor(&self) -> PathBuf {
+        self.runtime.join("qmp")
+    }
+
+    /// The socket of the port to PID 1.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.runtime.join("control")
+    }
+
+    /// `ssh -F` this.
+    #[must_use]
+    pub fn ssh_config(&self) -> PathBuf {
+        self.state.join("ssh_config")
+    }
+
+    /// The person's private key.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.state.join("id_ed25519")
+    }
+
+    /// The hosts' public keys.
+    #[must_use]
+    pub fn known_hosts(&self) -> PathBuf {
+        self.state.join("known_hosts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_below_a_runtime_root_that_others_may_write_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files {
+            state: directory.path().join("state/dr"),
+            runtime: directory.path().join("lvslab-1000/dr"),
+        };
+        let root = directory.path().join("lvslab-1000");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let error = files.create().unwrap_err();
+        assert!(matches!(error, SandboxError::RuntimeDirectory { path, .. } if path == root));
+        assert!(!files.runtime.exists() && !files.state.exists() && !files.runtime_is_private());
+
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o700)).unwrap();
+        files.create().unwrap();
+        assert!(files.runtime.exists() && files.state.exists() && files.runtime_is_private());
+    }
+}
