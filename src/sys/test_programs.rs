@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tests run at the same time, and one installation is enough.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -15,12 +16,23 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf, String> {
         return Ok(found);
     }
     eprintln!("installing {package} for the tests");
-    // Lists may be missing or older than the mirror: they are fetched only when it takes that.
-    if install(package).is_err() {
-        apt(&["update"])?;
-        install(package)?;
+    // Lists may be missing or older than the mirror: they are fetched only when it takes that. Another apt-get may have
+    // them just now.
+    let end = Instant::now() + Duration::from_secs(300);
+    while let Err(error) = installed(package) {
+        if !error.contains("Unable to lock directory") || Instant::now() > end {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_secs(1));
     }
     find(name).ok_or_else(|| format!("package {package} has no program {name}"))
+}
+
+fn installed(package: &str) -> Result<(), String> {
+    install(package).or_else(|_| {
+        apt(&["update"])?;
+        install(package)
+    })
 }
 
 fn install(package: &str) -> Result<(), String> {
@@ -45,7 +57,11 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
         sudo
     };
     let output = command
-        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .args([
+            "DEBIAN_FRONTEND=noninteractive",
+            "LC_ALL=C.UTF-8",
+            "apt-get",
+        ])
         .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(arguments)
         .output()

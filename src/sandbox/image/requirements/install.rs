@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Host, Missing, RequirementsError, packages, subordinate};
 use crate::sandbox::image::stream::{self, Tail};
@@ -10,6 +10,8 @@ use crate::sys::progress::Progress;
 
 /// Package lists older than this are fetched again: mirrors drop superseded versions.
 const LISTS_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Longest wait for an apt-get that has the package lists.
+const LISTS_LOCK: Duration = Duration::from_secs(120);
 /// Who it is that is installing, on the screen.
 const SUBJECT: &str = "this machine";
 
@@ -83,24 +85,25 @@ pub(super) fn install(
         given?;
     }
     if !packages.is_empty() {
-        let update = |progress: &dyn Progress| {
-            progress.doing(SUBJECT, "fetching package lists");
-            run(host, privilege, &apt(&["update"]), progress)
+        let apt_get = |doing: &str, words: &[&str]| {
+            patiently(Instant::now() + LISTS_LOCK, progress, || {
+                progress.doing(SUBJECT, doing);
+                run(host, privilege, &apt(words), progress)
+            })
         };
+        let update = || apt_get("fetching package lists", &["update"]);
         let fresh = lists_are_fresh(host, SystemTime::now());
         if !fresh {
-            update(progress)?;
+            update()?;
         }
         let doing = format!("installing {}", packages.join(", "));
         let mut words = vec!["install", "-y", "--no-install-recommends"];
         words.extend(&packages);
-        progress.doing(SUBJECT, &doing);
-        let first = run(host, privilege, &apt(&words), progress);
+        let first = apt_get(&doing, &words);
         if fresh && first.is_err() {
             // The lists may have been incomplete or of yesterday's mirror.
-            update(progress)?;
-            progress.doing(SUBJECT, &doing);
-            run(host, privilege, &apt(&words), progress)?;
+            update()?;
+            apt_get(&doing, &words)?;
         } else {
             first?;
         }
@@ -120,6 +123,26 @@ pub(super) fn install(
     );
     progress.note(SUBJECT, &done.join("; "));
     Ok(())
+}
+
+/// Again, once a second, while another apt-get has the package lists: `DPkg::Lock::Timeout` is for dpkg's locks alone.
+fn patiently(
+    end: Instant,
+    progress: &dyn Progress,
+    mut command: impl FnMut() -> Result<(), RequirementsError>,
+) -> Result<(), RequirementsError> {
+    loop {
+        let result = command();
+        let busy = matches!(
+            &result,
+            Err(RequirementsError::Command { tail, .. }) if tail.contains("Unable to lock directory")
+        );
+        if !busy || Instant::now() >= end {
+            return result;
+        }
+        progress.doing(SUBJECT, "waiting for another apt-get");
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// An apt-get that asks nothing, waits for another one, and says on its standard output how far it is.

@@ -243,6 +243,28 @@ fn a_failed_installation_shows_what_apt_said() {
 }
 
 #[test]
+fn another_apt_get_that_has_the_package_lists_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut host = machine(directory.path(), 0, &[("ssh", "")]);
+    let bin = directory.path().join("bin");
+    let busy = "echo 'E: Unable to lock directory /var/lib/apt/lists/' >&2; exit 100";
+    let apt = format!(
+        "{}\n[ \"$(wc -l < calls)\" -gt 1 ] || {{ {busy}; }}",
+        installing_apt(&bin)
+    );
+    program(&bin.join("apt-get"), &apt);
+    program(&bin.join("env"), "exec /usr/bin/env \"$@\"");
+    host.path.truncate(1);
+    ensure(&host, Purpose::Build, Consent::Yes, &Silent).unwrap();
+    let calls = fs::read_to_string(bin.join("calls")).unwrap();
+    let verbs: Vec<_> = calls
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(4))
+        .collect();
+    assert_eq!(verbs, ["update", "update", "install"]);
+}
+
+#[test]
 fn an_installation_that_brings_nothing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let programs = [
