@@ -87,6 +87,8 @@ fn rule(spec: &str) -> Rule {
             "--dports" => ports(&value()).map_or(Test::Unknown, Test::ToPort),
             "--sports" => ports(&value()).map_or(Test::Unknown, Test::FromPort),
             "--state" | "--ctstate" => Test::State(value().split(',').map(str::to_owned).collect()),
+            // iptables-extensions(8), "addrtype".
+            "--dst-type" => Test::ToType(value().split(',').map(str::to_owned).collect()),
             // An option of a target, or a condition on more than one packet.
             _ => Test::Unknown,
         };
@@ -101,6 +103,7 @@ fn target(name: &str) -> Verdict {
         "ACCEPT" => Verdict::Accept,
         "DROP" | "REJECT" => Verdict::Drop,
         "RETURN" => Verdict::Return,
+        "QUEUE" | "NFQUEUE" | "SYNPROXY" => Verdict::Unknown,
         // A target that ends nothing (LOG, MARK, ...) is no chain of the table and returns at once.
         other => Verdict::Jump(other.to_owned()),
     }

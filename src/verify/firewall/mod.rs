@@ -3,8 +3,8 @@
 //!
 //! In: what `nft -j list ruleset` or `iptables-save` printed, and the packets of one connection that pass
 //! the host. Out: the first rule or policy that surely takes one of them away, with the command that lifts it.
-//! A condition that is not understood, or depends on more than these packets, counts as not met: a host is
-//! never accused on a guess.
+//! A rule that asks for more than these packets tell, or for what is not understood, may be met or not, and what comes
+//! after it is certain only where it is so either way: a host is never accused on a guess.
 
 mod iptables;
 mod nft;

@@ -21,6 +21,8 @@ pub(in crate::verify) struct Packet {
     pub(super) leaves_on: Option<String>,
     /// State in connection tracking, where it is certain.
     pub(super) state: Option<&'static str>,
+    /// What the host's routes say of the destination: `local` or `unicast`.
+    pub(super) to_type: &'static str,
 }
 
 /// One way through the host: what, addresses, and the hooks.
@@ -139,6 +141,7 @@ pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec
         }
     }
     let port = lab.service().port.get();
+    let own = own_addresses(lab, host);
     legs.iter()
         .flat_map(|leg| leg.hooks.iter().map(move |hook| (leg, *hook)))
         .map(|(leg, hook)| Packet {
@@ -158,6 +161,22 @@ pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec
                 .filter(|_| !matches!(hook, Hook::Ingress | Hook::Prerouting))
                 .map(str::to_owned),
             state: leg.state,
+            to_type: if own.contains(&leg.to) {
+                "local"
+            } else {
+                "unicast"
+            },
         })
         .collect()
+}
+
+/// The host's addresses in the lab. The VIP is the director's, and under direct routing every real server's, too.
+fn own_addresses(lab: &Lab, host: &Host) -> Vec<Ipv4Addr> {
+    let has_vip = match host.role {
+        Role::Client => false,
+        Role::Director => true,
+        Role::RealServer => lab.mode() == Mode::Dr,
+    };
+    let attached = host.attachments.iter().map(|one| one.address.addr());
+    attached.chain(has_vip.then(|| lab.vip())).collect()
 }

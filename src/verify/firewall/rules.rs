@@ -54,7 +54,7 @@ pub(super) struct Base {
     pub(super) drops: Option<(String, String)>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rule {
     /// All have to be met.
     pub(super) conditions: Vec<Condition>,
@@ -75,6 +75,8 @@ pub(super) enum Verdict {
     Return,
     /// Counts, marks, translates: the packet goes on.
     None,
+    /// Decided elsewhere: by a program that packets are queued to, by a map that is not known.
+    Unknown,
 }
 
 /// What a rule asks of a packet.
@@ -96,16 +98,20 @@ pub(super) enum Test {
     /// Met by IPv4 and TCP, which every packet here is, or not.
     Is(bool),
     State(Vec<String>),
+    /// What the host's routes say of the destination: `local`, `unicast`, `broadcast`, ... (rtnetlink(7), `rtm_type`).
+    ToType(Vec<String>),
     /// Not understood, or not decided by one packet (limits, marks, sets by name).
     Unknown,
 }
 
 impl Condition {
-    /// Whether the packet surely meets it.
-    fn surely_met(&self, packet: &Packet) -> bool {
-        self.met(packet) == Some(true)
-    }
+    /// Never met on a guess, and never unmet: `None` where it cannot be told.
+    pub(super) const UNKNOWN: Self = Self {
+        test: Test::Unknown,
+        negated: false,
+    };
 
+    /// Whether the packet meets it, where that is certain.
     fn met(&self, packet: &Packet) -> Option<bool> {
         let met = match &self.test {
             Test::ArrivesOn(names) => named(names, packet.arrives_on.as_deref()),
@@ -119,6 +125,9 @@ impl Condition {
                 let state = packet.state?;
                 states.iter().any(|s| s.eq_ignore_ascii_case(state))
             }
+            Test::ToType(types) => types
+                .iter()
+                .any(|kind| kind.eq_ignore_ascii_case(packet.to_type)),
             Test::Unknown => return None,
         };
         Some(met != self.negated)
@@ -146,12 +155,12 @@ fn within(ranges: &[(u16, u16)], port: u16) -> bool {
 }
 
 /// How a packet leaves a chain.
+#[derive(PartialEq)]
 enum End {
-    Accepted,
-    Dropped {
-        rule: String,
-        lift: String,
-    },
+    /// Let through, or not surely stopped: nothing is held against the host.
+    Open,
+    /// Surely taken away.
+    Dropped { rule: String, lift: String },
     /// Back to where it came from.
     Returned,
 }
@@ -172,57 +181,79 @@ impl Table {
             })?;
             let mut left = MOST_RULES;
             match self.follow(chain, packet, 0, &mut left) {
-                End::Accepted => None,
+                End::Open => None,
                 End::Dropped { rule, lift } => Some((rule, lift)),
                 End::Returned => base.drops.clone(),
             }
         })
     }
 
+    /// A rule that may be met counts both ways: what comes after it is certain only where it is so either way.
     fn follow(&self, chain: &Chain, packet: &Packet, depth: usize, left: &mut usize) -> End {
+        let mut perhaps_returned = false;
         for rule in &chain.rules {
             match left.checked_sub(1) {
                 Some(rest) => *left = rest,
-                None => return End::Accepted,
+                None => return End::Open,
             }
-            let mut conditions = rule.conditions.iter();
-            if !conditions.all(|condition| condition.surely_met(packet)) {
-                // What a packet may or may not be let through by is not held against the host.
-                if rule.verdict == Verdict::Accept && rule.may_be_met(packet) {
-                    return End::Accepted;
-                }
+            let met = rule.met(packet);
+            if met == Some(false) {
                 continue;
             }
-            match &rule.verdict {
-                Verdict::Accept => return End::Accepted,
-                Verdict::Drop => {
-                    return End::Dropped {
-                        rule: rule.text.clone(),
-                        lift: rule.lift.clone(),
-                    };
-                }
-                Verdict::Return => return End::Returned,
-                Verdict::None => {}
-                Verdict::Jump(name) | Verdict::Goto(name) => {
-                    let end = match self.chains.get(name) {
-                        Some(next) if depth < DEEPEST => self.follow(next, packet, depth + 1, left),
-                        _ => End::Returned,
-                    };
-                    match (end, &rule.verdict) {
-                        (End::Returned, Verdict::Goto(_)) => return End::Returned,
-                        (End::Returned, _) => {}
-                        (end, _) => return end,
-                    }
-                }
+            let Some(end) = self.leaves_by(rule, packet, depth, left) else {
+                continue;
+            };
+            match (met, end) {
+                // Where it is not dropped here, what comes after decides.
+                (None, End::Dropped { .. }) => {}
+                (None, End::Returned) => perhaps_returned = true,
+                (_, End::Returned) => return End::Returned,
+                (None, End::Open) => return End::Open,
+                (Some(_), _) if perhaps_returned => return End::Open,
+                (Some(_), end) => return end,
             }
         }
         End::Returned
     }
+
+    /// How a packet that meets this rule leaves the rule's chain; `None` where it goes on to the next rule.
+    fn leaves_by(
+        &self,
+        rule: &Rule,
+        packet: &Packet,
+        depth: usize,
+        left: &mut usize,
+    ) -> Option<End> {
+        let mut enter = |name: &String| match self.chains.get(name) {
+            Some(_) if depth >= DEEPEST => End::Open,
+            Some(next) => self.follow(next, packet, depth + 1, left),
+            None => End::Returned,
+        };
+        match &rule.verdict {
+            Verdict::None => None,
+            Verdict::Accept | Verdict::Unknown => Some(End::Open),
+            Verdict::Drop => Some(End::Dropped {
+                rule: rule.text.clone(),
+                lift: rule.lift.clone(),
+            }),
+            Verdict::Return => Some(End::Returned),
+            Verdict::Jump(name) => Some(enter(name)).filter(|end| *end != End::Returned),
+            Verdict::Goto(name) => Some(enter(name)),
+        }
+    }
 }
 
 impl Rule {
-    fn may_be_met(&self, packet: &Packet) -> bool {
-        let mut conditions = self.conditions.iter();
-        conditions.all(|condition| condition.met(packet) != Some(false))
+    /// Whether the packet meets all conditions, where that is certain.
+    fn met(&self, packet: &Packet) -> Option<bool> {
+        let met = self
+            .conditions
+            .iter()
+            .map(|condition| condition.met(packet));
+        met.fold(Some(true), |all, one| match (all, one) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (None, _) | (_, None) => None,
+            _ => Some(true),
+        })
     }
 }

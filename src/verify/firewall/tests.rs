@@ -1,5 +1,7 @@
 //! Rules as the tools print them, followed for the packets of the two course labs.
 
+mod rulesets;
+
 use proptest::prelude::*;
 use serde_json::json;
 
