@@ -2,7 +2,9 @@
 
 use ipnet::Ipv4Net;
 
+use super::flags;
 use super::rules::{Base, Chain, Condition, Hook, Rule, Table, Test, Verdict};
+use crate::packet::Flags;
 
 /// The tables that filter; `nat` only translates.
 pub(super) fn read(text: &str) -> Vec<Table> {
@@ -87,6 +89,11 @@ fn rule(spec: &str) -> Rule {
             "--dports" => ports(&value()).map_or(Test::Unknown, Test::ToPort),
             "--sports" => ports(&value()).map_or(Test::Unknown, Test::FromPort),
             "--state" | "--ctstate" => Test::State(value().split(',').map(str::to_owned).collect()),
+            "--syn" => Test::Flags {
+                mask: flags::SYN_MASK,
+                sets: vec![Flags::SYN],
+            },
+            "--tcp-flags" => tcp_flags(&value(), &value()),
             // iptables-extensions(8), "addrtype".
             "--dst-type" => Test::ToType(value().split(',').map(str::to_owned).collect()),
             // An option of a target, or a condition on more than one packet.
@@ -106,6 +113,17 @@ fn target(name: &str) -> Verdict {
         "QUEUE" | "NFQUEUE" | "SYNPROXY" => Verdict::Unknown,
         // A target that ends nothing (LOG, MARK, ...) is no chain of the table and returns at once.
         other => Verdict::Jump(other.to_owned()),
+    }
+}
+
+/// Which are looked at, and which of those must be set (iptables-extensions(8), "tcp").
+fn tcp_flags(mask: &str, set: &str) -> Test {
+    match (flags::listed(mask), flags::listed(set)) {
+        (Some(mask), Some(set)) => Test::Flags {
+            mask,
+            sets: vec![set],
+        },
+        _ => Test::Unknown,
     }
 }
 

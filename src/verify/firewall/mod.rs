@@ -6,6 +6,7 @@
 //! A rule that asks for more than these packets tell, or for what is not understood, may be met or not, and what comes
 //! after it is certain only where it is so either way: a host is never accused on a guess.
 
+mod flags;
 mod iptables;
 mod nft;
 mod packet;

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::rules::Hook;
-use crate::model::{Host, Lab, Mode, Role};
+use crate::model::{Host, Lab, Mode, RealServer, Role};
+use crate::packet::Flags;
 use crate::plan::HostPlan;
 
 /// A TCP packet at one hook of one host. The client's port is any.
@@ -19,13 +20,23 @@ pub(in crate::verify) struct Packet {
     pub(super) to_port: Option<u16>,
     pub(super) arrives_on: Option<String>,
     pub(super) leaves_on: Option<String>,
+    pub(super) flags: Flags,
     /// State in connection tracking, where it is certain.
     pub(super) state: Option<&'static str>,
     /// What the host's routes say of the destination: `local` or `unicast`.
     pub(super) to_type: &'static str,
 }
 
+const RECEIVE: &[Hook] = &[Hook::Ingress, Hook::Prerouting, Hook::Input];
+const FORWARD: &[Hook] = &[Hook::Ingress, Hook::Prerouting, Hook::Forward];
+const SEND: &[Hook] = &[Hook::Output, Hook::Postrouting];
+
+const SYN: Flags = Flags(Flags::SYN);
+const SYN_ACK: Flags = Flags(Flags::SYN | Flags::ACK);
+const ACK: Flags = Flags(Flags::ACK);
+
 /// One way through the host: what, addresses, and the hooks.
+#[derive(Clone, Copy)]
 struct Leg<'a> {
     what: &'a str,
     from: Ipv4Addr,
@@ -35,139 +46,172 @@ struct Leg<'a> {
     arrives_on: Option<&'a str>,
     leaves_on: Option<&'a str>,
     hooks: &'a [Hook],
+    flags: Flags,
     state: Option<&'static str>,
 }
 
-/// Every packet of a connection through the lab that passes `host`, once per hook, in the order of its way.
-pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Packet> {
-    let interface = |segment: usize| plan.interfaces.get(&segment).map(|name| name.as_str());
-    let inner = lab.segments() - 1;
-    let (cip, vip) = (lab.cip().addr(), lab.vip());
-    let receive: &[Hook] = &[Hook::Ingress, Hook::Prerouting, Hook::Input];
-    let send: &[Hook] = &[Hook::Output, Hook::Postrouting];
-    let mut legs = Vec::new();
-    match host.role {
-        Role::Client => {
-            legs.push(Leg {
-                what: "requests to the VIP",
-                from: cip,
-                to: vip,
-                request: true,
-                arrives_on: None,
-                leaves_on: interface(0),
-                hooks: send,
-                state: Some("new"),
-            });
-            legs.push(Leg {
-                what: "answers from the VIP",
-                from: vip,
-                to: cip,
-                request: false,
-                arrives_on: interface(0),
-                leaves_on: None,
-                hooks: receive,
-                state: Some("established"),
-            });
-        }
-        Role::Director => {
-            legs.push(Leg {
-                what: "requests from the client",
-                from: cip,
-                to: vip,
-                request: true,
-                arrives_on: interface(0),
-                leaves_on: None,
-                hooks: receive,
-                state: Some("new"),
-            });
-            for server in lab.real_servers() {
-                // IPVS sends on what it took from the input hook. Whether connection tracking knows these
-                // packets depends on net.ipv4.vs.conntrack.
-                legs.push(Leg {
-                    what: "requests to the real servers",
-                    from: cip,
-                    to: match lab.mode() {
-                        Mode::Nat => server.address(),
-                        Mode::Dr => vip,
-                    },
-                    request: true,
-                    arrives_on: None,
-                    leaves_on: interface(inner),
-                    hooks: send,
-                    state: None,
-                });
-                if lab.mode().replies_pass_director() {
-                    legs.push(Leg {
-                        what: "answers of the real servers",
-                        from: server.address(),
-                        to: cip,
-                        request: false,
-                        arrives_on: interface(inner),
-                        leaves_on: interface(0),
-                        hooks: &[Hook::Ingress, Hook::Prerouting, Hook::Forward],
-                        state: None,
-                    });
-                }
-            }
-        }
-        Role::RealServer => {
-            let Some(server) = lab.real_server(host.name.as_str()) else {
-                return Vec::new();
-            };
-            let asked_for = match lab.mode() {
-                Mode::Nat => server.address(),
-                Mode::Dr => vip,
-            };
-            legs.push(Leg {
-                what: "requests from the director",
-                from: cip,
-                to: asked_for,
-                request: true,
-                arrives_on: interface(inner),
-                leaves_on: None,
-                hooks: receive,
-                state: Some("new"),
-            });
-            legs.push(Leg {
-                what: "answers to the client",
-                from: asked_for,
-                to: cip,
-                request: false,
-                arrives_on: None,
-                leaves_on: interface(inner),
-                hooks: send,
-                state: Some("established"),
-            });
+impl<'a> Leg<'a> {
+    /// The same way for what the client sends once it has got its first answer.
+    fn later(self, what: &'a str, state: Option<&'static str>) -> Self {
+        Self {
+            what,
+            state,
+            flags: ACK,
+            ..self
         }
     }
-    let port = lab.service().port.get();
-    let own = own_addresses(lab, host);
-    legs.iter()
-        .flat_map(|leg| leg.hooks.iter().map(move |hook| (leg, *hook)))
-        .map(|(leg, hook)| Packet {
-            what: leg.what.to_owned(),
+
+    fn packet(&self, hook: Hook, port: u16, own: &[Ipv4Addr]) -> Packet {
+        // Where a packet will leave is not known before it is routed.
+        let routed = !matches!(hook, Hook::Ingress | Hook::Prerouting);
+        let received = hook != Hook::Postrouting;
+        Packet {
+            what: self.what.to_owned(),
             hook,
-            from: leg.from,
-            to: leg.to,
-            from_port: (!leg.request).then_some(port),
-            to_port: leg.request.then_some(port),
-            // Where a packet will leave is not known before it is routed.
-            arrives_on: leg
-                .arrives_on
-                .filter(|_| hook != Hook::Postrouting)
-                .map(str::to_owned),
-            leaves_on: leg
-                .leaves_on
-                .filter(|_| !matches!(hook, Hook::Ingress | Hook::Prerouting))
-                .map(str::to_owned),
-            state: leg.state,
-            to_type: if own.contains(&leg.to) {
+            from: self.from,
+            to: self.to,
+            from_port: (!self.request).then_some(port),
+            to_port: self.request.then_some(port),
+            arrives_on: self.arrives_on.filter(|_| received).map(str::to_owned),
+            leaves_on: self.leaves_on.filter(|_| routed).map(str::to_owned),
+            flags: self.flags,
+            state: self.state,
+            to_type: if own.contains(&self.to) {
                 "local"
             } else {
                 "unicast"
             },
-        })
+        }
+    }
+}
+
+/// The packets of a connection through the lab that pass `host`, once per hook: the first each way, and what the
+/// client sends after that.
+pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Packet> {
+    let interface = |segment: usize| plan.interfaces.get(&segment).map(|name| name.as_str());
+    let outer = interface(0);
+    let inner = interface(lab.segments() - 1);
+    let legs = match (host.role, lab.real_server(host.name.as_str())) {
+        (Role::Client, _) => at_client(lab, outer),
+        (Role::Director, _) => at_director(lab, outer, inner),
+        (Role::RealServer, Some(server)) => at_real_server(lab, server, inner),
+        (Role::RealServer, None) => Vec::new(),
+    };
+    let port = lab.service().port.get();
+    let own = own_addresses(lab, host);
+    legs.iter()
+        .flat_map(|leg| leg.hooks.iter().map(|hook| leg.packet(*hook, port, &own)))
         .collect()
+}
+
+fn at_client<'a>(lab: &Lab, interface: Option<&'a str>) -> Vec<Leg<'a>> {
+    let request = Leg {
+        what: "requests to the VIP",
+        from: lab.cip().addr(),
+        to: lab.vip(),
+        request: true,
+        arrives_on: None,
+        leaves_on: interface,
+        hooks: SEND,
+        flags: SYN,
+        state: Some("new"),
+    };
+    let answer = Leg {
+        what: "answers from the VIP",
+        from: request.to,
+        to: request.from,
+        request: false,
+        arrives_on: interface,
+        leaves_on: None,
+        hooks: RECEIVE,
+        flags: SYN_ACK,
+        state: Some("established"),
+    };
+    let later = request.later("later packets to the VIP", Some("established"));
+    vec![request, answer, later]
+}
+
+fn at_director<'a>(lab: &Lab, outer: Option<&'a str>, inner: Option<&'a str>) -> Vec<Leg<'a>> {
+    let (cip, vip) = (lab.cip().addr(), lab.vip());
+    let request = Leg {
+        what: "requests from the client",
+        from: cip,
+        to: vip,
+        request: true,
+        arrives_on: outer,
+        leaves_on: None,
+        hooks: RECEIVE,
+        flags: SYN,
+        state: Some("new"),
+    };
+    // Connection tracking knows these connections or not as net.ipv4.vs.conntrack says, and one it does not know it
+    // may take up in the middle (nf_conntrack_tcp_loose): the states of what follows are not certain.
+    let mut legs = vec![
+        request,
+        request.later("later packets from the client", None),
+    ];
+    for server in lab.real_servers() {
+        // IPVS sends on what it took from the input hook.
+        let sent = Leg {
+            what: "requests to the real servers",
+            to: address_asked_for(lab, server),
+            arrives_on: None,
+            leaves_on: inner,
+            hooks: SEND,
+            state: None,
+            ..request
+        };
+        legs.extend([sent, sent.later("later packets to the real servers", None)]);
+        if lab.mode().replies_pass_director() {
+            legs.push(Leg {
+                what: "answers of the real servers",
+                from: server.address(),
+                to: cip,
+                request: false,
+                arrives_on: inner,
+                leaves_on: outer,
+                hooks: FORWARD,
+                flags: SYN_ACK,
+                state: None,
+            });
+        }
+    }
+    legs
+}
+
+fn at_real_server<'a>(lab: &Lab, server: &RealServer, interface: Option<&'a str>) -> Vec<Leg<'a>> {
+    let request = Leg {
+        what: "requests from the director",
+        from: lab.cip().addr(),
+        to: address_asked_for(lab, server),
+        request: true,
+        arrives_on: interface,
+        leaves_on: None,
+        hooks: RECEIVE,
+        flags: SYN,
+        state: Some("new"),
+    };
+    let answer = Leg {
+        what: "answers to the client",
+        from: request.to,
+        to: request.from,
+        request: false,
+        arrives_on: None,
+        leaves_on: interface,
+        hooks: SEND,
+        flags: SYN_ACK,
+        state: Some("established"),
+    };
+    let later = request.later("later packets from the client", Some("established"));
+    vec![request, answer, later]
+}
+
+/// Where requests go that the director has handed to this real server.
+fn address_asked_for(lab: &Lab, server: &RealServer) -> Ipv4Addr {
+    match lab.mode() {
+        Mode::Nat => server.address(),
+        Mode::Dr => lab.vip(),
+    }
 }
 
 /// The host's addresses in the lab. The VIP is the director's, and under direct routing every real server's, too.

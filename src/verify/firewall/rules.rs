@@ -98,6 +98,11 @@ pub(super) enum Test {
     /// Met by IPv4 and TCP, which every packet here is, or not.
     Is(bool),
     State(Vec<String>),
+    /// Of the TCP flags in `mask` exactly one of these sets is set.
+    Flags {
+        mask: u8,
+        sets: Vec<u8>,
+    },
     /// What the host's routes say of the destination: `local`, `unicast`, `broadcast`, ... (rtnetlink(7), `rtm_type`).
     ToType(Vec<String>),
     /// Not understood, or not decided by one packet (limits, marks, sets by name).
@@ -125,6 +130,7 @@ impl Condition {
                 let state = packet.state?;
                 states.iter().any(|s| s.eq_ignore_ascii_case(state))
             }
+            Test::Flags { mask, sets } => sets.contains(&(packet.flags.0 & mask)),
             Test::ToType(types) => types
                 .iter()
                 .any(|kind| kind.eq_ignore_ascii_case(packet.to_type)),

@@ -1,5 +1,6 @@
 //! Rules as the tools print them, followed for the packets of the two course labs.
 
+mod connections;
 mod rulesets;
 
 use proptest::prelude::*;
@@ -28,6 +29,14 @@ fn nft(objects: serde_json::Value) -> FirewallEvidence {
     list.extend(objects.as_array().unwrap().clone());
     FirewallEvidence {
         nft: Some(json!({ "nftables": list }).to_string()),
+        ..FirewallEvidence::default()
+    }
+}
+
+/// What iptables-save printed.
+fn iptables(text: &str) -> FirewallEvidence {
+    FirewallEvidence {
+        iptables: Some(text.to_owned()),
         ..FirewallEvidence::default()
     }
 }

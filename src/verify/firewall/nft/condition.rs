@@ -5,18 +5,69 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
+use super::super::flags;
 use super::super::rules::{Condition, Test};
 use super::word;
 
 /// Of a `match` statement.
 pub(super) fn condition(value: &Value) -> Condition {
-    let negated = match value["op"].as_str() {
-        Some("==" | "in") | None => false,
-        Some("!=") => true,
-        Some(_) => return Condition::UNKNOWN,
+    let read = flags_condition(value).or_else(|| {
+        Some(Condition {
+            negated: match value["op"].as_str() {
+                Some("==" | "in") | None => false,
+                Some("!=") => true,
+                Some(_) => return None,
+            },
+            test: test(&value["left"], &value["right"])?,
+        })
+    });
+    read.unwrap_or(Condition::UNKNOWN)
+}
+
+/// Of `tcp flags`, whose bits are compared together (nft(8), "TCP header expression"): `==` all that the mask leaves,
+/// `in` is met by any of them, `!` by none.
+fn flags_condition(value: &Value) -> Option<Condition> {
+    let left = &value["left"];
+    let (field, mask) = match left["&"].as_array().map(Vec::as_slice) {
+        Some([field, mask]) => (field, bits(mask)?),
+        _ => (left, u8::MAX),
     };
-    let test = test(&value["left"], &value["right"]);
-    test.map_or(Condition::UNKNOWN, |test| Condition { test, negated })
+    let payload = &field["payload"];
+    if (word(payload, "protocol"), word(payload, "field")) != ("tcp", "flags") {
+        return None;
+    }
+    let right = &value["right"];
+    let negated = matches!(value["op"].as_str()?, "!=" | "in");
+    let test = match value["op"].as_str()? {
+        "==" | "!=" => Test::Flags {
+            mask,
+            sets: match right["set"].as_array() {
+                Some(sets) => sets.iter().map(bits).collect::<Option<_>>()?,
+                None => vec![bits(right)?],
+            },
+        },
+        "in" | "!" => Test::Flags {
+            mask: mask & bits(right)?,
+            sets: vec![0],
+        },
+        _ => return None,
+    };
+    Some(Condition { test, negated })
+}
+
+/// `"syn"`, `["syn", "ack"]`, `{"|": ["syn", "ack"]}`, 0.
+fn bits(value: &Value) -> Option<u8> {
+    let together = |names: &[Value]| {
+        names
+            .iter()
+            .try_fold(0, |all, name| Some(all | bits(name)?))
+    };
+    match value {
+        Value::String(name) => flags::bit(name),
+        Value::Array(names) => together(names),
+        Value::Number(number) => u8::try_from(number.as_u64()?).ok(),
+        _ => together(value["|"].as_array()?),
+    }
 }
 
 /// That `key` is this element of a map.

@@ -6,8 +6,11 @@ use super::word;
 
 /// `tcp dport 80`.
 pub(super) fn match_words(value: &Value) -> String {
+    let masked = value["left"].get("&").is_some();
     let operator = match value["op"].as_str() {
         Some("!=") => "!= ",
+        Some("!") => "! ",
+        Some("==") if masked => "== ",
         _ => "",
     };
     let name = selector_words(&value["left"]);
@@ -46,6 +49,9 @@ fn selector_words(left: &Value) -> String {
     } else if let Some(fib) = left.get("fib") {
         let flags = operand_words(&fib["flags"]).replace(", ", " . ");
         format!("fib {flags} {}", word(fib, "result"))
+    } else if let Some([field, mask]) = left["&"].as_array().map(Vec::as_slice) {
+        let mask = operand_words(mask).replace(", ", " | ");
+        format!("{} & ({mask})", selector_words(field))
     } else {
         left.to_string()
     }

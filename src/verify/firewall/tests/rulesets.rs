@@ -8,13 +8,6 @@ const UFW: &str = include_str!("ufw.iptables-save");
 /// A host that lets ssh and the web in, as nft 1.0.6 shows it; the verdict map of its states is what nft(8) begins with.
 const STOCK: &str = include_str!("stock.nft.json");
 
-fn iptables(text: &str) -> FirewallEvidence {
-    FirewallEvidence {
-        iptables: Some(text.to_owned()),
-        ..FirewallEvidence::default()
-    }
-}
-
 fn printed(nft: &str) -> FirewallEvidence {
     FirewallEvidence {
         nft: Some(nft.to_owned()),
