@@ -29,6 +29,22 @@ pub(super) const KINDS: &[&Kind] = &[
         symptom: "All requests hang, although forwarding is on and every real server answers.",
         damage: firewall_forward,
     },
+    &Kind {
+        name: "port-diverted",
+        layer: Layer::Firewall,
+        effect: Effect::Broken,
+        what: "leaves a rule on a real server that sends its requests to another port",
+        symptom: "A part of the requests is refused, although every web server runs and listens.",
+        damage: port_diverted,
+    },
+    &Kind {
+        name: "vip-diverted",
+        layer: Layer::Firewall,
+        effect: Effect::QuietlyWrong,
+        what: "leaves a rule on a NAT director that forwards the VIP to one real server, past IPVS",
+        symptom: "Every request is answered, and always by the same real server.",
+        damage: vip_diverted,
+    },
 ];
 
 fn firewall_drop(scene: &Scene<'_>) -> Option<Damage> {
@@ -68,6 +84,33 @@ fn firewall_forward(scene: &Scene<'_>) -> Option<Damage> {
     Some(filter(scene, "forward", "drop", &rules))
 }
 
+fn port_diverted(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is_real_server())?;
+    let port = scene.ground.lab.service().port;
+    let other = if port.get() == 8080 { 8081 } else { 8080 };
+    let to = format!("{}:{other}", scene.own_address()?.addr());
+    let rules = Rules {
+        nft: vec![format!("tcp dport {port} dnat ip to {to}")],
+        iptables: vec![format!(
+            "-t nat -I PREROUTING -p tcp --dport {port} -j DNAT --to-destination {to}"
+        )],
+    };
+    Some(nat(scene, &rules))
+}
+
+fn vip_diverted(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    let (vip, port) = (scene.ground.lab.vip(), scene.ground.lab.service().port);
+    let to = scene.served()?.address();
+    let rules = Rules {
+        nft: vec![format!("ip daddr {vip} tcp dport {port} dnat ip to {to}")],
+        iptables: vec![format!(
+            "-t nat -I PREROUTING -d {vip} -p tcp --dport {port} -j DNAT --to-destination {to}"
+        )],
+    };
+    Some(nat(scene, &rules))
+}
+
 /// The same for both tools.
 struct Rules {
     /// Of a chain, from its first on.
@@ -80,6 +123,12 @@ struct Rules {
 fn filter(scene: &Scene<'_>, hook: &str, policy: &str, rules: &Rules) -> Damage {
     let base = format!("type filter hook {hook} priority 0; policy {policy};");
     chain(scene, hook, &base, rules)
+}
+
+/// The chain of type nat in which destinations are rewritten (nft(8), "Standard priority names").
+fn nat(scene: &Scene<'_>, rules: &Rules) -> Damage {
+    let base = "type nat hook prerouting priority -100; policy accept;";
+    chain(scene, "prerouting", base, rules)
 }
 
 /// A table of its own, so that taking it back touches nothing else; iptables where there is no nft.

@@ -1,6 +1,8 @@
 //! Whether a host's packet filter lets the lab's packets through: its rules, read and followed for exactly
 //! these packets.
 //!
+//! A rule that sends a request elsewhere takes it away, too; behind one that may do so no other is judged.
+//!
 //! In: what `nft -j list ruleset` or `iptables-save` printed, and the packets of one connection that pass
 //! the host. Out: the first rule or policy that surely takes one of them away, with the command that lifts it.
 //! A rule that asks for more than these packets tell, or for what is not understood, may be met or not, and what comes
@@ -13,6 +15,7 @@ mod packet;
 mod rules;
 
 pub(super) use packet::{Packet, packets};
+pub(super) use rules::{Fate, Stop};
 
 use crate::agent::protocol::FirewallEvidence;
 
@@ -21,10 +24,8 @@ use crate::agent::protocol::FirewallEvidence;
 pub(super) struct Obstacle {
     /// The packet: `requests from the client`.
     pub(super) packet: String,
-    /// The rule or policy, as the host's tool shows it.
-    pub(super) rule: String,
-    /// What a person types on the host to lift it.
-    pub(super) lift: String,
+    /// The rule or policy.
+    pub(super) stop: Stop,
 }
 
 /// The first obstacle for each of `packets` in their order, each rule once.
@@ -44,17 +45,24 @@ pub(super) fn obstacles(
         rulesets.extend(iptables::read(text));
     }
     let mut obstacles: Vec<Obstacle> = Vec::new();
+    let mut diverted: Vec<&Packet> = Vec::new();
     for packet in packets {
+        // Rules would see something else of it.
+        if diverted.iter().any(|other| other.goes_with(packet)) {
+            continue;
+        }
         for table in &rulesets {
-            if let Some((rule, lift)) = table.obstacle(packet)
-                && !obstacles.iter().any(|known| known.lift == lift)
+            if let Some(stop) = table.stop(packet)
+                && !obstacles.iter().any(|known| known.stop.lift == stop.lift)
             {
                 obstacles.push(Obstacle {
                     packet: packet.what.clone(),
-                    rule,
-                    lift,
+                    stop,
                 });
             }
+        }
+        if rulesets.iter().any(|table| table.may_divert(packet)) {
+            diverted.push(packet);
         }
     }
     match &found.unread {

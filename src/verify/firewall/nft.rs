@@ -5,9 +5,9 @@ mod words;
 
 use serde_json::Value;
 
-use super::rules::{Base, Chain, Condition, Hook, Rule, Table, Verdict};
+use super::rules::{Base, Chain, Condition, Destination, Fate, Hook, Rule, Stop, Table, Verdict};
 use condition::{condition, element};
-use words::{match_words, vmap_words};
+use words::{divert_words, match_words, vmap_words};
 
 /// The tables of ip_tables, which iptables keeps in nf_tables under the same names (iptables-nft(8)).
 const OF_IPTABLES: [&str; 5] = ["filter", "mangle", "nat", "raw", "security"];
@@ -76,20 +76,18 @@ fn word<'v>(object: &'v Value, key: &str) -> &'v str {
 }
 
 fn base(chain: &Value, (family, table): &(String, String)) -> Option<Base> {
-    let hook = Hook::from_name(word(chain, "hook"))?;
-    // Chains of type nat see only the first packet and do not filter.
-    if word(chain, "type") == "nat" {
-        return None;
-    }
     let name = word(chain, "name");
+    let translates = word(chain, "type") == "nat";
+    // Chains of type nat do not filter.
+    let drops = word(chain, "policy") == "drop" && !translates;
     Some(Base {
-        hook,
+        hook: Hook::from_name(word(chain, "hook"))?,
+        translates,
         device: chain["dev"].as_str().map(str::to_owned),
-        drops: (word(chain, "policy") == "drop").then(|| {
-            (
-                format!("policy drop of chain {family} {table} {name}"),
-                format!("nft 'chain {family} {table} {name} {{ policy accept; }}'"),
-            )
+        drops: drops.then(|| Stop {
+            rule: format!("policy drop of chain {family} {table} {name}"),
+            lift: format!("nft 'chain {family} {table} {name} {{ policy accept; }}'"),
+            fate: Fate::Dropped,
         }),
     })
 }
@@ -119,8 +117,11 @@ fn read_rule(rule: &Value, (family, table): &(String, String)) -> Vec<Rule> {
                 words.push(vmap_words(value));
                 cases = verdict_map(value);
             }
-            "counter" | "log" | "comment" | "mangle" | "notrack" | "masquerade" | "snat"
-            | "dnat" | "redirect" => {}
+            "dnat" | "redirect" => {
+                words.push(divert_words(key, value));
+                read.verdict = Verdict::Divert(destination(value));
+            }
+            "counter" | "log" | "comment" | "mangle" | "notrack" | "masquerade" | "snat" => {}
             _ => match verdict(key, value) {
                 Some(verdict) => {
                     words.extend(stops(key).then(|| key.clone()));
@@ -156,6 +157,21 @@ fn verdict(key: &str, value: &Value) -> Option<Verdict> {
         "goto" => Verdict::Goto(target()),
         "queue" | "synproxy" | "fwd" => Verdict::Unknown,
         _ => return None,
+    })
+}
+
+/// Of `dnat` and `redirect`; a range or a map may lead anywhere.
+fn destination(value: &Value) -> Option<Destination> {
+    let port = |port: &Value| u16::try_from(port.as_u64()?).ok();
+    Some(Destination {
+        address: match value.get("addr") {
+            Some(address) => Some(address.as_str()?.parse().ok()?),
+            None => None,
+        },
+        port: match value.get("port") {
+            Some(number) => Some(port(number)?),
+            None => None,
+        },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::rules::Hook;
+use super::rules::{Destination, Hook};
 use crate::model::{Host, Lab, Mode, RealServer, Role};
 use crate::packet::Flags;
 use crate::plan::HostPlan;
@@ -25,6 +25,27 @@ pub(in crate::verify) struct Packet {
     pub(super) state: Option<&'static str>,
     /// What the host's routes say of the destination: `local` or `unicast`.
     pub(super) to_type: &'static str,
+    /// Where a request has its way through the lab before it from here.
+    served_at: Vec<Ipv4Addr>,
+    /// The address that "this host" stands for where it arrives (nf_nat_redirect.c): the interface's first.
+    here: Ipv4Addr,
+}
+
+impl Packet {
+    /// Whether a request has still its way before it when it is for `other` instead. That of others is not asked for.
+    pub(super) fn is_served_at(&self, other: &Destination) -> bool {
+        let Some(port) = self.to_port else {
+            return true;
+        };
+        self.served_at.contains(&other.address.unwrap_or(self.here))
+            && other.port.unwrap_or(port) == port
+    }
+
+    /// Whether it belongs to a connection between the same two.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        let (own, theirs) = ((self.from, self.to), (other.from, other.to));
+        own == theirs || (own.1, own.0) == theirs
+    }
 }
 
 const RECEIVE: &[Hook] = &[Hook::Ingress, Hook::Prerouting, Hook::Input];
@@ -61,7 +82,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    fn packet(&self, hook: Hook, port: u16, own: &[Ipv4Addr]) -> Packet {
+    fn packet(&self, hook: Hook, place: &Place) -> Packet {
         // Where a packet will leave is not known before it is routed.
         let routed = !matches!(hook, Hook::Ingress | Hook::Prerouting);
         let received = hook != Hook::Postrouting;
@@ -70,17 +91,19 @@ impl<'a> Leg<'a> {
             hook,
             from: self.from,
             to: self.to,
-            from_port: (!self.request).then_some(port),
-            to_port: self.request.then_some(port),
+            from_port: (!self.request).then_some(place.port),
+            to_port: self.request.then_some(place.port),
             arrives_on: self.arrives_on.filter(|_| received).map(str::to_owned),
             leaves_on: self.leaves_on.filter(|_| routed).map(str::to_owned),
             flags: self.flags,
             state: self.state,
-            to_type: if own.contains(&self.to) {
+            to_type: if place.own.contains(&self.to) {
                 "local"
             } else {
                 "unicast"
             },
+            served_at: place.served_at.clone(),
+            here: place.here,
         }
     }
 }
@@ -97,11 +120,41 @@ pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec
         (Role::RealServer, Some(server)) => at_real_server(lab, server, inner),
         (Role::RealServer, None) => Vec::new(),
     };
-    let port = lab.service().port.get();
-    let own = own_addresses(lab, host);
+    let place = Place::of(lab, host);
     legs.iter()
-        .flat_map(|leg| leg.hooks.iter().map(|hook| leg.packet(*hook, port, &own)))
+        .flat_map(|leg| leg.hooks.iter().map(|hook| leg.packet(*hook, &place)))
         .collect()
+}
+
+/// What a host is to the packets that come by.
+struct Place {
+    /// Of the service.
+    port: u16,
+    own: Vec<Ipv4Addr>,
+    served_at: Vec<Ipv4Addr>,
+    here: Ipv4Addr,
+}
+
+impl Place {
+    fn of(lab: &Lab, host: &Host) -> Self {
+        let own = own_addresses(lab, host);
+        let first_on = |segment| host.on_segment(segment).map(|one| one.address.addr());
+        let here = match host.role {
+            // What a host sends itself is redirected to loopback.
+            Role::Client => None,
+            Role::Director => first_on(0),
+            Role::RealServer => first_on(lab.segments() - 1),
+        };
+        Self {
+            port: lab.service().port.get(),
+            served_at: match host.role {
+                Role::RealServer => own.clone(),
+                Role::Client | Role::Director => vec![lab.vip()],
+            },
+            own,
+            here: here.unwrap_or(Ipv4Addr::LOCALHOST),
+        }
+    }
 }
 
 fn at_client<'a>(lab: &Lab, interface: Option<&'a str>) -> Vec<Leg<'a>> {

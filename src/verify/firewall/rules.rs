@@ -1,6 +1,7 @@
 //! Tables of rules, whatever tool they came from, and the way of one packet through them.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -47,11 +48,31 @@ pub(super) struct Chain {
 #[derive(Debug, PartialEq)]
 pub(super) struct Base {
     pub(super) hook: Hook,
+    /// It sees a connection's first packet alone (nft(8), chain type `nat`).
+    pub(super) translates: bool,
     /// Only packets of this device, for chains of a netdev table.
     pub(super) device: Option<String>,
-    /// What happens to packets that no rule decides about: they are dropped, with these words for it and
-    /// the command that changes it.
-    pub(super) drops: Option<(String, String)>,
+    /// What happens to packets that no rule decides about: they are dropped.
+    pub(super) drops: Option<Stop>,
+}
+
+/// A rule or policy that ends a packet's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::verify) struct Stop {
+    /// As the host's tool shows it.
+    pub(in crate::verify) rule: String,
+    /// What a person types on the host to lift it.
+    pub(in crate::verify) lift: String,
+    /// What becomes of the packet.
+    pub(in crate::verify) fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::verify) enum Fate {
+    /// Dropped, or refused with an answer.
+    Dropped,
+    /// Sent elsewhere.
+    Diverted,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -73,10 +94,21 @@ pub(super) enum Verdict {
     Jump(String),
     Goto(String),
     Return,
-    /// Counts, marks, translates: the packet goes on.
+    /// Gives it another destination, where that can be told.
+    Divert(Option<Destination>),
+    /// Counts, marks, gives it another source: the packet goes on.
     None,
     /// Decided elsewhere: by a program that packets are queued to, by a map that is not known.
     Unknown,
+}
+
+/// Where a connection is sent instead (iptables-extensions(8), DNAT, REDIRECT and TPROXY; nft(8), "NAT statements").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Destination {
+    /// `None`: the host itself.
+    pub(super) address: Option<Ipv4Addr>,
+    /// `None`: the port it is for.
+    pub(super) port: Option<u16>,
 }
 
 /// What a rule asks of a packet.
@@ -166,7 +198,7 @@ enum End {
     /// Let through, or not surely stopped: nothing is held against the host.
     Open,
     /// Surely taken away.
-    Dropped { rule: String, lift: String },
+    Stopped(Stop),
     /// Back to where it came from.
     Returned,
 }
@@ -178,20 +210,30 @@ const DEEPEST: usize = 16;
 const MOST_RULES: usize = 100_000;
 
 impl Table {
-    /// The rule or policy that takes the packet away, and the command that lifts it.
-    pub(super) fn obstacle(&self, packet: &Packet) -> Option<(String, String)> {
+    /// The rule or policy that surely takes the packet away.
+    pub(super) fn stop(&self, packet: &Packet) -> Option<Stop> {
         self.chains.values().find_map(|chain| {
-            let base = chain.base.as_ref().filter(|base| {
-                base.hook == packet.hook
-                    && (base.device.is_none() || base.device == packet.arrives_on)
-            })?;
+            let base = chain.base.as_ref().filter(|base| base.sees(packet))?;
             let mut left = MOST_RULES;
             match self.follow(chain, packet, 0, &mut left) {
                 End::Open => None,
-                End::Dropped { rule, lift } => Some((rule, lift)),
+                End::Stopped(stop) => Some(stop),
                 End::Returned => base.drops.clone(),
             }
         })
+    }
+
+    /// Whether a rule gives the packet another destination here, or may do so.
+    pub(super) fn may_divert(&self, packet: &Packet) -> bool {
+        let mut bases = self.chains.values().filter_map(|chain| chain.base.as_ref());
+        let diverts = |rule: &Rule| {
+            matches!(rule.verdict, Verdict::Divert(_)) && rule.met(packet) != Some(false)
+        };
+        bases.any(|base| base.sees(packet))
+            && self
+                .chains
+                .values()
+                .any(|chain| chain.rules.iter().any(diverts))
     }
 
     /// A rule that may be met counts both ways: what comes after it is certain only where it is so either way.
@@ -210,8 +252,8 @@ impl Table {
                 continue;
             };
             match (met, end) {
-                // Where it is not dropped here, what comes after decides.
-                (None, End::Dropped { .. }) => {}
+                // Where it is not stopped here, what comes after decides.
+                (None, End::Stopped(_)) => {}
                 (None, End::Returned) => perhaps_returned = true,
                 (_, End::Returned) => return End::Returned,
                 (None, End::Open) => return End::Open,
@@ -235,17 +277,33 @@ impl Table {
             Some(next) => self.follow(next, packet, depth + 1, left),
             None => End::Returned,
         };
+        let stopped = |fate| {
+            Some(End::Stopped(Stop {
+                rule: rule.text.clone(),
+                lift: rule.lift.clone(),
+                fate,
+            }))
+        };
         match &rule.verdict {
             Verdict::None => None,
             Verdict::Accept | Verdict::Unknown => Some(End::Open),
-            Verdict::Drop => Some(End::Dropped {
-                rule: rule.text.clone(),
-                lift: rule.lift.clone(),
-            }),
+            Verdict::Divert(to) if to.as_ref().is_none_or(|to| packet.is_served_at(to)) => {
+                Some(End::Open)
+            }
+            Verdict::Drop => stopped(Fate::Dropped),
+            Verdict::Divert(_) => stopped(Fate::Diverted),
             Verdict::Return => Some(End::Returned),
             Verdict::Jump(name) => Some(enter(name)).filter(|end| *end != End::Returned),
             Verdict::Goto(name) => Some(enter(name)),
         }
+    }
+}
+
+impl Base {
+    fn sees(&self, packet: &Packet) -> bool {
+        self.hook == packet.hook
+            && (!self.translates || packet.state == Some("new"))
+            && (self.device.is_none() || self.device == packet.arrives_on)
     }
 }
 

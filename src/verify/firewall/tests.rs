@@ -1,6 +1,7 @@
 //! Rules as the tools print them, followed for the packets of the two course labs.
 
 mod connections;
+mod diversions;
 mod rulesets;
 
 use proptest::prelude::*;
@@ -20,7 +21,7 @@ fn judged(mode: Mode, host: &str, found: &FirewallEvidence) -> Vec<String> {
     obstacles(found, &packets)
         .unwrap()
         .into_iter()
-        .map(|obstacle| format!("{}: {} | {}", obstacle.packet, obstacle.rule, obstacle.lift))
+        .map(|Obstacle { packet, stop }| format!("{packet}: {} | {}", stop.rule, stop.lift))
         .collect()
 }
 

@@ -29,6 +29,22 @@ pub(super) fn vmap_words(value: &Value) -> String {
     format!("{} vmap {data}", selector_words(&value["key"]))
 }
 
+/// `dnat to 192.168.2.100:8080`, `redirect to :8080`.
+pub(super) fn divert_words(statement: &str, value: &Value) -> String {
+    let address = value.get("addr").map(operand_words);
+    let port = value
+        .get("port")
+        .map(|port| format!(":{}", operand_words(port)));
+    match (address, port) {
+        (None, None) => statement.to_owned(),
+        (address, port) => format!(
+            "{statement} to {}{}",
+            address.unwrap_or_default(),
+            port.unwrap_or_default()
+        ),
+    }
+}
+
 fn element_words(pair: &Value) -> String {
     let verdict = pair[1].as_object().and_then(|object| object.iter().next());
     let verdict = verdict.map(|(key, value)| match value["target"].as_str() {
