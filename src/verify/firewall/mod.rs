@@ -4,7 +4,7 @@
 //! A rule that sends a request elsewhere takes it away, too; behind one that may do so no other is judged.
 //!
 //! In: what `nft -j list ruleset` or `iptables-save` printed, and the packets of one connection that pass
-//! the host. Out: the first rule or policy that surely takes one of them away, with the command that lifts it.
+//! the host. Out: the rules and policies that surely take one of them away, with the commands that lift them.
 //! A rule that asks for more than these packets tell, or for what is not understood, may be met or not, and what comes
 //! after it is certain only where it is so either way: a host is never accused on a guess.
 
@@ -28,7 +28,8 @@ pub(super) struct Obstacle {
     pub(super) stop: Stop,
 }
 
-/// The first obstacle for each of `packets` in their order, each rule once.
+/// The obstacles for each of `packets` in their order, each rule once: with all of them lifted the packets pass, but for
+/// what is behind a rule that sends them elsewhere.
 ///
 /// # Errors
 /// A lower-case fragment that says why rules that are there could not be judged.
@@ -52,9 +53,10 @@ pub(super) fn obstacles(
             continue;
         }
         for table in &rulesets {
-            if let Some(stop) = table.stop(packet)
-                && !obstacles.iter().any(|known| known.stop.lift == stop.lift)
-            {
+            for stop in table.stops(packet) {
+                if obstacles.iter().any(|known| known.stop.lift == stop.lift) {
+                    continue;
+                }
                 obstacles.push(Obstacle {
                     packet: packet.what.clone(),
                     stop,

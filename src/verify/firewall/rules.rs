@@ -195,10 +195,8 @@ fn within(ranges: &[(u16, u16)], port: u16) -> bool {
 /// How a packet leaves a chain.
 #[derive(PartialEq)]
 enum End {
-    /// Let through, or not surely stopped: nothing is held against the host.
+    /// Let through, or what becomes of it cannot be told: nothing more is held against the host.
     Open,
-    /// Surely taken away.
-    Stopped(Stop),
     /// Back to where it came from.
     Returned,
 }
@@ -210,17 +208,24 @@ const DEEPEST: usize = 16;
 const MOST_RULES: usize = 100_000;
 
 impl Table {
-    /// The rule or policy that surely takes the packet away.
-    pub(super) fn stop(&self, packet: &Packet) -> Option<Stop> {
-        self.chains.values().find_map(|chain| {
-            let base = chain.base.as_ref().filter(|base| base.sees(packet))?;
-            let mut left = MOST_RULES;
-            match self.follow(chain, packet, 0, &mut left) {
-                End::Open => None,
-                End::Stopped(stop) => Some(stop),
-                End::Returned => base.drops.clone(),
-            }
-        })
+    /// The rules and policies that surely take the packet away, each once those before it are lifted.
+    pub(super) fn stops(&self, packet: &Packet) -> Vec<Stop> {
+        let mut stops = Vec::new();
+        for chain in self.chains.values() {
+            let Some(base) = chain.base.as_ref().filter(|base| base.sees(packet)) else {
+                continue;
+            };
+            let mut walk = Walk {
+                table: self,
+                packet,
+                left: MOST_RULES,
+                stops: Vec::new(),
+            };
+            let end = walk.follow(chain, 0);
+            stops.append(&mut walk.stops);
+            stops.extend(base.drops.clone().filter(|_| end == End::Returned));
+        }
+        stops
     }
 
     /// Whether a rule gives the packet another destination here, or may do so.
@@ -235,67 +240,83 @@ impl Table {
                 .values()
                 .any(|chain| chain.rules.iter().any(diverts))
     }
+}
 
+/// A packet on its way through a table.
+struct Walk<'t> {
+    table: &'t Table,
+    packet: &'t Packet,
+    /// Rules that it may still meet.
+    left: usize,
+    /// What has surely stopped it so far; it goes on as if that were lifted.
+    stops: Vec<Stop>,
+}
+
+impl Walk<'_> {
     /// A rule that may be met counts both ways: what comes after it is certain only where it is so either way.
-    fn follow(&self, chain: &Chain, packet: &Packet, depth: usize, left: &mut usize) -> End {
+    fn follow(&mut self, chain: &Chain, depth: usize) -> End {
         let mut perhaps_returned = false;
         for rule in &chain.rules {
-            match left.checked_sub(1) {
-                Some(rest) => *left = rest,
+            match self.left.checked_sub(1) {
+                Some(rest) => self.left = rest,
                 None => return End::Open,
             }
-            let met = rule.met(packet);
+            let met = rule.met(self.packet);
             if met == Some(false) {
                 continue;
             }
-            let Some(end) = self.leaves_by(rule, packet, depth, left) else {
-                continue;
-            };
+            let before = self.stops.len();
+            let end = self.leaves_by(rule, depth);
+            if self.stops.len() > before && (met.is_none() || perhaps_returned) {
+                self.stops.truncate(before);
+                match met {
+                    // Where it is not stopped here, what comes after decides.
+                    None => continue,
+                    Some(_) => return End::Open,
+                }
+            }
             match (met, end) {
-                // Where it is not stopped here, what comes after decides.
-                (None, End::Stopped(_)) => {}
-                (None, End::Returned) => perhaps_returned = true,
-                (_, End::Returned) => return End::Returned,
-                (None, End::Open) => return End::Open,
-                (Some(_), _) if perhaps_returned => return End::Open,
-                (Some(_), end) => return end,
+                (_, None) => {}
+                (None, Some(End::Returned)) => perhaps_returned = true,
+                (_, Some(end)) => return end,
             }
         }
         End::Returned
     }
 
     /// How a packet that meets this rule leaves the rule's chain; `None` where it goes on to the next rule.
-    fn leaves_by(
-        &self,
-        rule: &Rule,
-        packet: &Packet,
-        depth: usize,
-        left: &mut usize,
-    ) -> Option<End> {
-        let mut enter = |name: &String| match self.chains.get(name) {
-            Some(_) if depth >= DEEPEST => End::Open,
-            Some(next) => self.follow(next, packet, depth + 1, left),
-            None => End::Returned,
-        };
-        let stopped = |fate| {
-            Some(End::Stopped(Stop {
-                rule: rule.text.clone(),
-                lift: rule.lift.clone(),
-                fate,
-            }))
-        };
+    fn leaves_by(&mut self, rule: &Rule, depth: usize) -> Option<End> {
         match &rule.verdict {
             Verdict::None => None,
             Verdict::Accept | Verdict::Unknown => Some(End::Open),
-            Verdict::Divert(to) if to.as_ref().is_none_or(|to| packet.is_served_at(to)) => {
+            Verdict::Divert(to) if to.as_ref().is_none_or(|to| self.packet.is_served_at(to)) => {
                 Some(End::Open)
             }
-            Verdict::Drop => stopped(Fate::Dropped),
-            Verdict::Divert(_) => stopped(Fate::Diverted),
+            Verdict::Drop => self.stopped(rule, Fate::Dropped),
+            Verdict::Divert(_) => self.stopped(rule, Fate::Diverted),
             Verdict::Return => Some(End::Returned),
-            Verdict::Jump(name) => Some(enter(name)).filter(|end| *end != End::Returned),
-            Verdict::Goto(name) => Some(enter(name)),
+            Verdict::Jump(name) => {
+                Some(self.enter(name, depth)).filter(|end| *end != End::Returned)
+            }
+            Verdict::Goto(name) => Some(self.enter(name, depth)),
         }
+    }
+
+    fn enter(&mut self, name: &str, depth: usize) -> End {
+        match self.table.chains.get(name) {
+            Some(_) if depth >= DEEPEST => End::Open,
+            Some(next) => self.follow(next, depth + 1),
+            None => End::Returned,
+        }
+    }
+
+    fn stopped(&mut self, rule: &Rule, fate: Fate) -> Option<End> {
+        self.stops.push(Stop {
+            rule: rule.text.clone(),
+            lift: rule.lift.clone(),
+            fate,
+        });
+        None
     }
 }
 

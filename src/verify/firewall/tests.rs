@@ -126,7 +126,9 @@ fn what_an_earlier_rule_accepts_is_not_held_against_the_host() {
     assert_eq!(
         judged(Mode::Nat, "web1", &strict(json!(22))),
         [
-            "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 5"
+            "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 5",
+            "requests from the director: policy drop of chain inet guard input | \
+          nft 'chain inet guard input { policy accept; }'"
         ]
     );
     // The client only gets answers, which are established.
@@ -304,7 +306,8 @@ fn rules_that_iptables_made_in_nf_tables_are_read_from_iptables() {
         [
             "requests from the director: filter -A INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
              icmp-port-unreachable | iptables -t filter -D INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
-             icmp-port-unreachable"
+             icmp-port-unreachable",
+            "requests from the director: filter -A INPUT -j DROP | iptables -t filter -D INPUT -j DROP"
         ]
     );
 }

@@ -53,6 +53,28 @@ fn ufw_without_the_port_fails_until_what_is_printed_is_typed() {
     assert_eq!(judged(Mode::Nat, "client", &iptables(UFW)), [""; 0]);
 }
 
+/// `ufw default reject incoming`.
+#[test]
+fn what_drops_a_packet_once_a_rule_is_lifted_is_lifted_with_it() {
+    let reject = "-A ufw-reject-input -j REJECT --reject-with icmp-port-unreachable\n";
+    let found = judged(
+        Mode::Dr,
+        "web1",
+        &iptables(&UFW.replace("COMMIT", &format!("{reject}COMMIT"))),
+    );
+    let lifts: Vec<&str> = found
+        .iter()
+        .filter_map(|one| Some(one.split_once(" | ")?.1))
+        .collect();
+    assert_eq!(
+        lifts,
+        [
+            "iptables -t filter -D ufw-reject-input -j REJECT --reject-with icmp-port-unreachable",
+            "iptables -t filter -P INPUT ACCEPT"
+        ]
+    );
+}
+
 #[test]
 fn a_verdict_map_of_states_is_read() {
     for (mode, host) in RECEIVERS {
