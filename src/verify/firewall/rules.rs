@@ -331,14 +331,10 @@ impl Base {
 impl Rule {
     /// Whether the packet meets all conditions, where that is certain.
     fn met(&self, packet: &Packet) -> Option<bool> {
-        let met = self
-            .conditions
-            .iter()
-            .map(|condition| condition.met(packet));
-        met.fold(Some(true), |all, one| match (all, one) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (None, _) | (_, None) => None,
-            _ => Some(true),
-        })
+        let met = || self.conditions.iter().map(|one| one.met(packet));
+        if met().any(|one| one == Some(false)) {
+            return Some(false);
+        }
+        met().all(|one| one.is_some()).then_some(true)
     }
 }
