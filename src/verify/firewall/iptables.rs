@@ -112,6 +112,8 @@ fn target(name: &str, options: &[String]) -> Verdict {
         "ACCEPT" => Verdict::Accept,
         "DROP" | "REJECT" => Verdict::Drop,
         "RETURN" => Verdict::Return,
+        "NOTRACK" => Verdict::Untrack,
+        "CT" if options.iter().any(|word| word == "--notrack") => Verdict::Untrack,
         "DNAT" => diverted(options, "--to-destination"),
         "REDIRECT" => diverted(options, "--to-ports"),
         "TPROXY" => diverted(options, "--on-port"),

@@ -18,6 +18,7 @@ pub(super) use packet::{Packet, packets};
 pub(super) use rules::{Fate, Stop};
 
 use crate::agent::protocol::FirewallEvidence;
+use rules::Table;
 
 /// What takes a packet away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +38,33 @@ pub(super) fn obstacles(
     found: &FirewallEvidence,
     packets: &[Packet],
 ) -> Result<Vec<Obstacle>, String> {
-    let mut rulesets = Vec::new();
+    let tables = tables(found)?;
+    let untracked = |packet| tables.iter().any(|table| table.may_untrack(packet));
+    let obstacles = if packets.iter().any(untracked) {
+        let packets: Vec<Packet> = packets.iter().map(Packet::without_state).collect();
+        in_the_way(&tables, &packets)
+    } else {
+        in_the_way(&tables, packets)
+    };
+    match &found.unread {
+        Some(cause) if obstacles.is_empty() => Err(cause.clone()),
+        _ => Ok(obstacles),
+    }
+}
+
+fn tables(found: &FirewallEvidence) -> Result<Vec<Table>, String> {
+    let mut tables = Vec::new();
     if let Some(text) = &found.nft {
         let twice = found.iptables.is_some() && found.nft_has_extensions();
-        rulesets.extend(nft::read(text, !twice)?);
+        tables.extend(nft::read(text, !twice)?);
     }
     if let Some(text) = &found.iptables {
-        rulesets.extend(iptables::read(text));
+        tables.extend(iptables::read(text));
     }
+    Ok(tables)
+}
+
+fn in_the_way(tables: &[Table], packets: &[Packet]) -> Vec<Obstacle> {
     let mut obstacles: Vec<Obstacle> = Vec::new();
     let mut diverted: Vec<&Packet> = Vec::new();
     for packet in packets {
@@ -52,25 +72,19 @@ pub(super) fn obstacles(
         if diverted.iter().any(|other| other.goes_with(packet)) {
             continue;
         }
-        for table in &rulesets {
-            for stop in table.stops(packet) {
-                if obstacles.iter().any(|known| known.stop.lift == stop.lift) {
-                    continue;
-                }
+        for stop in tables.iter().flat_map(|table| table.stops(packet)) {
+            if !obstacles.iter().any(|known| known.stop.lift == stop.lift) {
                 obstacles.push(Obstacle {
                     packet: packet.what.clone(),
                     stop,
                 });
             }
         }
-        if rulesets.iter().any(|table| table.may_divert(packet)) {
+        if tables.iter().any(|table| table.may_divert(packet)) {
             diverted.push(packet);
         }
     }
-    match &found.unread {
-        Some(cause) if obstacles.is_empty() => Err(cause.clone()),
-        _ => Ok(obstacles),
-    }
+    obstacles
 }
 
 #[cfg(test)]

@@ -121,7 +121,8 @@ fn read_rule(rule: &Value, (family, table): &(String, String)) -> Vec<Rule> {
                 words.push(divert_words(key, value));
                 read.verdict = Verdict::Divert(destination(value));
             }
-            "counter" | "log" | "comment" | "mangle" | "notrack" | "masquerade" | "snat" => {}
+            "notrack" => read.verdict = Verdict::Untrack,
+            "counter" | "log" | "comment" | "mangle" | "masquerade" | "snat" => {}
             _ => match verdict(key, value) {
                 Some(verdict) => {
                     words.extend(stops(key).then(|| key.clone()));

@@ -41,6 +41,14 @@ impl Packet {
             && other.port.unwrap_or(port) == port
     }
 
+    /// The same where connection tracking may not know the connection.
+    pub(super) fn without_state(&self) -> Self {
+        Self {
+            state: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether it belongs to a connection between the same two.
     pub(super) fn goes_with(&self, other: &Self) -> bool {
         let (own, theirs) = ((self.from, self.to), (other.from, other.to));

@@ -96,6 +96,8 @@ pub(super) enum Verdict {
     Return,
     /// Gives it another destination, where that can be told.
     Divert(Option<Destination>),
+    /// Keeps it from connection tracking: the packet goes on.
+    Untrack,
     /// Counts, marks, gives it another source: the packet goes on.
     None,
     /// Decided elsewhere: by a program that packets are queued to, by a map that is not known.
@@ -240,6 +242,12 @@ impl Table {
                 .values()
                 .any(|chain| chain.rules.iter().any(diverts))
     }
+
+    /// Whether a rule may keep the packet from connection tracking, so that it has no state there.
+    pub(super) fn may_untrack(&self, packet: &Packet) -> bool {
+        let mut rules = self.chains.values().flat_map(|chain| &chain.rules);
+        rules.any(|rule| rule.verdict == Verdict::Untrack && rule.met(packet) != Some(false))
+    }
 }
 
 /// A packet on its way through a table.
@@ -287,7 +295,7 @@ impl Walk<'_> {
     /// How a packet that meets this rule leaves the rule's chain; `None` where it goes on to the next rule.
     fn leaves_by(&mut self, rule: &Rule, depth: usize) -> Option<End> {
         match &rule.verdict {
-            Verdict::None => None,
+            Verdict::None | Verdict::Untrack => None,
             Verdict::Accept | Verdict::Unknown => Some(End::Open),
             Verdict::Divert(to) if to.as_ref().is_none_or(|to| self.packet.is_served_at(to)) => {
                 Some(End::Open)

@@ -37,6 +37,29 @@ fn a_real_server_that_lets_in_only_new_connections_fails() {
 }
 
 #[test]
+fn connections_that_are_not_tracked_have_no_certain_state() {
+    let filtered = format!("*filter\n{NEW_ONLY}\nCOMMIT\n");
+    let with_raw = |rule: &str| {
+        iptables(&format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {rule}\nCOMMIT\n{filtered}"
+        ))
+    };
+    for (rule, certain) in [
+        ("-p tcp -m tcp --dport 80 -j CT --notrack", false),
+        ("-p tcp -m tcp --dport 80 -j NOTRACK", false),
+        ("-p udp -j CT --notrack", true),
+        ("-p tcp -m tcp --dport 80 -j CT --zone 1", true),
+    ] {
+        let found = judged(Mode::Dr, "web1", &with_raw(rule));
+        assert_eq!(!found.is_empty(), certain, "{rule}: {found:?}");
+    }
+    let drop = rule("input", 4, json!([state(json!("new")), {"drop": null}]));
+    let untrack = rule("input", 3, json!([{"notrack": null}]));
+    let found = nft(json!([chain("input", "accept"), untrack, drop]));
+    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+}
+
+#[test]
 fn new_connections_are_told_by_their_flags() {
     let drops = |options: &str| {
         filter(&format!(
