@@ -144,7 +144,7 @@ pub(super) enum Test {
 }
 
 impl Condition {
-    /// Never met on a guess, and never unmet: `None` where it cannot be told.
+    /// Perhaps met, perhaps not.
     pub(super) const UNKNOWN: Self = Self {
         test: Test::Unknown,
         negated: false,
