@@ -1,4 +1,4 @@
-//! Live kernel settings, and packet filters.
+//! Live kernel settings.
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
@@ -45,22 +45,6 @@ pub(super) const KINDS: &[&Kind] = &[
         what: "switches forwarding off on a NAT director's inner interface alone; ip_forward stays 1",
         symptom: "All requests hang, although ip_forward is 1 and every real server answers.",
         damage: interface_forwarding_off,
-    },
-    &Kind {
-        name: "firewall-drop",
-        layer: Layer::Firewall,
-        effect: Effect::Broken,
-        what: "adds a rule that drops the service's requests",
-        symptom: "Requests hang, although the web server runs and listens.",
-        damage: firewall_drop,
-    },
-    &Kind {
-        name: "firewall-forward",
-        layer: Layer::Firewall,
-        effect: Effect::Broken,
-        what: "gives a NAT director a packet filter that forwards nothing",
-        symptom: "All requests hang, although forwarding is on and every real server answers.",
-        damage: firewall_forward,
     },
 ];
 
@@ -127,73 +111,4 @@ fn interface_forwarding_off(scene: &Scene<'_>) -> Option<Damage> {
             scene.topic(format_args!("effective forwarding on {interface}")),
         )
     })
-}
-
-fn firewall_drop(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is_real_server() || scene.is_director())?;
-    let port = scene.ground.lab.service().port;
-    Some(filter(
-        scene,
-        "input",
-        "accept",
-        &[format!("tcp dport {port} drop")],
-        format!("-I INPUT -p tcp --dport {port} -j DROP"),
-    ))
-}
-
-fn firewall_forward(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::Director))?;
-    Some(filter(
-        scene,
-        "forward",
-        "drop",
-        &[],
-        "-I FORWARD -j DROP".to_owned(),
-    ))
-}
-
-/// A table of its own, so that taking it back touches nothing else; iptables where there is no nft.
-fn filter(
-    scene: &Scene<'_>,
-    hook: &str,
-    policy: &str,
-    rules: &[String],
-    iptables: String,
-) -> Damage {
-    let mut inflict = vec![
-        "if command -v nft > /dev/null".to_owned(),
-        "then".to_owned(),
-        "nft add table inet guard".to_owned(),
-        format!(
-            "nft 'add chain inet guard {hook} {{ type filter hook {hook} priority 0; policy {policy}; }}'"
-        ),
-    ];
-    inflict.extend(
-        rules
-            .iter()
-            .map(|rule| format!("nft add rule inet guard {hook} {rule}")),
-    );
-    inflict.extend([
-        "else".to_owned(),
-        format!("iptables {iptables}"),
-        "fi".to_owned(),
-    ]);
-    Damage {
-        setting: format!("the packet filter's {hook} chain"),
-        cause: scene.topic("firewall"),
-        inflict,
-        undo: vec![
-            "if command -v nft > /dev/null".to_owned(),
-            "then".to_owned(),
-            "nft delete table inet guard 2> /dev/null || true".to_owned(),
-            "else".to_owned(),
-            format!(
-                "iptables {} 2> /dev/null || true",
-                iptables.replacen("-I", "-D", 1)
-            ),
-            "fi".to_owned(),
-        ],
-        keeps: Vec::new(),
-        cuts: None,
-    }
 }

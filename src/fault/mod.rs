@@ -6,6 +6,7 @@
 
 mod boot;
 mod director;
+mod firewall;
 mod kernel;
 mod link;
 mod network;
@@ -230,6 +231,7 @@ pub fn catalogue() -> Vec<&'static Kind> {
         link::KINDS,
         network::KINDS,
         kernel::KINDS,
+        firewall::KINDS,
         director::KINDS,
         web::KINDS,
         boot::KINDS,

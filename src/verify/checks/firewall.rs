@@ -1,13 +1,15 @@
-//! No rule of a host's packet filter takes the lab's packets away.
+//! No rule of a host's packet filter takes the lab's packets away or sends them elsewhere.
 
 use super::planned::named;
 use super::{Draft, Judged};
 use crate::model::Host;
 use crate::plan::HostPlan;
 use crate::resource::Resource;
-use crate::verify::firewall::{Obstacle, obstacles, packets};
+use crate::verify::firewall::{Fate, Obstacle, obstacles, packets};
 use crate::verify::graph::Finding;
 use crate::verify::view::{Gap, View};
+
+const NOTHING: &str = "no rule that drops or diverts them";
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let name = &host.name;
@@ -21,13 +23,17 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let fix: Vec<String> = found
         .iter()
         .flatten()
-        .map(|obstacle| obstacle.lift.clone())
+        .map(|obstacle| obstacle.stop.lift.clone())
         .collect();
     let why = match found.as_deref() {
-        Ok([first, ..]) => format!(
-            "It takes {} away, so connections hang or are refused although everything else is right.",
-            first.packet
-        ),
+        Ok([Obstacle { packet, stop }, ..]) => match stop.fate {
+            Fate::Dropped => format!(
+                "It takes {packet} away, so connections hang or are refused although everything else is right."
+            ),
+            Fate::Diverted => format!(
+                "It sends {packet} elsewhere, so they are refused or not balanced although everything else is right."
+            ),
+        },
         _ => {
             "A packet filter works unseen: everything else can be right and connections still hang."
                 .to_owned()
@@ -38,7 +44,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
         "firewall",
         format!("{name}'s firewall lets the lab's packets through"),
     )
-    .expected("no rule that drops them")
+    .expected(NOTHING)
     .why(why)
     .fix(fix)
     .needs(named(name, plan, |resource| {
@@ -49,11 +55,11 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
 
 fn words(found: &[Obstacle]) -> String {
     if found.is_empty() {
-        return "no rule that drops them".to_owned();
+        return NOTHING.to_owned();
     }
     let rules: Vec<&str> = found
         .iter()
-        .map(|obstacle| obstacle.rule.as_str())
+        .map(|obstacle| obstacle.stop.rule.as_str())
         .collect();
     rules.join("; ")
 }

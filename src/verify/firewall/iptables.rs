@@ -2,9 +2,13 @@
 
 use ipnet::Ipv4Net;
 
-use super::rules::{Base, Chain, Condition, Hook, Rule, Table, Test, Verdict};
+use super::flags;
+use super::rules::{
+    Base, Chain, Condition, Destination, Fate, Hook, Rule, Stop, Table, Test, Verdict,
+};
+use crate::packet::Flags;
 
-/// The tables that filter; `nat` only translates.
+/// All tables.
 pub(super) fn read(text: &str) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut name = "";
@@ -14,21 +18,20 @@ pub(super) fn read(text: &str) -> Vec<Table> {
             name = begun;
             table = Table::default();
         } else if line == "COMMIT" {
-            if name != "nat" {
-                tables.push(std::mem::take(&mut table));
-            }
+            tables.push(std::mem::take(&mut table));
         } else if let Some(rest) = line.strip_prefix(':') {
             let mut words = rest.split_whitespace();
             if let (Some(chain), Some(policy)) = (words.next(), words.next()) {
                 let chain_read = Chain {
                     base: Hook::from_name(chain).map(|hook| Base {
                         hook,
+                        translates: name == "nat",
                         device: None,
-                        drops: (policy == "DROP").then(|| {
-                            (
-                                format!("policy DROP of {name} {chain}"),
-                                format!("iptables -t {name} -P {chain} ACCEPT"),
-                            )
+                        // iptables(8) refuses such a policy in the table `nat`.
+                        drops: (policy == "DROP" && name != "nat").then(|| Stop {
+                            rule: format!("policy DROP of {name} {chain}"),
+                            lift: format!("iptables -t {name} -P {chain} ACCEPT"),
+                            fate: Fate::Dropped,
                         }),
                     }),
                     rules: Vec::new(),
@@ -65,13 +68,14 @@ fn rule(spec: &str) -> Rule {
                 negated = true;
                 continue;
             }
-            "-m" | "--comment" | "--reject-with" => {
+            "-m" | "--comment" => {
                 value();
                 continue;
             }
+            // What comes after it are the target's options.
             "-j" => {
-                rule.verdict = target(&value());
-                continue;
+                rule.verdict = target(&value(), &words.collect::<Vec<_>>());
+                break;
             }
             "-g" => {
                 rule.verdict = Verdict::Goto(value());
@@ -87,7 +91,14 @@ fn rule(spec: &str) -> Rule {
             "--dports" => ports(&value()).map_or(Test::Unknown, Test::ToPort),
             "--sports" => ports(&value()).map_or(Test::Unknown, Test::FromPort),
             "--state" | "--ctstate" => Test::State(value().split(',').map(str::to_owned).collect()),
-            // An option of a target, or a condition on more than one packet.
+            "--syn" => Test::Flags {
+                mask: flags::SYN_MASK,
+                sets: vec![Flags::SYN],
+            },
+            "--tcp-flags" => tcp_flags(&value(), &value()),
+            // iptables-extensions(8), "addrtype".
+            "--dst-type" => Test::ToType(value().split(',').map(str::to_owned).collect()),
+            // A condition on more than one packet.
             _ => Test::Unknown,
         };
         rule.conditions.push(Condition { test, negated });
@@ -96,13 +107,50 @@ fn rule(spec: &str) -> Rule {
     rule
 }
 
-fn target(name: &str) -> Verdict {
+fn target(name: &str, options: &[String]) -> Verdict {
     match name {
         "ACCEPT" => Verdict::Accept,
         "DROP" | "REJECT" => Verdict::Drop,
         "RETURN" => Verdict::Return,
+        "NOTRACK" => Verdict::Untrack,
+        "CT" if options.iter().any(|word| word == "--notrack") => Verdict::Untrack,
+        "DNAT" => diverted(options, "--to-destination"),
+        "REDIRECT" => diverted(options, "--to-ports"),
+        "TPROXY" => diverted(options, "--on-port"),
+        "QUEUE" | "NFQUEUE" | "SYNPROXY" => Verdict::Unknown,
         // A target that ends nothing (LOG, MARK, ...) is no chain of the table and returns at once.
         other => Verdict::Jump(other.to_owned()),
+    }
+}
+
+/// By the option that says where to: `192.168.2.100`, `192.168.2.100:8080`, `8080`; the host itself without it.
+fn diverted(options: &[String], option: &str) -> Verdict {
+    let mut options = options.iter().skip_while(|word| *word != option);
+    let (address, port) = match options.nth(1) {
+        None => (None, None),
+        Some(to) if to.contains('.') => {
+            let (address, port) = to.split_once(':').unzip();
+            (Some(address.unwrap_or(to)), port)
+        }
+        Some(to) => (None, Some(to.as_str())),
+    };
+    let read = || {
+        Some(Destination {
+            address: address.map(str::parse).transpose().ok()?,
+            port: port.map(str::parse).transpose().ok()?,
+        })
+    };
+    Verdict::Divert(read())
+}
+
+/// Which are looked at, and which of those must be set (iptables-extensions(8), "tcp").
+fn tcp_flags(mask: &str, set: &str) -> Test {
+    match (flags::listed(mask), flags::listed(set)) {
+        (Some(mask), Some(set)) => Test::Flags {
+            mask,
+            sets: vec![set],
+        },
+        _ => Test::Unknown,
     }
 }
 

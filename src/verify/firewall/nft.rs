@@ -1,11 +1,13 @@
 //! `nft -j list ruleset`, libnftables-json(5), as far as rules decide about packets of a web connection.
 
-use std::net::Ipv4Addr;
+mod condition;
+mod words;
 
-use ipnet::Ipv4Net;
 use serde_json::Value;
 
-use super::rules::{Base, Chain, Condition, Hook, Rule, Table, Test, Verdict};
+use super::rules::{Base, Chain, Condition, Destination, Fate, Hook, Rule, Stop, Table, Verdict};
+use condition::{condition, element};
+use words::{divert_words, match_words, vmap_words};
 
 /// The tables of ip_tables, which iptables keeps in nf_tables under the same names (iptables-nft(8)).
 const OF_IPTABLES: [&str; 5] = ["filter", "mangle", "nat", "raw", "security"];
@@ -36,7 +38,7 @@ pub(super) fn read(text: &str, of_iptables: bool) -> Result<Vec<Table>, String> 
             let place = place(rule);
             let chains = &mut table(&mut tables, &place).chains;
             if let Some(chain) = chains.get_mut(word(rule, "chain")) {
-                chain.rules.push(read_rule(rule, &place));
+                chain.rules.extend(read_rule(rule, &place));
             }
         }
     }
@@ -74,25 +76,24 @@ fn word<'v>(object: &'v Value, key: &str) -> &'v str {
 }
 
 fn base(chain: &Value, (family, table): &(String, String)) -> Option<Base> {
-    let hook = Hook::from_name(word(chain, "hook"))?;
-    // Chains of type nat see only the first packet and do not filter.
-    if word(chain, "type") == "nat" {
-        return None;
-    }
     let name = word(chain, "name");
+    let translates = word(chain, "type") == "nat";
+    // Chains of type nat do not filter.
+    let drops = word(chain, "policy") == "drop" && !translates;
     Some(Base {
-        hook,
+        hook: Hook::from_name(word(chain, "hook"))?,
+        translates,
         device: chain["dev"].as_str().map(str::to_owned),
-        drops: (word(chain, "policy") == "drop").then(|| {
-            (
-                format!("policy drop of chain {family} {table} {name}"),
-                format!("nft 'chain {family} {table} {name} {{ policy accept; }}'"),
-            )
+        drops: drops.then(|| Stop {
+            rule: format!("policy drop of chain {family} {table} {name}"),
+            lift: format!("nft 'chain {family} {table} {name} {{ policy accept; }}'"),
+            fate: Fate::Dropped,
         }),
     })
 }
 
-fn read_rule(rule: &Value, (family, table): &(String, String)) -> Rule {
+/// One rule for each verdict it can come to: a verdict map has many.
+fn read_rule(rule: &Value, (family, table): &(String, String)) -> Vec<Rule> {
     let chain = word(rule, "chain");
     let handle = &rule["handle"];
     let mut read = Rule {
@@ -101,6 +102,7 @@ fn read_rule(rule: &Value, (family, table): &(String, String)) -> Rule {
         text: String::new(),
         lift: format!("nft delete rule {family} {table} {chain} handle {handle}"),
     };
+    let mut cases = Vec::new();
     let mut words = Vec::new();
     for statement in rule["expr"].as_array().into_iter().flatten() {
         let Some((key, value)) = statement.as_object().and_then(|s| s.iter().next()) else {
@@ -111,175 +113,87 @@ fn read_rule(rule: &Value, (family, table): &(String, String)) -> Rule {
                 words.push(match_words(value));
                 read.conditions.push(condition(value));
             }
-            "accept" => read.verdict = Verdict::Accept,
-            "drop" => read.verdict = Verdict::Drop,
-            "reject" => {
-                read.verdict = Verdict::Drop;
-                words.push("reject".to_owned());
+            "vmap" => {
+                words.push(vmap_words(value));
+                cases = verdict_map(value);
             }
-            "return" => read.verdict = Verdict::Return,
-            "jump" => read.verdict = Verdict::Jump(word(value, "target").to_owned()),
-            "goto" => read.verdict = Verdict::Goto(word(value, "target").to_owned()),
-            "counter" | "log" | "comment" | "mangle" | "notrack" | "masquerade" | "snat"
-            | "dnat" | "redirect" => {}
-            // Limits, quotas, verdict maps, what iptables brought along: they decide by more than the packet.
-            _ => read.conditions.push(Condition {
-                test: Test::Unknown,
-                negated: false,
-            }),
+            "dnat" | "redirect" => {
+                words.push(divert_words(key, value));
+                read.verdict = Verdict::Divert(destination(value));
+            }
+            "notrack" => read.verdict = Verdict::Untrack,
+            "counter" | "log" | "comment" | "mangle" | "masquerade" | "snat" => {}
+            _ => match verdict(key, value) {
+                Some(verdict) => {
+                    words.extend(stops(key).then(|| key.clone()));
+                    read.verdict = verdict;
+                }
+                // Limits, quotas, what iptables brought along: they decide by more than the packet.
+                None => read.conditions.push(Condition::UNKNOWN),
+            },
         }
-    }
-    if read.verdict == Verdict::Drop && words.last().is_none_or(|last| last != "reject") {
-        words.push("drop".to_owned());
     }
     read.text = format!("{family} {table} {chain}: {}", words.join(" "));
-    read
-}
-
-/// `tcp dport 80`, as nft prints it.
-fn match_words(value: &Value) -> String {
-    let left = &value["left"];
-    let name = if let Some(payload) = left.get("payload") {
-        format!("{} {}", word(payload, "protocol"), word(payload, "field"))
-    } else if let Some(meta) = left.get("meta") {
-        word(meta, "key").to_owned()
-    } else if let Some(ct) = left.get("ct") {
-        format!("ct {}", word(ct, "key"))
-    } else {
-        left.to_string()
-    };
-    let operator = match value["op"].as_str() {
-        Some("!=") => "!= ",
-        _ => "",
-    };
-    format!("{name} {operator}{}", operand_words(&value["right"]))
-}
-
-fn operand_words(value: &Value) -> String {
-    let list = |items: &[Value]| {
-        let words: Vec<String> = items.iter().map(operand_words).collect();
-        words.join(", ")
-    };
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => list(items),
-        Value::Object(_) => {
-            if let Some(items) = value["set"].as_array() {
-                format!("{{ {} }}", list(items))
-            } else if let Some([low, high]) = value["range"].as_array().map(Vec::as_slice) {
-                format!("{}-{}", operand_words(low), operand_words(high))
-            } else if let Some(prefix) = value.get("prefix") {
-                format!("{}/{}", word(prefix, "addr"), prefix["len"])
-            } else {
-                value.to_string()
-            }
-        }
-        other => other.to_string(),
+    if cases.is_empty() {
+        return vec![read];
     }
-}
-
-fn condition(value: &Value) -> Condition {
-    let negated = match value["op"].as_str() {
-        Some("==" | "in") | None => Some(false),
-        Some("!=") => Some(true),
-        Some(_) => None,
+    let case = |(condition, verdict)| {
+        let mut rule = read.clone();
+        rule.conditions.push(condition);
+        rule.verdict = verdict;
+        rule
     };
-    let Some(negated) = negated else {
-        return Condition {
-            test: Test::Unknown,
-            negated: false,
-        };
-    };
-    let right = &value["right"];
-    Condition {
-        test: test(&value["left"], right).unwrap_or(Test::Unknown),
-        negated,
-    }
+    cases.into_iter().map(case).collect()
 }
 
-/// `None` for whatever is not about a packet's addresses, ports, interfaces, protocol or state.
-fn test(left: &Value, right: &Value) -> Option<Test> {
-    if let Some(payload) = left.get("payload") {
-        return Some(match (word(payload, "protocol"), word(payload, "field")) {
-            ("ip", "saddr") => Test::From(all(right, nets)?),
-            ("ip", "daddr") => Test::To(all(right, nets)?),
-            ("tcp" | "th", "sport") => Test::FromPort(all(right, ports)?),
-            ("tcp" | "th", "dport") => Test::ToPort(all(right, ports)?),
-            ("ip", "protocol") => Test::Is(says(right, &["tcp", "6"])?),
-            ("udp" | "icmp" | "icmpv6" | "ip6" | "sctp" | "arp", _) => Test::Is(false),
-            _ => return None,
-        });
-    }
-    if let Some(meta) = left.get("meta") {
-        return Some(match word(meta, "key") {
-            "iifname" | "iif" => Test::ArrivesOn(all(right, names)?),
-            "oifname" | "oif" => Test::LeavesOn(all(right, names)?),
-            "l4proto" => Test::Is(says(right, &["tcp", "6"])?),
-            "nfproto" => Test::Is(says(right, &["ipv4", "2"])?),
-            "protocol" => Test::Is(says(right, &["ip", "8"])?),
-            _ => return None,
-        });
-    }
-    match left.get("ct").map(|ct| word(ct, "key")) {
-        Some("state") => Some(Test::State(all(right, names)?)),
-        // IPVS translates by itself: no connection of the lab is one that netfilter's NAT has changed.
-        Some("status") => {
-            let translated = |name: &String| matches!(&**name, "dnat" | "snat");
-            all(right, names)?
-                .iter()
-                .all(translated)
-                .then_some(Test::Is(false))
-        }
-        _ => None,
-    }
+/// A statement that ends the way through a chain, or turns it (nft(8), "Verdict statement").
+fn verdict(key: &str, value: &Value) -> Option<Verdict> {
+    let target = || word(value, "target").to_owned();
+    Some(match key {
+        "accept" => Verdict::Accept,
+        "drop" | "reject" => Verdict::Drop,
+        "continue" => Verdict::None,
+        "return" => Verdict::Return,
+        "jump" => Verdict::Jump(target()),
+        "goto" => Verdict::Goto(target()),
+        "queue" | "synproxy" | "fwd" => Verdict::Unknown,
+        _ => return None,
+    })
 }
 
-fn says(right: &Value, wanted: &[&str]) -> Option<bool> {
-    let found: Vec<String> = all(right, names)?;
-    Some(found.iter().any(|name| wanted.contains(&name.as_str())))
-}
-
-/// Every element of a scalar, list or anonymous set; `None` when one is not understood.
-fn all<T>(value: &Value, one: impl Fn(&Value) -> Option<T> + Copy) -> Option<Vec<T>> {
-    let items = match value {
-        Value::Array(items) => items,
-        _ => match value["set"].as_array() {
-            Some(items) => items,
-            None => return Some(vec![one(value)?]),
+/// Of `dnat` and `redirect`; a range or a map may lead anywhere.
+fn destination(value: &Value) -> Option<Destination> {
+    let port = |port: &Value| u16::try_from(port.as_u64()?).ok();
+    Some(Destination {
+        address: match value.get("addr") {
+            Some(address) => Some(address.as_str()?.parse().ok()?),
+            None => None,
         },
+        port: match value.get("port") {
+            Some(number) => Some(port(number)?),
+            None => None,
+        },
+    })
+}
+
+fn stops(key: &str) -> bool {
+    matches!(key, "drop" | "reject")
+}
+
+/// The verdicts of `vmap` with what leads to each. The elements of a map exclude each other, so they can be asked
+/// one after the other.
+fn verdict_map(value: &Value) -> Vec<(Condition, Verdict)> {
+    let Some(elements) = value["data"]["set"].as_array() else {
+        // `@ports`: a map by name, whose elements are elsewhere.
+        return vec![(Condition::UNKNOWN, Verdict::Unknown)];
     };
-    items.iter().map(one).collect()
-}
-
-fn names(value: &Value) -> Option<String> {
-    match value {
-        // `@blocked`: a set by name, whose elements are elsewhere.
-        Value::String(text) if text.starts_with('@') => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-fn nets(value: &Value) -> Option<Ipv4Net> {
-    if let Some(prefix) = value.get("prefix") {
-        let address: Ipv4Addr = word(prefix, "addr").parse().ok()?;
-        let length = u8::try_from(prefix["len"].as_u64()?).ok()?;
-        return Ipv4Net::new(address, length).ok();
-    }
-    let address: Ipv4Addr = value.as_str()?.parse().ok()?;
-    Some(Ipv4Net::from(address))
-}
-
-fn ports(value: &Value) -> Option<(u16, u16)> {
-    let port = |value: &Value| match value {
-        Value::Number(number) => u16::try_from(number.as_u64()?).ok(),
-        Value::String(name) if name == "http" => Some(80),
-        _ => None,
+    let read = |pair: &Value| {
+        let (word, target) = pair[1].as_object()?.iter().next()?;
+        let condition = element(&value["key"], &pair[0]);
+        Some((condition, verdict(word, target)?))
     };
-    if let Some([low, high]) = value["range"].as_array().map(Vec::as_slice) {
-        return Some((port(low)?, port(high)?));
-    }
-    let port = port(value)?;
-    Some((port, port))
+    elements
+        .iter()
+        .map(|pair| read(pair).unwrap_or((Condition::UNKNOWN, Verdict::Unknown)))
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Tables of rules, whatever tool they came from, and the way of one packet through them.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -47,14 +48,34 @@ pub(super) struct Chain {
 #[derive(Debug, PartialEq)]
 pub(super) struct Base {
     pub(super) hook: Hook,
+    /// It sees a connection's first packet alone (nft(8), chain type `nat`).
+    pub(super) translates: bool,
     /// Only packets of this device, for chains of a netdev table.
     pub(super) device: Option<String>,
-    /// What happens to packets that no rule decides about: they are dropped, with these words for it and
-    /// the command that changes it.
-    pub(super) drops: Option<(String, String)>,
+    /// What happens to packets that no rule decides about: they are dropped.
+    pub(super) drops: Option<Stop>,
 }
 
-#[derive(Debug, PartialEq)]
+/// A rule or policy that ends a packet's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::verify) struct Stop {
+    /// As the host's tool shows it.
+    pub(in crate::verify) rule: String,
+    /// What a person types on the host to lift it.
+    pub(in crate::verify) lift: String,
+    /// What becomes of the packet.
+    pub(in crate::verify) fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::verify) enum Fate {
+    /// Dropped, or refused with an answer.
+    Dropped,
+    /// Sent elsewhere.
+    Diverted,
+}
+
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rule {
     /// All have to be met.
     pub(super) conditions: Vec<Condition>,
@@ -73,8 +94,23 @@ pub(super) enum Verdict {
     Jump(String),
     Goto(String),
     Return,
-    /// Counts, marks, translates: the packet goes on.
+    /// Gives it another destination, where that can be told.
+    Divert(Option<Destination>),
+    /// Keeps it from connection tracking: the packet goes on.
+    Untrack,
+    /// Counts, marks, gives it another source: the packet goes on.
     None,
+    /// Decided elsewhere: by a program that packets are queued to, by a map that is not known.
+    Unknown,
+}
+
+/// Where a connection is sent instead (iptables-extensions(8), DNAT, REDIRECT and TPROXY; nft(8), "NAT statements").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Destination {
+    /// `None`: the host itself.
+    pub(super) address: Option<Ipv4Addr>,
+    /// `None`: the port it is for.
+    pub(super) port: Option<u16>,
 }
 
 /// What a rule asks of a packet.
@@ -96,16 +132,25 @@ pub(super) enum Test {
     /// Met by IPv4 and TCP, which every packet here is, or not.
     Is(bool),
     State(Vec<String>),
+    /// Of the TCP flags in `mask` exactly one of these sets is set.
+    Flags {
+        mask: u8,
+        sets: Vec<u8>,
+    },
+    /// What the host's routes say of the destination: `local`, `unicast`, `broadcast`, ... (rtnetlink(7), `rtm_type`).
+    ToType(Vec<String>),
     /// Not understood, or not decided by one packet (limits, marks, sets by name).
     Unknown,
 }
 
 impl Condition {
-    /// Whether the packet surely meets it.
-    fn surely_met(&self, packet: &Packet) -> bool {
-        self.met(packet) == Some(true)
-    }
+    /// Perhaps met, perhaps not.
+    pub(super) const UNKNOWN: Self = Self {
+        test: Test::Unknown,
+        negated: false,
+    };
 
+    /// Whether the packet meets it, where that is certain.
     fn met(&self, packet: &Packet) -> Option<bool> {
         let met = match &self.test {
             Test::ArrivesOn(names) => named(names, packet.arrives_on.as_deref()),
@@ -119,6 +164,10 @@ impl Condition {
                 let state = packet.state?;
                 states.iter().any(|s| s.eq_ignore_ascii_case(state))
             }
+            Test::Flags { mask, sets } => sets.contains(&(packet.flags.0 & mask)),
+            Test::ToType(types) => types
+                .iter()
+                .any(|kind| kind.eq_ignore_ascii_case(packet.to_type)),
             Test::Unknown => return None,
         };
         Some(met != self.negated)
@@ -146,12 +195,10 @@ fn within(ranges: &[(u16, u16)], port: u16) -> bool {
 }
 
 /// How a packet leaves a chain.
+#[derive(PartialEq)]
 enum End {
-    Accepted,
-    Dropped {
-        rule: String,
-        lift: String,
-    },
+    /// Let through, or what becomes of it cannot be told: nothing more is held against the host.
+    Open,
     /// Back to where it came from.
     Returned,
 }
@@ -163,66 +210,139 @@ const DEEPEST: usize = 16;
 const MOST_RULES: usize = 100_000;
 
 impl Table {
-    /// The rule or policy that takes the packet away, and the command that lifts it.
-    pub(super) fn obstacle(&self, packet: &Packet) -> Option<(String, String)> {
-        self.chains.values().find_map(|chain| {
-            let base = chain.base.as_ref().filter(|base| {
-                base.hook == packet.hook
-                    && (base.device.is_none() || base.device == packet.arrives_on)
-            })?;
-            let mut left = MOST_RULES;
-            match self.follow(chain, packet, 0, &mut left) {
-                End::Accepted => None,
-                End::Dropped { rule, lift } => Some((rule, lift)),
-                End::Returned => base.drops.clone(),
-            }
-        })
+    /// The rules and policies that surely take the packet away, each once those before it are lifted.
+    pub(super) fn stops(&self, packet: &Packet) -> Vec<Stop> {
+        let mut stops = Vec::new();
+        for chain in self.chains.values() {
+            let Some(base) = chain.base.as_ref().filter(|base| base.sees(packet)) else {
+                continue;
+            };
+            let mut walk = Walk {
+                table: self,
+                packet,
+                left: MOST_RULES,
+                stops: Vec::new(),
+            };
+            let end = walk.follow(chain, 0);
+            stops.append(&mut walk.stops);
+            stops.extend(base.drops.clone().filter(|_| end == End::Returned));
+        }
+        stops
     }
 
-    fn follow(&self, chain: &Chain, packet: &Packet, depth: usize, left: &mut usize) -> End {
+    /// Whether a rule gives the packet another destination here, or may do so.
+    pub(super) fn may_divert(&self, packet: &Packet) -> bool {
+        let mut bases = self.chains.values().filter_map(|chain| chain.base.as_ref());
+        let diverts = |rule: &Rule| {
+            matches!(rule.verdict, Verdict::Divert(_)) && rule.met(packet) != Some(false)
+        };
+        bases.any(|base| base.sees(packet))
+            && self
+                .chains
+                .values()
+                .any(|chain| chain.rules.iter().any(diverts))
+    }
+
+    /// Whether a rule may keep the packet from connection tracking, so that it has no state there.
+    pub(super) fn may_untrack(&self, packet: &Packet) -> bool {
+        let mut rules = self.chains.values().flat_map(|chain| &chain.rules);
+        rules.any(|rule| rule.verdict == Verdict::Untrack && rule.met(packet) != Some(false))
+    }
+}
+
+/// A packet on its way through a table.
+struct Walk<'t> {
+    table: &'t Table,
+    packet: &'t Packet,
+    /// Rules that it may still meet.
+    left: usize,
+    /// What has surely stopped it so far; it goes on as if that were lifted.
+    stops: Vec<Stop>,
+}
+
+impl Walk<'_> {
+    /// A rule that may be met counts both ways: what comes after it is certain only where it is so either way.
+    fn follow(&mut self, chain: &Chain, depth: usize) -> End {
+        let mut perhaps_returned = false;
         for rule in &chain.rules {
-            match left.checked_sub(1) {
-                Some(rest) => *left = rest,
-                None => return End::Accepted,
+            match self.left.checked_sub(1) {
+                Some(rest) => self.left = rest,
+                None => return End::Open,
             }
-            let mut conditions = rule.conditions.iter();
-            if !conditions.all(|condition| condition.surely_met(packet)) {
-                // What a packet may or may not be let through by is not held against the host.
-                if rule.verdict == Verdict::Accept && rule.may_be_met(packet) {
-                    return End::Accepted;
-                }
+            let met = rule.met(self.packet);
+            if met == Some(false) {
                 continue;
             }
-            match &rule.verdict {
-                Verdict::Accept => return End::Accepted,
-                Verdict::Drop => {
-                    return End::Dropped {
-                        rule: rule.text.clone(),
-                        lift: rule.lift.clone(),
-                    };
+            let before = self.stops.len();
+            let end = self.leaves_by(rule, depth);
+            if self.stops.len() > before && (met.is_none() || perhaps_returned) {
+                self.stops.truncate(before);
+                match met {
+                    // Where it is not stopped here, what comes after decides.
+                    None => continue,
+                    Some(_) => return End::Open,
                 }
-                Verdict::Return => return End::Returned,
-                Verdict::None => {}
-                Verdict::Jump(name) | Verdict::Goto(name) => {
-                    let end = match self.chains.get(name) {
-                        Some(next) if depth < DEEPEST => self.follow(next, packet, depth + 1, left),
-                        _ => End::Returned,
-                    };
-                    match (end, &rule.verdict) {
-                        (End::Returned, Verdict::Goto(_)) => return End::Returned,
-                        (End::Returned, _) => {}
-                        (end, _) => return end,
-                    }
-                }
+            }
+            match (met, end) {
+                (_, None) => {}
+                (None, Some(End::Returned)) => perhaps_returned = true,
+                (_, Some(end)) => return end,
             }
         }
         End::Returned
     }
+
+    /// How a packet that meets this rule leaves the rule's chain; `None` where it goes on to the next rule.
+    fn leaves_by(&mut self, rule: &Rule, depth: usize) -> Option<End> {
+        match &rule.verdict {
+            Verdict::None | Verdict::Untrack => None,
+            Verdict::Accept | Verdict::Unknown => Some(End::Open),
+            Verdict::Divert(to) if to.as_ref().is_none_or(|to| self.packet.is_served_at(to)) => {
+                Some(End::Open)
+            }
+            Verdict::Drop => self.stopped(rule, Fate::Dropped),
+            Verdict::Divert(_) => self.stopped(rule, Fate::Diverted),
+            Verdict::Return => Some(End::Returned),
+            Verdict::Jump(name) => {
+                Some(self.enter(name, depth)).filter(|end| *end != End::Returned)
+            }
+            Verdict::Goto(name) => Some(self.enter(name, depth)),
+        }
+    }
+
+    fn enter(&mut self, name: &str, depth: usize) -> End {
+        match self.table.chains.get(name) {
+            Some(_) if depth >= DEEPEST => End::Open,
+            Some(next) => self.follow(next, depth + 1),
+            None => End::Returned,
+        }
+    }
+
+    fn stopped(&mut self, rule: &Rule, fate: Fate) -> Option<End> {
+        self.stops.push(Stop {
+            rule: rule.text.clone(),
+            lift: rule.lift.clone(),
+            fate,
+        });
+        None
+    }
+}
+
+impl Base {
+    fn sees(&self, packet: &Packet) -> bool {
+        self.hook == packet.hook
+            && (!self.translates || packet.state == Some("new"))
+            && (self.device.is_none() || self.device == packet.arrives_on)
+    }
 }
 
 impl Rule {
-    fn may_be_met(&self, packet: &Packet) -> bool {
-        let mut conditions = self.conditions.iter();
-        conditions.all(|condition| condition.met(packet) != Some(false))
+    /// Whether the packet meets all conditions, where that is certain.
+    fn met(&self, packet: &Packet) -> Option<bool> {
+        let met = || self.conditions.iter().map(|one| one.met(packet));
+        if met().any(|one| one == Some(false)) {
+            return Some(false);
+        }
+        met().all(|one| one.is_some()).then_some(true)
     }
 }

@@ -1,5 +1,9 @@
 //! Rules as the tools print them, followed for the packets of the two course labs.
 
+mod connections;
+mod diversions;
+mod rulesets;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -17,7 +21,7 @@ fn judged(mode: Mode, host: &str, found: &FirewallEvidence) -> Vec<String> {
     obstacles(found, &packets)
         .unwrap()
         .into_iter()
-        .map(|obstacle| format!("{}: {} | {}", obstacle.packet, obstacle.rule, obstacle.lift))
+        .map(|Obstacle { packet, stop }| format!("{packet}: {} | {}", stop.rule, stop.lift))
         .collect()
 }
 
@@ -26,6 +30,14 @@ fn nft(objects: serde_json::Value) -> FirewallEvidence {
     list.extend(objects.as_array().unwrap().clone());
     FirewallEvidence {
         nft: Some(json!({ "nftables": list }).to_string()),
+        ..FirewallEvidence::default()
+    }
+}
+
+/// What iptables-save printed.
+fn iptables(text: &str) -> FirewallEvidence {
+    FirewallEvidence {
+        iptables: Some(text.to_owned()),
         ..FirewallEvidence::default()
     }
 }
@@ -114,7 +126,9 @@ fn what_an_earlier_rule_accepts_is_not_held_against_the_host() {
     assert_eq!(
         judged(Mode::Nat, "web1", &strict(json!(22))),
         [
-            "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 5"
+            "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 5",
+            "requests from the director: policy drop of chain inet guard input | \
+          nft 'chain inet guard input { policy accept; }'"
         ]
     );
     // The client only gets answers, which are established.
@@ -292,7 +306,8 @@ fn rules_that_iptables_made_in_nf_tables_are_read_from_iptables() {
         [
             "requests from the director: filter -A INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
              icmp-port-unreachable | iptables -t filter -D INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
-             icmp-port-unreachable"
+             icmp-port-unreachable",
+            "requests from the director: filter -A INPUT -j DROP | iptables -t filter -D INPUT -j DROP"
         ]
     );
 }

@@ -342,7 +342,21 @@ const FAULTS: &[Fault] = &[
             found(e, "web1").firewall.nft = Some(DROPS.to_owned());
             silence(e, "192.168.4.100");
         },
-        &["web1/firewall: no rule that drops them → inet guard input: tcp dport 80 drop"],
+        &[
+            "web1/firewall: no rule that drops or diverts them → inet guard input: tcp dport 80 drop",
+        ],
+    ),
+    (
+        "a rule that forwards the VIP past IPVS",
+        Mode::Nat,
+        |e| {
+            found(e, "director").firewall.iptables = Some(DIVERTS.to_owned());
+            silence(e, "192.168.2.110");
+        },
+        &[
+            "director/firewall: no rule that drops or diverts them → nat -A PREROUTING -d 192.168.4.5/32 -p tcp -m tcp \
+             --dport 80 -j DNAT --to-destination 192.168.2.100",
+        ],
     ),
     (
         "a blackhole route to the client",
@@ -406,6 +420,16 @@ pub(super) const DROPS: &str = r#"{"nftables": [
     {"rule": {"family": "inet", "table": "guard", "chain": "input", "handle": 2, "expr": [
         {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}},
         {"drop": null}]}}]}"#;
+
+/// `iptables-save` with what a lesson on port forwarding has left behind.
+const DIVERTS: &str = "\
+*nat
+:PREROUTING ACCEPT [2:120]
+:INPUT ACCEPT [1:60]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [1:60]
+-A PREROUTING -d 192.168.4.5/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.2.100
+COMMIT";
 
 pub(super) fn neighbour(address: &str, interface: &str, mac: &str) -> Neighbour {
     Neighbour {
