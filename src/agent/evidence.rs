@@ -63,6 +63,8 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
                 via: answer.as_ref().and_then(|a| a.via),
                 interface: answer.as_ref().and_then(|a| names.get(&a.index).cloned()),
                 source: answer.as_ref().and_then(|a| a.source),
+                table: answer.as_ref().map(|a| a.table),
+                local: answer.as_ref().is_some_and(|a| a.local),
                 entry: most_specific(&table, to)
                     .map(|entry| entry.words(|index| names.get(&index).map(|name| name.as_str()))),
             })

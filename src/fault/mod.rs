@@ -10,6 +10,7 @@ mod kernel;
 mod link;
 mod network;
 mod random;
+mod route;
 mod scene;
 mod web;
 
@@ -229,6 +230,7 @@ pub fn catalogue() -> Vec<&'static Kind> {
     [
         link::KINDS,
         network::KINDS,
+        route::KINDS,
         kernel::KINDS,
         director::KINDS,
         web::KINDS,

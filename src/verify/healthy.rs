@@ -216,6 +216,8 @@ fn collected(
                     via: back.then(|| lab.dip().addr()),
                     interface: Some(plan.interfaces[&segment].clone()),
                     source: host.on_segment(segment).map(|a| a.address.addr()),
+                    table: Some(254),
+                    local: false,
                     entry: None,
                 }
             })

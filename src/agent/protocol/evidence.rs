@@ -125,6 +125,13 @@ pub struct RouteEvidence {
     pub interface: Option<InterfaceName>,
     /// Source address the kernel would use.
     pub source: Option<Ipv4Addr>,
+    /// Table that the kernel found the route in: 254 is the main one. `None` when there is no route, and in
+    /// documents of before this was noted.
+    #[serde(default)]
+    pub table: Option<u32>,
+    /// Whether packets for it stay on the host: it has the address, or one on `lo` whose network covers it.
+    #[serde(default)]
+    pub local: bool,
     /// The main table's most specific route for it, as `ip route del` takes it:
     /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
     #[serde(default)]

@@ -13,7 +13,10 @@ use crate::verify::verdict::CheckId;
 use crate::verify::view::{View, untold};
 
 /// Topic of [`detour`], for those that depend on it.
-pub(super) const NO_DETOUR: &str = "no way around the director";
+const NO_DETOUR: &str = "no way around the director";
+
+/// Topic of [`own_addresses`], for those that depend on it.
+const OWN_ADDRESSES: &str = "addresses of its own";
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
     let mut findings: Vec<Finding> = plan
@@ -81,16 +84,11 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     });
     let fix: Vec<String> = found
         .as_ref()
-        .map(|stolen| {
-            stolen
-                .iter()
-                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
-                .collect()
-        })
+        .map(|stolen| stolen.iter().copied().map(delete).collect())
         .unwrap_or_default();
     Draft::topic(
         name,
-        "addresses of its own",
+        OWN_ADDRESSES,
         format!("{name} has no address of another host"),
     )
     .expected("none of another host's addresses")
@@ -113,6 +111,11 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     }))
 }
 
+/// Takes an address off the host.
+pub(super) fn delete(state: &AddressState) -> String {
+    format!("ip address del {} dev {}", state.address, state.interface)
+}
+
 /// A NAT real server in the clients' network answers clients itself, from its RIP, which they never asked.
 fn detour(view: View<'_>, host: &Host) -> Finding {
     let clients = view.lab().cip().trunc();
@@ -126,12 +129,7 @@ fn detour(view: View<'_>, host: &Host) -> Finding {
     });
     let fix: Vec<String> = found
         .as_ref()
-        .map(|inside| {
-            inside
-                .iter()
-                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
-                .collect()
-        })
+        .map(|inside| inside.iter().copied().map(delete).collect())
         .unwrap_or_default();
     Draft::topic(
         name,
@@ -163,6 +161,6 @@ pub(super) fn of(plan: &HostPlan) -> Vec<CheckId> {
             Resource::Link(_) | Resource::Address(_) | Resource::DefaultRoute(_)
         )
     });
-    ids.push(CheckId::topic(&plan.host, NO_DETOUR));
+    ids.extend([OWN_ADDRESSES, NO_DETOUR].map(|topic| CheckId::topic(&plan.host, topic)));
     ids
 }
