@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 
+use super::directories;
 use super::error::{because, host};
 use super::facts::mac;
 use super::firewall;
@@ -107,6 +108,10 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
             listen_lines::find(&root)
         } else {
             Vec::new()
+        },
+        directories: match &request.directories_above {
+            Some(file) => directories::above(&root, file),
+            None => Vec::new(),
         },
     })
 }

@@ -235,6 +235,7 @@ fn collected(
         ipvs_connections: None,
         firewall: FirewallEvidence::default(),
         listen_lines: Vec::new(),
+        directories: Vec::new(),
     }
 }
 

@@ -43,6 +43,9 @@ pub struct HostEvidence {
     /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
     #[serde(default)]
     pub listen_lines: Vec<ListenLine>,
+    /// Directories above the file of [`Collect::directories_above`], the outermost first, without `/`.
+    #[serde(default)]
+    pub directories: Vec<DirectoryEvidence>,
 }
 
 /// What filters packets on a host, as its own tools print it.
@@ -74,6 +77,19 @@ pub struct ListenLine {
     pub file: String,
     /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
     pub line: String,
+}
+
+/// Who gets into a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEvidence {
+    /// Absolute path.
+    pub path: String,
+    /// Permission bits, set-id and sticky included.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
 }
 
 /// One TCP connection the director has handed on.

@@ -1,5 +1,6 @@
 //! The checks: pure functions of the evidence, one file per subject.
 
+mod answers;
 mod arp;
 mod arp_answers;
 mod attached;
@@ -38,6 +39,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
     findings.extend(arp_answers::check(view, &path));
     findings.extend(arp::neighbour(view, &path));
     findings.extend(path::check(view, &path));
+    findings.extend(answers::check(view, traffic.as_ref(), &path));
     findings.extend(requests::check(view, traffic.as_ref(), &path));
     findings.extend(director::check(view, traffic.as_ref(), &path));
 
