@@ -18,6 +18,14 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: httpd_disabled,
     },
     &Kind {
+        name: "listen-outdated",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "configures a real server's web server for another port, which it reads when it is started next",
+        symptom: SYMPTOM,
+        damage: listen_outdated,
+    },
+    &Kind {
         name: "setting-not-saved",
         layer: Layer::Boot,
         effect: Effect::UntilReboot,
@@ -134,6 +142,25 @@ fn httpd_disabled(scene: &Scene<'_>) -> Option<Damage> {
         scene.topic(format_args!("boot service {service}")),
         scene.disable_command(service),
     ))
+}
+
+/// Another port than 80 has a file of the plan, which counts now.
+fn listen_outdated(scene: &Scene<'_>) -> Option<Damage> {
+    let service = scene.httpd()?;
+    let port = scene.ground.lab.service().port.get();
+    scene.only(port == 80)?;
+    let file = scene.httpd_ports_file();
+    Some(Damage {
+        setting: format!("where {service} listens ({file})"),
+        cause: scene.topic(format_args!("boot listens on tcp {port}")),
+        inflict: vec![
+            format!("grep -q '^Listen 80$' {file}"),
+            format!("sed -i 's/^Listen 80$/Listen 8080/' {file}"),
+        ],
+        undo: vec![format!("sed -i 's/^Listen 8080$/Listen 80/' {file}")],
+        keeps: Vec::new(),
+        cuts: None,
+    })
 }
 
 /// The setting of the host that carries the lab.

@@ -12,7 +12,7 @@ use super::schedule::{Law, law};
 use super::wires::Wires;
 use crate::agent::protocol::{
     BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
-    Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
+    ListenLine, Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -234,9 +234,17 @@ fn collected(
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
         ipvs_connections: None,
         firewall: FirewallEvidence::default(),
-        listen_lines: Vec::new(),
+        listen_lines: listen_lines(lab, asked),
         directories: Vec::new(),
     }
+}
+
+fn listen_lines(lab: &Lab, asked: &Collect) -> Vec<ListenLine> {
+    let line = || ListenLine {
+        file: "/etc/apache2/ports.conf".to_owned(),
+        line: format!("Listen {}", lab.service().port),
+    };
+    asked.listen_lines.then(line).into_iter().collect()
 }
 
 fn totals(lab: &Lab, traffic_is_over: bool) -> Counters {

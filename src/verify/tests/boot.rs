@@ -1,6 +1,7 @@
 //! What a boot would bring, told apart from what is so now.
 
 use super::{causes, evidence, found, healthy, observe, with_status};
+use crate::agent::protocol::ListenLine;
 use crate::model::{Lab, Mode};
 use crate::plan::{HostPlan, assumed_facts, plan};
 use crate::resource::{NetworkFiles, Observed, OsFamily, ServiceManager, ServiceState};
@@ -170,4 +171,45 @@ fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_se
     assert_eq!(named.fix.last().unwrap(), "service apache2 restart");
     let blocked = with_status(&verdict, Status::Blocked);
     assert!(blocked.contains(&"web1/listens on tcp 8080"), "{blocked:?}");
+}
+
+#[test]
+fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_next_boot() {
+    let with = |lines: &[&str]| {
+        let mut evidence = evidence(Mode::Dr);
+        let ports = |line: &&str| ListenLine {
+            file: "/etc/apache2/ports.conf".to_owned(),
+            line: (*line).to_owned(),
+        };
+        found(&mut evidence, "web1").listen_lines = lines.iter().map(ports).collect();
+        evidence
+    };
+    let outdated = with(&["Listen 8080", "Listen 443"]);
+    let [named] = &later(&outdated)[..] else {
+        panic!("one cause");
+    };
+    assert_eq!(named.id.as_str(), "web1/boot listens on tcp 80");
+    assert_eq!(
+        named.observed,
+        "`Listen 8080` in /etc/apache2/ports.conf, `Listen 443` in /etc/apache2/ports.conf"
+    );
+    assert_eq!(
+        named.fix,
+        ["sed -i 's|^[[:space:]]*Listen 8080[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf"]
+    );
+    for (lines, listens) in [
+        (["Listen *:80"], true),
+        (["Listen 192.168.4.15:80"], true),
+        (["Listen 0.0.0.0:80 http"], true),
+        (["Listen [::]:80"], true),
+        (["Listen 127.0.0.1:80"], false),
+        (["Listen 192.168.4.100:80"], false),
+    ] {
+        assert_eq!(later(&with(&lines)).is_empty(), listens, "{lines:?}");
+    }
+    // Evidence without any is older, or from a configuration that is kept elsewhere.
+    assert_eq!(
+        with_status(&check(&with(&[])), Status::Skipped),
+        ["web1/boot listens on tcp 80"]
+    );
 }
