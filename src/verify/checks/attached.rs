@@ -24,6 +24,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .values()
         .map(|interface| carrier(view, plan, interface))
         .collect();
+    findings.extend(loopback(view, host));
     findings.push(own_addresses(view, host, plan));
     if view.lab().mode().replies_pass_director() && host.role == Role::RealServer {
         findings.push(detour(view, host));
@@ -53,6 +54,25 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
             if link.carrier { "carrier" } else { "no carrier" },
         )
     }))
+}
+
+/// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
+/// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
+fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
+    if view.lab().mode().replies_pass_director() || host.role != Role::RealServer {
+        return None;
+    }
+    let link = view.before(&host.name).and_then(|found| {
+        let lo = found.links.iter().find(|link| link.name.as_str() == "lo");
+        lo.ok_or_else(|| untold(&host.name, "the interface lo"))
+    });
+    Some(
+        Draft::topic(&host.name, "link lo", "lo is up")
+            .expected("up")
+            .why("An address on an interface that is down is not the host's own: it takes no packets for the VIP.")
+            .fix(["ip link set lo up".to_owned()])
+            .judged(link.map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
+    )
 }
 
 /// Two hosts with one address take each other's packets, now one, now the other.
