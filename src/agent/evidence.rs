@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 
+use super::boot;
 use super::directories;
 use super::error::{because, host};
-use super::facts::mac;
+use super::facts::{agent_reads_network_files, mac};
 use super::firewall;
 use super::ipvs_traffic;
 use super::kind::{Local, ipvs};
@@ -113,6 +114,8 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
             Some(file) => directories::above(&root, file),
             None => Vec::new(),
         },
+        ifcfg_files: (request.ifcfg_files && agent_reads_network_files(&root))
+            .then(|| boot::interface_files(&root)),
     })
 }
 

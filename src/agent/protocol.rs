@@ -15,8 +15,8 @@ use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
 
 pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
 pub use evidence::{
-    BootSysctl, ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, LinkEvidence,
-    ListenLine, Listener, Neighbour, RouteEvidence,
+    BootSysctl, ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, IfcfgEvidence,
+    LinkEvidence, ListenLine, Listener, Neighbour, RouteEvidence,
 };
 
 /// Version of this protocol; both sides are the same binary, so it must match exactly.
@@ -128,6 +128,9 @@ pub struct Collect {
     /// File whose directories are to be looked at: the web server's page.
     #[serde(default)]
     pub directories_above: Option<String>,
+    /// Whether to read the ifcfg files that a boot brings up.
+    #[serde(default)]
+    pub ifcfg_files: bool,
 }
 
 /// See [`Request::Fetch`].

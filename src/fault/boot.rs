@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{Mode, Role};
-use crate::resource::{File, Resource};
+use crate::resource::{File, NetworkFiles, Resource};
 use crate::verify::CheckId;
 
 const SYMPTOM: &str = "Everything works; after a restart of the host it no longer does.";
@@ -88,6 +88,14 @@ pub(super) const KINDS: &[&Kind] = &[
         what: "writes ONBOOT=no into the ifcfg file of the host's own address",
         symptom: SYMPTOM,
         damage: onboot_no,
+    },
+    &Kind {
+        name: "ifcfg-left-over",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "adds an ifcfg file that gives a real server another one's address at the next boot",
+        symptom: SYMPTOM,
+        damage: ifcfg_left_over,
     },
     &Kind {
         name: "rules-not-saved",
@@ -242,6 +250,30 @@ fn vip_saved_with_wrong_mask(scene: &Scene<'_>) -> Option<Damage> {
 fn onboot_no(scene: &Scene<'_>) -> Option<Damage> {
     let file = own_file(scene)?;
     changed(scene, file, "s/^ONBOOT=.*/ONBOOT=no/")
+}
+
+/// The file of an alias that nobody planned. Where the system reads the files by itself, it is not known which.
+fn ifcfg_left_over(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is_real_server() && scene.facts.network_files == NetworkFiles::Agent)?;
+    let own = own_file(scene)?;
+    let (directory, _) = own.path.rsplit_once('/')?;
+    let address = scene.other_server()?.rip;
+    let label = format!("{}:9", scene.own_interface()?);
+    // The longest that the kernel takes.
+    scene.only(label.len() <= 15)?;
+    let path = format!("{directory}/ifcfg-{label}");
+    Some(Damage {
+        undo: vec![format!("rm -f {path}")],
+        ..damage(
+            path.clone(),
+            scene.topic("boot ifcfg files"),
+            format!(
+                "printf '%s\\n' DEVICE={label} ONBOOT=yes IPADDR={} PREFIX={} > {path}",
+                address.addr(),
+                address.prefix_len()
+            ),
+        )
+    })
 }
 
 /// The saved rules of the director's plan.

@@ -237,6 +237,7 @@ fn collected(
         firewall: FirewallEvidence::default(),
         listen_lines: listen_lines(lab, asked),
         directories: Vec::new(),
+        ifcfg_files: asked.ifcfg_files.then(Vec::new),
     }
 }
 

@@ -283,6 +283,7 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
         firewall: true,
         listen_lines: host.role == Role::RealServer,
         directories_above: page(plan).map(str::to_owned),
+        ifcfg_files: true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::ResourceError;
@@ -46,6 +47,10 @@ pub struct HostEvidence {
     /// Directories above the file of [`Collect::directories_above`], the outermost first, without `/`.
     #[serde(default)]
     pub directories: Vec<DirectoryEvidence>,
+    /// Files that a boot brings up, with [`Collect::ifcfg_files`]; `None` where not asked for, or where another than
+    /// our agent reads them.
+    #[serde(default)]
+    pub ifcfg_files: Option<Vec<IfcfgEvidence>>,
 }
 
 /// What filters packets on a host, as its own tools print it.
@@ -77,6 +82,19 @@ pub struct ListenLine {
     pub file: String,
     /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
     pub line: String,
+}
+
+/// What a boot does for one `ifcfg-*` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IfcfgEvidence {
+    /// Absolute path of the file.
+    pub path: String,
+    /// Interface, also that of an alias.
+    pub interface: InterfaceName,
+    /// Address it gets.
+    pub address: Option<Ipv4Net>,
+    /// Default gateway.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// Who gets into a directory.

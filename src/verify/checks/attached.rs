@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::planned::named;
 use super::{Draft, Judged};
-use crate::model::{Host, InterfaceName, Role};
+use crate::model::{Host, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, Resource};
 use crate::verify::describe;
@@ -81,23 +81,7 @@ fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
 fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let lab = view.lab();
     let name = &host.name;
-    let planned = |address| {
-        plan.steps.iter().any(
-            |step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address),
-        )
-    };
-    let others: Vec<Ipv4Addr> = lab
-        .hosts()
-        .iter()
-        .filter(|other| other.name != *name)
-        .flat_map(|other| &other.attachments)
-        .map(|attachment| attachment.address.addr())
-        .chain([lab.vip()])
-        .collect();
-    let stolen = |state: &&AddressState| {
-        let address = state.address.addr();
-        others.contains(&address) && !planned(address)
-    };
+    let stolen = |state: &&AddressState| is_another_s(lab, plan, state.address.addr());
     let found = view.before(name).map(|found| {
         let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();
         stolen
@@ -129,6 +113,22 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
             ),
         )
     }))
+}
+
+/// Whether the lab gives this address to another host than the one of the plan.
+pub(super) fn is_another_s(lab: &Lab, plan: &HostPlan, address: Ipv4Addr) -> bool {
+    let planned = plan
+        .steps
+        .iter()
+        .any(|step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address));
+    let mut others = lab
+        .hosts()
+        .iter()
+        .filter(|other| other.name != plan.host)
+        .flat_map(|other| &other.attachments)
+        .map(|attachment| attachment.address.addr())
+        .chain([lab.vip()]);
+    !planned && others.any(|other| other == address)
 }
 
 /// Takes an address off the host.

@@ -5,6 +5,7 @@ mod arp;
 mod arp_answers;
 mod attached;
 mod boot;
+mod boot_files;
 mod director;
 mod distribution;
 mod firewall;
@@ -69,6 +70,7 @@ fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
         findings.push(firewall::check(view, host, plan));
         findings.extend(listener::check(view, host, plan));
         findings.extend(boot::check(view, host, plan));
+        findings.extend(boot_files::check(view, host, plan));
     }
     findings
 }
