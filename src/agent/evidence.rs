@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 
+use super::boot;
+use super::directories;
 use super::error::{because, host};
-use super::facts::mac;
+use super::facts::{agent_reads_network_files, mac};
 use super::firewall;
 use super::ipvs_traffic;
 use super::kind::{Local, ipvs};
@@ -63,6 +65,8 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
                 via: answer.as_ref().and_then(|a| a.via),
                 interface: answer.as_ref().and_then(|a| names.get(&a.index).cloned()),
                 source: answer.as_ref().and_then(|a| a.source),
+                table: answer.as_ref().map(|a| a.table),
+                local: answer.as_ref().is_some_and(|a| a.local),
                 entry: most_specific(&table, to)
                     .map(|entry| entry.words(|index| names.get(&index).map(|name| name.as_str()))),
             })
@@ -106,6 +110,12 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
         } else {
             Vec::new()
         },
+        directories: match &request.directories_above {
+            Some(file) => directories::above(&root, file),
+            None => Vec::new(),
+        },
+        ifcfg_files: (request.ifcfg_files && agent_reads_network_files(&root))
+            .then(|| boot::interface_files(&root)),
     })
 }
 

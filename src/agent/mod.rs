@@ -9,6 +9,7 @@ mod capture;
 mod clock;
 mod command;
 mod curl_output;
+mod directories;
 mod error;
 mod evidence;
 mod facts;

@@ -15,8 +15,8 @@ use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
 
 pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
 pub use evidence::{
-    BootSysctl, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence, ListenLine,
-    Listener, Neighbour, RouteEvidence,
+    BootSysctl, ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, IfcfgEvidence,
+    LinkEvidence, ListenLine, Listener, Neighbour, RouteEvidence,
 };
 
 /// Version of this protocol; both sides are the same binary, so it must match exactly.
@@ -125,6 +125,12 @@ pub struct Collect {
     /// Whether to read where the web server is configured to listen.
     #[serde(default)]
     pub listen_lines: bool,
+    /// File whose directories are to be looked at: the web server's page.
+    #[serde(default)]
+    pub directories_above: Option<String>,
+    /// Whether to read the ifcfg files that a boot brings up.
+    #[serde(default)]
+    pub ifcfg_files: bool,
 }
 
 /// See [`Request::Fetch`].

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{Mode, Role};
-use crate::resource::{File, Resource};
+use crate::resource::{File, NetworkFiles, Resource};
 use crate::verify::CheckId;
 
 const SYMPTOM: &str = "Everything works; after a restart of the host it no longer does.";
@@ -16,6 +16,14 @@ pub(super) const KINDS: &[&Kind] = &[
         what: "takes a real server's web server out of the boot",
         symptom: SYMPTOM,
         damage: httpd_disabled,
+    },
+    &Kind {
+        name: "listen-outdated",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "configures a real server's web server for another port, which it reads when it is started next",
+        symptom: SYMPTOM,
+        damage: listen_outdated,
     },
     &Kind {
         name: "setting-not-saved",
@@ -82,6 +90,14 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: onboot_no,
     },
     &Kind {
+        name: "ifcfg-left-over",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "adds an ifcfg file that gives a real server another one's address at the next boot",
+        symptom: SYMPTOM,
+        damage: ifcfg_left_over,
+    },
+    &Kind {
         name: "rules-not-saved",
         layer: Layer::Boot,
         effect: Effect::UntilReboot,
@@ -134,6 +150,25 @@ fn httpd_disabled(scene: &Scene<'_>) -> Option<Damage> {
         scene.topic(format_args!("boot service {service}")),
         scene.disable_command(service),
     ))
+}
+
+/// Another port than 80 has a file of the plan, which counts now.
+fn listen_outdated(scene: &Scene<'_>) -> Option<Damage> {
+    let service = scene.httpd()?;
+    let port = scene.ground.lab.service().port.get();
+    scene.only(port == 80)?;
+    let file = scene.httpd_ports_file();
+    Some(Damage {
+        setting: format!("where {service} listens ({file})"),
+        cause: scene.topic(format_args!("boot listens on tcp {port}")),
+        inflict: vec![
+            format!("grep -q '^Listen 80$' {file}"),
+            format!("sed -i 's/^Listen 80$/Listen 8080/' {file}"),
+        ],
+        undo: vec![format!("sed -i 's/^Listen 8080$/Listen 80/' {file}")],
+        keeps: Vec::new(),
+        cuts: None,
+    })
 }
 
 /// The setting of the host that carries the lab.
@@ -215,6 +250,30 @@ fn vip_saved_with_wrong_mask(scene: &Scene<'_>) -> Option<Damage> {
 fn onboot_no(scene: &Scene<'_>) -> Option<Damage> {
     let file = own_file(scene)?;
     changed(scene, file, "s/^ONBOOT=.*/ONBOOT=no/")
+}
+
+/// The file of an alias that nobody planned. Where the system reads the files by itself, it is not known which.
+fn ifcfg_left_over(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is_real_server() && scene.facts.network_files == NetworkFiles::Agent)?;
+    let own = own_file(scene)?;
+    let (directory, _) = own.path.rsplit_once('/')?;
+    let address = scene.other_server()?.rip;
+    let label = format!("{}:9", scene.own_interface()?);
+    // The longest that the kernel takes.
+    scene.only(label.len() <= 15)?;
+    let path = format!("{directory}/ifcfg-{label}");
+    Some(Damage {
+        undo: vec![format!("rm -f {path}")],
+        ..damage(
+            path.clone(),
+            scene.topic("boot ifcfg files"),
+            format!(
+                "printf '%s\\n' DEVICE={label} ONBOOT=yes IPADDR={} PREFIX={} > {path}",
+                address.addr(),
+                address.prefix_len()
+            ),
+        )
+    })
 }
 
 /// The saved rules of the director's plan.

@@ -18,6 +18,14 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: link_down,
     },
     &Kind {
+        name: "loopback-down",
+        layer: Layer::Link,
+        effect: Effect::Broken,
+        what: "sets a direct-routing real server's lo down",
+        symptom: "Requests handed to one real server hang, although it has the VIP.",
+        damage: loopback_down,
+    },
+    &Kind {
         name: "wrong-neighbour",
         layer: Layer::Link,
         effect: Effect::Broken,
@@ -46,6 +54,18 @@ fn link_down(scene: &Scene<'_>) -> Option<Damage> {
         undo: Vec::new(),
         keeps: Vec::new(),
         cuts: Some(interface.clone()),
+    })
+}
+
+fn loopback_down(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is(Mode::Dr, Role::RealServer))?;
+    Some(Damage {
+        setting: "lo is not up".to_owned(),
+        cause: scene.topic("link lo"),
+        inflict: vec!["ip link set lo down".to_owned()],
+        undo: vec!["ip link set lo up".to_owned()],
+        keeps: Vec::new(),
+        cuts: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod kernel;
 mod link;
 mod network;
 mod random;
+mod route;
 mod scene;
 mod web;
 
@@ -230,6 +231,7 @@ pub fn catalogue() -> Vec<&'static Kind> {
     [
         link::KINDS,
         network::KINDS,
+        route::KINDS,
         kernel::KINDS,
         firewall::KINDS,
         director::KINDS,

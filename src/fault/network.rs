@@ -1,13 +1,14 @@
-//! Addresses, routes, gateways.
+//! Addresses.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::route::{gateway, target};
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{InterfaceName, Mode, Role};
-use crate::resource::{DefaultRoute, Resource};
+use crate::resource::Resource;
 use crate::verify::CheckId;
 
 pub(super) const KINDS: &[&Kind] = &[
@@ -44,22 +45,6 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: vip_mask,
     },
     &Kind {
-        name: "no-gateway",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "removes a NAT real server's default route",
-        symptom: "Requests handed to one real server hang; the director sees them in SYN_RECV.",
-        damage: no_gateway,
-    },
-    &Kind {
-        name: "wrong-gateway",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "points a NAT real server's default route at somebody else than the director",
-        symptom: "Requests handed to one real server hang; the director sees them in SYN_RECV.",
-        damage: wrong_gateway,
-    },
-    &Kind {
         name: "second-address",
         layer: Layer::Network,
         effect: Effect::Broken,
@@ -76,28 +61,20 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: address_twice,
     },
     &Kind {
-        name: "blackhole",
+        name: "vip-at-client",
         layer: Layer::Network,
         effect: Effect::Broken,
-        what: "adds a blackhole route for what the host sends to",
-        symptom: "Some or all requests get no answer, although the host has the right address and gateway.",
-        damage: blackhole,
+        what: "gives the client the VIP on lo",
+        symptom: "Every request is refused at once, and none is seen on the wire.",
+        damage: vip_at_client,
     },
     &Kind {
-        name: "detour",
+        name: "stray-address",
         layer: Layer::Network,
         effect: Effect::Broken,
-        what: "adds a route to the client through the wrong host on a real server",
-        symptom: "Requests handed to one real server hang, although its address and gateway are right.",
-        damage: detour,
-    },
-    &Kind {
-        name: "network-route-missing",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "removes the route of a directly connected network",
-        symptom: "Some or all requests get no answer, although the host has its address.",
-        damage: network_route_missing,
+        what: "gives a direct-routing real server's lo another address of the network, with the network's mask",
+        symptom: "One real server never answers, and cannot reach anybody in the client's network.",
+        damage: stray_address,
     },
 ];
 
@@ -113,25 +90,12 @@ fn damage(setting: String, cause: CheckId, inflict: Vec<String>) -> Damage {
 }
 
 /// The planned address without a label.
-fn own(scene: &Scene<'_>) -> Option<(Ipv4Net, InterfaceName, CheckId)> {
+pub(super) fn own(scene: &Scene<'_>) -> Option<(Ipv4Net, InterfaceName, CheckId)> {
     let address = scene.own_address()?;
     let check = scene.check_of(|resource| {
         matches!(resource, Resource::Address(own) if own.address == address && own.label.is_none())
     })?;
     Some((address, scene.own_interface()?.clone(), check))
-}
-
-fn gateway<'a>(scene: &Scene<'a>) -> Option<(&'a DefaultRoute, CheckId)> {
-    let route = scene
-        .plan
-        .steps
-        .iter()
-        .find_map(|step| match &step.resource {
-            Resource::DefaultRoute(route) => Some(route),
-            _ => None,
-        })?;
-    let check = scene.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
-    Some((route, check))
 }
 
 fn address_missing(scene: &Scene<'_>) -> Option<Damage> {
@@ -219,48 +183,6 @@ fn vip_mask(scene: &Scene<'_>) -> Option<Damage> {
     })
 }
 
-fn no_gateway(scene: &Scene<'_>) -> Option<Damage> {
-    let (_, check) = gateway(scene)?;
-    Some(Damage {
-        cuts: answers_by_default_route(scene),
-        ..damage(
-            "there is no default route".to_owned(),
-            check,
-            vec!["ip route del default".to_owned()],
-        )
-    })
-}
-
-fn wrong_gateway(scene: &Scene<'_>) -> Option<Damage> {
-    let (route, check) = gateway(scene)?;
-    let wrong = stranger(scene)?;
-    Some(Damage {
-        cuts: answers_by_default_route(scene),
-        ..damage(
-            format!("the default route goes through {wrong}"),
-            check,
-            vec![format!(
-                "ip route replace default via {wrong} dev {}",
-                route.interface
-            )],
-        )
-    })
-}
-
-/// The management interface, where answers to the controller take the default route.
-fn answers_by_default_route(scene: &Scene<'_>) -> Option<InterfaceName> {
-    scene.facts.controller_default_route.as_ref()?;
-    scene.facts.management.clone()
-}
-
-/// Somebody in the real servers' network who does not pass packets on.
-fn stranger(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    match scene.other_server() {
-        Some(server) => Some(server.address()),
-        None => scene.free_address(scene.own_address()?),
-    }
-}
-
 fn second_address(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(scene.is(Mode::Nat, Role::RealServer))?;
     let interface = scene.own_interface()?;
@@ -286,6 +208,29 @@ fn address_twice(scene: &Scene<'_>) -> Option<Damage> {
     ))
 }
 
+fn vip_at_client(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.host.role == Role::Client)?;
+    let vip = Ipv4Net::from(scene.ground.lab.vip());
+    let lo = "lo".parse().ok()?;
+    let cause = scene.topic("addresses of its own");
+    Some(added_address(scene, vip, &lo, cause))
+}
+
+/// The kernel takes the whole network of an address on lo for the host's own.
+fn stray_address(scene: &Scene<'_>) -> Option<Damage> {
+    scene.only(scene.is(Mode::Dr, Role::RealServer))?;
+    let network = scene.own_address()?;
+    let to = target(scene)?;
+    scene.only(network.contains(&to))?;
+    let address = Ipv4Net::new(scene.free_address(network)?, network.prefix_len()).ok()?;
+    let lo = "lo".parse().ok()?;
+    let cause = scene.topic(format_args!("route to {to}"));
+    Some(Damage {
+        cuts: scene.own_interface().cloned(),
+        ..added_address(scene, address, &lo, cause)
+    })
+}
+
 fn added_address(
     scene: &Scene<'_>,
     address: Ipv4Net,
@@ -303,66 +248,4 @@ fn added_address(
             vec![format!("ip address add {address} dev {interface}")],
         )
     }
-}
-
-/// Where the host sends packets of the lab.
-fn target(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    let lab = scene.ground.lab;
-    Some(match scene.host.role {
-        Role::Client => lab.vip(),
-        Role::RealServer => lab.cip().addr(),
-        Role::Director => scene.served()?.address(),
-    })
-}
-
-fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
-    let to = target(scene)?;
-    Some(Damage {
-        undo: vec![format!("ip route del blackhole {to} 2> /dev/null || true")],
-        ..damage(
-            format!("the route to {to}"),
-            scene.topic(format_args!("route to {to}")),
-            vec![format!("ip route add blackhole {to}")],
-        )
-    })
-}
-
-fn detour(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is_real_server())?;
-    let to = target(scene)?;
-    let via = match scene.mode() {
-        Mode::Nat => stranger(scene)?,
-        Mode::Dr => scene.ground.lab.dip().addr(),
-    };
-    let interface = scene.own_interface()?;
-    Some(Damage {
-        undo: vec![format!(
-            "ip route del {to} via {via} dev {interface} 2> /dev/null || true"
-        )],
-        ..damage(
-            format!("the route to {to}"),
-            scene.topic(format_args!("route to {to}")),
-            vec![format!("ip route add {to} via {via} dev {interface}")],
-        )
-    })
-}
-
-fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.role == Role::Client || scene.is(Mode::Dr, Role::RealServer))?;
-    let to = target(scene)?;
-    let (address, interface, _) = own(scene)?;
-    let network = address.trunc();
-    scene.only(network.contains(&to))?;
-    Some(Damage {
-        undo: vec![format!(
-            "ip route replace {network} dev {interface} proto kernel scope link src {} || true",
-            address.addr()
-        )],
-        cuts: Some(interface.clone()),
-        ..damage(
-            format!("the route to {network}"),
-            scene.topic(format_args!("route to {to}")),
-            vec![format!("ip route del {network} dev {interface}")],
-        )
-    })
 }

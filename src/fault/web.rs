@@ -46,6 +46,14 @@ pub(super) const KINDS: &[&Kind] = &[
         symptom: "A part of the requests is answered with 403 Forbidden.",
         damage: page_unreadable,
     },
+    &Kind {
+        name: "page-forbidden",
+        layer: Layer::WebServer,
+        effect: Effect::Broken,
+        what: "closes the directory of a real server's page to its web server",
+        symptom: "A part of the requests is answered with 403 Forbidden.",
+        damage: page_forbidden,
+    },
 ];
 
 fn damage(setting: impl Into<String>, cause: CheckId, inflict: Vec<String>) -> Damage {
@@ -142,4 +150,17 @@ fn page_unreadable(scene: &Scene<'_>) -> Option<Damage> {
         scene.check_of_file(page)?,
         vec![format!("chmod 600 {}", page.path)],
     ))
+}
+
+fn page_forbidden(scene: &Scene<'_>) -> Option<Damage> {
+    let page = scene.file("/index.html")?;
+    let (directory, _) = page.path.rsplit_once('/')?;
+    Some(Damage {
+        undo: vec![format!("chmod 755 {directory}")],
+        ..damage(
+            format!("the mode of {directory}"),
+            scene.topic("answers"),
+            vec![format!("chmod 700 {directory}")],
+        )
+    })
 }

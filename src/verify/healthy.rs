@@ -12,7 +12,7 @@ use super::schedule::{Law, law};
 use super::wires::Wires;
 use crate::agent::protocol::{
     BootSysctl, Collect, ConnectionEntry, Fetch, FirewallEvidence, HostEvidence, LinkEvidence,
-    Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
+    ListenLine, Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
 use crate::model::{Host, Lab, Mode, Role};
@@ -195,6 +195,7 @@ fn collected(
                 up: true,
                 carrier: true,
             })
+            .chain([loopback()])
             .collect(),
         boot_sysctls: asked
             .boot_sysctls
@@ -216,6 +217,8 @@ fn collected(
                     via: back.then(|| lab.dip().addr()),
                     interface: Some(plan.interfaces[&segment].clone()),
                     source: host.on_segment(segment).map(|a| a.address.addr()),
+                    table: Some(254),
+                    local: false,
                     entry: None,
                 }
             })
@@ -232,8 +235,27 @@ fn collected(
         ipvs_totals: asked.ipvs.then(|| totals(lab, traffic_is_over)),
         ipvs_connections: None,
         firewall: FirewallEvidence::default(),
-        listen_lines: Vec::new(),
+        listen_lines: listen_lines(lab, asked),
+        directories: Vec::new(),
+        ifcfg_files: asked.ifcfg_files.then(Vec::new),
     }
+}
+
+fn loopback() -> LinkEvidence {
+    LinkEvidence {
+        name: "lo".parse().expect("a name"),
+        mac: "00:00:00:00:00:00".to_owned(),
+        up: true,
+        carrier: true,
+    }
+}
+
+fn listen_lines(lab: &Lab, asked: &Collect) -> Vec<ListenLine> {
+    let line = || ListenLine {
+        file: "/etc/apache2/ports.conf".to_owned(),
+        line: format!("Listen {}", lab.service().port),
+    };
+    asked.listen_lines.then(line).into_iter().collect()
 }
 
 fn totals(lab: &Lab, traffic_is_over: bool) -> Counters {

@@ -282,7 +282,17 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
         ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
         firewall: true,
         listen_lines: host.role == Role::RealServer,
+        directories_above: page(plan).map(str::to_owned),
+        ifcfg_files: true,
     }
+}
+
+/// The file of the page that a real server shows.
+fn page(plan: &HostPlan) -> Option<&str> {
+    plan.steps.iter().find_map(|step| match &step.resource {
+        Resource::File(file) => Some(file.path.as_str()).filter(|path| path.ends_with(".html")),
+        _ => None,
+    })
 }
 
 /// Where this host sends packets of the lab, and the segment they leave through.

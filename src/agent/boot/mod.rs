@@ -16,6 +16,7 @@ use std::io;
 use self::ifcfg::{Ifcfg, is_leftover};
 use super::kind::Local;
 use super::kind::ipvs::open;
+use super::protocol::IfcfgEvidence;
 use super::root::Root;
 use super::saved_rules;
 use super::trial;
@@ -79,6 +80,22 @@ pub(super) fn bring_up(root: &Root) -> Vec<BootProblem> {
         boot.rules(root, path);
     }
     boot.problems
+}
+
+/// The files that [`run`] brings up, in its order; those it cannot use are left out.
+pub(super) fn interface_files(root: &Root) -> Vec<IfcfgEvidence> {
+    let mut boot = Boot {
+        problems: Vec::new(),
+    };
+    let files = boot.files(root).into_iter();
+    files
+        .map(|(path, file)| IfcfgEvidence {
+            path,
+            interface: file.interface,
+            address: file.address,
+            gateway: file.gateway,
+        })
+        .collect()
 }
 
 struct Boot {

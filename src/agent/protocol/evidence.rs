@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::ResourceError;
@@ -43,6 +44,13 @@ pub struct HostEvidence {
     /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
     #[serde(default)]
     pub listen_lines: Vec<ListenLine>,
+    /// Directories above the file of [`Collect::directories_above`], the outermost first, without `/`.
+    #[serde(default)]
+    pub directories: Vec<DirectoryEvidence>,
+    /// Files that a boot brings up, with [`Collect::ifcfg_files`]; `None` where not asked for, or where another than
+    /// our agent reads them.
+    #[serde(default)]
+    pub ifcfg_files: Option<Vec<IfcfgEvidence>>,
 }
 
 /// What filters packets on a host, as its own tools print it.
@@ -74,6 +82,32 @@ pub struct ListenLine {
     pub file: String,
     /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
     pub line: String,
+}
+
+/// What a boot does for one `ifcfg-*` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IfcfgEvidence {
+    /// Absolute path of the file.
+    pub path: String,
+    /// Interface, also that of an alias.
+    pub interface: InterfaceName,
+    /// Address it gets.
+    pub address: Option<Ipv4Net>,
+    /// Default gateway.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Who gets into a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEvidence {
+    /// Absolute path.
+    pub path: String,
+    /// Permission bits, set-id and sticky included.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
 }
 
 /// One TCP connection the director has handed on.
@@ -125,6 +159,13 @@ pub struct RouteEvidence {
     pub interface: Option<InterfaceName>,
     /// Source address the kernel would use.
     pub source: Option<Ipv4Addr>,
+    /// Table that the kernel found the route in: 254 is the main one. `None` when there is no route, and in
+    /// documents of before this was noted.
+    #[serde(default)]
+    pub table: Option<u32>,
+    /// Whether packets for it stay on the host: it has the address, or one on `lo` whose network covers it.
+    #[serde(default)]
+    pub local: bool,
     /// The main table's most specific route for it, as `ip route del` takes it:
     /// `blackhole 192.168.4.0/24`, `192.168.4.10 via 192.168.2.77 dev eth1`.
     #[serde(default)]

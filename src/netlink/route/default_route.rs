@@ -39,6 +39,11 @@ pub struct RouteAnswer {
     pub index: u32,
     /// Source address.
     pub source: Option<Ipv4Addr>,
+    /// Table that the route was found in (`RTA_TABLE`): 254 is the main one, which the kernel also says of the host's
+    /// own addresses as long as there are no rules of one's own (`ip-rule(8)`).
+    pub table: u32,
+    /// Whether the packet stays on the host (`RTN_LOCAL`).
+    pub local: bool,
 }
 
 impl DefaultRouteEntry {
@@ -129,10 +134,19 @@ impl RouteAnswer {
                 RouteAttribute::PrefSource(RouteAddress::Inet(address)) => Some(*address),
                 _ => None,
             });
+        let table = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                RouteAttribute::Table(number) => Some(*number),
+                _ => None,
+            });
         Ok(index.map(|index| Self {
             via: message.attributes.iter().find_map(gateway),
             index,
             source,
+            table: table.unwrap_or_else(|| message.header.table.into()),
+            local: message.header.kind == RouteType::Local,
         }))
     }
 }
@@ -227,10 +241,10 @@ impl RouteSocket {
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn route_to(&self, destination: Ipv4Addr) -> io::Result<Option<RouteAnswer>> {
-        match self.get(
-            &RouteNetlinkMessage::GetRoute(request_for(destination)),
-            RouteAnswer::read,
-        ) {
+        let mut request = request_for(destination);
+        // Without this the kernel says the main table whatever it found the route in.
+        request.header.flags.insert(RouteFlags::LookupTable);
+        match self.get(&RouteNetlinkMessage::GetRoute(request), RouteAnswer::read) {
             Err(error) if is_unreachable(&error) => Ok(None),
             result => result.map_err(io::Error::from),
         }
@@ -307,8 +321,12 @@ mod tests {
                         via: Some(director),
                         index: eth1,
                         source: Some(Ipv4Addr::new(192, 168, 2, 100)),
+                        table: 254,
+                        local: false,
                     })
                 );
+                let own = socket.route_to(Ipv4Addr::new(192, 168, 2, 100)).unwrap();
+                assert!(own.is_some_and(|own| own.local));
                 assert_eq!(socket.route_to(director).unwrap().unwrap().via, None);
                 assert_eq!(
                     socket.default_route_to(client).unwrap(),

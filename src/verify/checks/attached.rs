@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::planned::named;
 use super::{Draft, Judged};
-use crate::model::{Host, InterfaceName, Role};
+use crate::model::{Host, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, Resource};
 use crate::verify::describe;
@@ -13,7 +13,10 @@ use crate::verify::verdict::CheckId;
 use crate::verify::view::{View, untold};
 
 /// Topic of [`detour`], for those that depend on it.
-pub(super) const NO_DETOUR: &str = "no way around the director";
+const NO_DETOUR: &str = "no way around the director";
+
+/// Topic of [`own_addresses`], for those that depend on it.
+const OWN_ADDRESSES: &str = "addresses of its own";
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
     let mut findings: Vec<Finding> = plan
@@ -21,6 +24,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .values()
         .map(|interface| carrier(view, plan, interface))
         .collect();
+    findings.extend(loopback(view, host));
     findings.push(own_addresses(view, host, plan));
     if view.lab().mode().replies_pass_director() && host.role == Role::RealServer {
         findings.push(detour(view, host));
@@ -52,45 +56,43 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
     }))
 }
 
+/// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
+/// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
+fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
+    if view.lab().mode().replies_pass_director() || host.role != Role::RealServer {
+        return None;
+    }
+    let link = view.before(&host.name).and_then(|found| {
+        let lo = found.links.iter().find(|link| link.name.as_str() == "lo");
+        lo.ok_or_else(|| untold(&host.name, "the interface lo"))
+    });
+    Some(
+        Draft::topic(&host.name, "link lo", "lo is up")
+            .expected("up")
+            .why("An address on an interface that is down is not the host's own: it takes no packets for the VIP.")
+            .fix(["ip link set lo up".to_owned()])
+            .judged(link.map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
+    )
+}
+
 /// Two hosts with one address take each other's packets, now one, now the other.
 ///
 /// Addresses that the plan puts on this host are judged as planned resources, wherever they are found.
 fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     let lab = view.lab();
     let name = &host.name;
-    let planned = |address| {
-        plan.steps.iter().any(
-            |step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address),
-        )
-    };
-    let others: Vec<Ipv4Addr> = lab
-        .hosts()
-        .iter()
-        .filter(|other| other.name != *name)
-        .flat_map(|other| &other.attachments)
-        .map(|attachment| attachment.address.addr())
-        .chain([lab.vip()])
-        .collect();
-    let stolen = |state: &&AddressState| {
-        let address = state.address.addr();
-        others.contains(&address) && !planned(address)
-    };
+    let stolen = |state: &&AddressState| is_another_s(lab, plan, state.address.addr());
     let found = view.before(name).map(|found| {
         let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();
         stolen
     });
     let fix: Vec<String> = found
         .as_ref()
-        .map(|stolen| {
-            stolen
-                .iter()
-                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
-                .collect()
-        })
+        .map(|stolen| stolen.iter().copied().map(delete).collect())
         .unwrap_or_default();
     Draft::topic(
         name,
-        "addresses of its own",
+        OWN_ADDRESSES,
         format!("{name} has no address of another host"),
     )
     .expected("none of another host's addresses")
@@ -113,6 +115,27 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     }))
 }
 
+/// Whether the lab gives this address to another host than the one of the plan.
+pub(super) fn is_another_s(lab: &Lab, plan: &HostPlan, address: Ipv4Addr) -> bool {
+    let planned = plan
+        .steps
+        .iter()
+        .any(|step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address));
+    let mut others = lab
+        .hosts()
+        .iter()
+        .filter(|other| other.name != plan.host)
+        .flat_map(|other| &other.attachments)
+        .map(|attachment| attachment.address.addr())
+        .chain([lab.vip()]);
+    !planned && others.any(|other| other == address)
+}
+
+/// Takes an address off the host.
+pub(super) fn delete(state: &AddressState) -> String {
+    format!("ip address del {} dev {}", state.address, state.interface)
+}
+
 /// A NAT real server in the clients' network answers clients itself, from its RIP, which they never asked.
 fn detour(view: View<'_>, host: &Host) -> Finding {
     let clients = view.lab().cip().trunc();
@@ -126,12 +149,7 @@ fn detour(view: View<'_>, host: &Host) -> Finding {
     });
     let fix: Vec<String> = found
         .as_ref()
-        .map(|inside| {
-            inside
-                .iter()
-                .map(|state| format!("ip address del {} dev {}", state.address, state.interface))
-                .collect()
-        })
+        .map(|inside| inside.iter().copied().map(delete).collect())
         .unwrap_or_default();
     Draft::topic(
         name,
@@ -163,6 +181,6 @@ pub(super) fn of(plan: &HostPlan) -> Vec<CheckId> {
             Resource::Link(_) | Resource::Address(_) | Resource::DefaultRoute(_)
         )
     });
-    ids.push(CheckId::topic(&plan.host, NO_DETOUR));
+    ids.extend([OWN_ADDRESSES, NO_DETOUR].map(|topic| CheckId::topic(&plan.host, topic)));
     ids
 }

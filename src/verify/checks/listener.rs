@@ -1,38 +1,74 @@
-//! The web server listens where the requests arrive.
+//! The web server listens where the requests arrive, now and after the next boot.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::planned::{named, reader};
 use super::{Draft, Judged};
 use crate::agent::protocol::ListenLine;
-use crate::model::{Host, Mode, Role};
+use crate::model::{Host, Lab, Mode};
 use crate::plan::HostPlan;
 use crate::resource::Resource;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::verdict::CheckId;
 use crate::verify::view::View;
 
-pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Finding> {
-    if host.role != Role::RealServer {
-        return None;
-    }
-    let lab = view.lab();
-    let port = lab.service().port.get();
-    // Under NAT the director rewrites the destination to the RIP; under direct routing it stays the VIP.
-    let arrives_at = match lab.mode() {
-        Mode::Nat => lab.real_server(host.name.as_str())?.address(),
-        Mode::Dr => lab.vip(),
+pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
+    let Some(place) = Place::of(view.lab(), host) else {
+        return Vec::new();
     };
-    let judged = view.before(&host.name).map(|found| {
+    vec![listens(view, plan, place), boot_listens(view, plan, place)]
+}
+
+/// Where requests arrive on a real server.
+#[derive(Clone, Copy)]
+struct Place {
+    address: Ipv4Addr,
+    port: u16,
+}
+
+impl Place {
+    /// Under NAT the director rewrites the destination to the RIP; under direct routing it stays the VIP.
+    fn of(lab: &Lab, host: &Host) -> Option<Self> {
+        let server = lab.real_server(host.name.as_str())?;
+        Some(Self {
+            address: match lab.mode() {
+                Mode::Nat => server.address(),
+                Mode::Dr => lab.vip(),
+            },
+            port: lab.service().port.get(),
+        })
+    }
+
+    fn is_reached_at(self, address: IpAddr) -> bool {
+        address.is_unspecified() || address == IpAddr::V4(self.address)
+    }
+
+    fn topic(self) -> String {
+        format!("listens on tcp {}", self.port)
+    }
+}
+
+/// What the web server needs to listen.
+fn needs(plan: &HostPlan) -> Vec<CheckId> {
+    named(&plan.host, plan, |resource| match resource {
+        Resource::Package(_) | Resource::Service(_) => true,
+        Resource::File(file) => reader(plan, &file.path).is_some(),
+        _ => false,
+    })
+}
+
+fn listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
+    let host = &plan.host;
+    let Place { address, port } = place;
+    let judged = view.before(host).map(|found| {
         let on_port: Vec<IpAddr> = found
             .listeners
             .iter()
             .filter(|listener| listener.port == port)
             .map(|listener| listener.address)
             .collect();
-        let reached = on_port
-            .iter()
-            .any(|address| address.is_unspecified() || *address == IpAddr::V4(arrives_at));
+        let reached = on_port.iter().any(|address| place.is_reached_at(*address));
         let seen = describe::joined(
             on_port
                 .iter()
@@ -41,30 +77,62 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Find
         );
         Judged::new(reached, seen)
     });
-    let target = describe::term(lab, arrives_at);
+    let target = describe::term(view.lab(), address);
     let fix = view
-        .before(&host.name)
+        .before(host)
         .map(|found| repair(&found.listen_lines, plan, port))
         .unwrap_or_default();
-    Some(
-        Draft::topic(
-            &host.name,
-            format_args!("listens on tcp {port}"),
-            format!("something listens on {target}{arrives_at}:{port}"),
-        )
-        .expected(format!("a socket on *:{port} or {arrives_at}:{port}"))
-        .why(format!(
-            "Requests arrive here for {target}{arrives_at}:{port}; without a listening socket for it the kernel \
-             refuses the connection."
-        ))
-        .fix(fix)
-        .needs(named(&host.name, plan, |resource| match resource {
-            Resource::Package(_) | Resource::Service(_) => true,
-            Resource::File(file) => reader(plan, &file.path).is_some(),
-            _ => false,
-        }))
-        .judged(judged),
+    Draft::topic(
+        host,
+        place.topic(),
+        format!("something listens on {target}{address}:{port}"),
     )
+    .expected(format!("a socket on *:{port} or {address}:{port}"))
+    .why(format!(
+        "Requests arrive here for {target}{address}:{port}; without a listening socket for it the kernel refuses \
+         the connection."
+    ))
+    .fix(fix)
+    .needs(needs(plan))
+    .judged(judged)
+}
+
+/// The running web server has read its configuration when it started; the next boot reads what it says by then.
+fn boot_listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
+    let host = &plan.host;
+    let Place { address, port } = place;
+    let draft = Draft::topic(
+        host,
+        format_args!("boot {}", place.topic()),
+        format!("the web server listens on tcp {port} after a reboot"),
+    )
+    .after_reboot()
+    .expected(format!("a line `Listen {port}`, or `Listen {address}:{port}`"))
+    .why("The web server listens where its configuration told it when it was started; the next boot starts it anew.")
+    .needs([CheckId::topic(host, place.topic())])
+    .needs(needs(plan));
+    let lines = match view.before(host) {
+        // Documents of before the lines were asked for everywhere have none.
+        Ok(found) if found.listen_lines.is_empty() => {
+            return draft.skipped("no `Listen` line of the web server was found");
+        }
+        Ok(found) => Ok(&found.listen_lines),
+        Err(gap) => Err(gap),
+    };
+    let fix = lines
+        .as_ref()
+        .ok()
+        .and_then(|lines| repair(lines, plan, port).into_iter().next());
+    draft.fix(fix).judged(lines.map(|lines| {
+        let listens = |line: &ListenLine| {
+            port_of(&line.line) == Some(port)
+                && address_of(&line.line).is_none_or(|address| place.is_reached_at(address))
+        };
+        let seen = lines
+            .iter()
+            .map(|line| format!("`{}` in {}", line.line, line.file));
+        Judged::new(lines.iter().any(listens), describe::joined(seen, ""))
+    }))
 }
 
 /// Makes the line that is about this port, else the one about no port of another protocol, listen on it, and
@@ -110,4 +178,10 @@ const HTTPS: u16 = 443;
 fn port_of(line: &str) -> Option<u16> {
     let place = line.split_whitespace().nth(1)?;
     place.rsplit(':').next()?.parse().ok()
+}
+
+/// The address of `Listen ADDRESS:PORT`; `None` for all of them (`Listen 80`, `Listen *:80`).
+fn address_of(line: &str) -> Option<IpAddr> {
+    let (address, _) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
+    address.trim_matches(['[', ']']).parse().ok()
 }

@@ -1,9 +1,11 @@
 //! The checks: pure functions of the evidence, one file per subject.
 
+mod answers;
 mod arp;
 mod arp_answers;
 mod attached;
 mod boot;
+mod boot_files;
 mod director;
 mod distribution;
 mod firewall;
@@ -38,6 +40,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
     findings.extend(arp_answers::check(view, &path));
     findings.extend(arp::neighbour(view, &path));
     findings.extend(path::check(view, &path));
+    findings.extend(answers::check(view, traffic.as_ref(), &path));
     findings.extend(requests::check(view, traffic.as_ref(), &path));
     findings.extend(director::check(view, traffic.as_ref(), &path));
 
@@ -67,6 +70,7 @@ fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
         findings.push(firewall::check(view, host, plan));
         findings.extend(listener::check(view, host, plan));
         findings.extend(boot::check(view, host, plan));
+        findings.extend(boot_files::check(view, host, plan));
     }
     findings
 }

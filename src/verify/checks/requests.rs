@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::traffic::{Connection, Traffic, answered};
-use super::{Draft, Judged, Path, distribution, path};
+use super::{Draft, Judged, Path, answers, distribution, path};
 use crate::agent::protocol::Response;
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
@@ -26,14 +26,17 @@ fn fresh_id(lab: &Lab) -> CheckId {
 
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
     let client = &view.lab().client().name;
-    // Where nothing could be sent, nothing was seen on the wire for that very reason.
-    let wire = match view.fetched() {
-        Ok(_) => path::on_the_wire(view.lab()).to_vec(),
+    // Where nothing could be sent, nothing was seen on the wire or answered for that very reason.
+    let first = match view.fetched() {
+        Ok(_) => path::on_the_wire(view.lab())
+            .into_iter()
+            .chain(answers::ids(view.lab()))
+            .collect(),
         Err(_) => Vec::new(),
     };
     let sent = answered_id(view.lab());
     let mut way = path.from(client);
-    way.extend(wire.iter().cloned());
+    way.extend(first.iter().cloned());
 
     let mut findings = vec![
         all_answered(view, traffic, &way),
@@ -44,7 +47,7 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
     let bounds = law.bounds(&probes::weights(view.lab()), view.requests());
     for (at, server) in view.lab().real_servers().iter().enumerate() {
         let mut needs = path.from(&server.host);
-        needs.extend(wire.iter().cloned());
+        needs.extend(first.iter().cloned());
         needs.push(sent.clone());
         needs.push(fresh_id(view.lab()));
         let place = (at, server);
@@ -191,12 +194,13 @@ fn pages(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path, sent: &Chec
     ))
     .why("The page tells which real server answered; another text comes from a server or a site that is not this lab's.")
     .needs(path.from(client))
+    .needs(answers::ids(lab))
     .needs([sent.clone()])
     .judged(judged)
 }
 
 /// The first line of a body, at most 60 characters of it.
-fn excerpt(body: &str) -> String {
+pub(super) fn excerpt(body: &str) -> String {
     let line = body.lines().next().unwrap_or_default();
     if line.chars().count() > 60 || line.len() < body.len() {
         format!("{}…", line.chars().take(60).collect::<String>())

@@ -23,6 +23,8 @@ pub(super) struct Traffic<'a> {
     pub(super) strange: BTreeMap<&'a str, u32>,
     /// By request: whether its connection was a new one to the director.
     connections: Vec<Connection>,
+    /// Real server by the client's port, as the director has it.
+    handed_to: HashMap<u16, usize>,
 }
 
 /// A request's connection.
@@ -73,6 +75,7 @@ impl<'a> Traffic<'a> {
             turns,
             strange,
             connections,
+            handed_to,
         })
     }
 
@@ -95,6 +98,14 @@ impl<'a> Traffic<'a> {
                 passed < REMEMBERED / 2.0
             })
             .filter(|response| answered(response))
+    }
+
+    /// The whole answers, of whatever status, to requests that the director handed to this real server.
+    pub(super) fn answers_of(&self, server: usize) -> impl Iterator<Item = &'a Response> {
+        self.responses.iter().filter(move |response| {
+            let whole = response.curl_exit == 0 && response.status != 0;
+            whole && self.handed_to.get(&response.local_port) == Some(&server)
+        })
     }
 
     pub(super) fn answered(&self) -> usize {

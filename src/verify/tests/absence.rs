@@ -70,7 +70,9 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
             "client/path of the request",
             "client/path of the reply",
             "client/path by web1",
-            "client/path by web2"
+            "client/path by web2",
+            "web1/answers",
+            "web2/answers"
         ]
     );
 }

@@ -1,6 +1,7 @@
 //! What a boot would bring, told apart from what is so now.
 
 use super::{causes, evidence, found, healthy, observe, with_status};
+use crate::agent::protocol::{IfcfgEvidence, ListenLine};
 use crate::model::{Lab, Mode};
 use crate::plan::{HostPlan, assumed_facts, plan};
 use crate::resource::{NetworkFiles, Observed, OsFamily, ServiceManager, ServiceState};
@@ -170,4 +171,117 @@ fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_se
     assert_eq!(named.fix.last().unwrap(), "service apache2 restart");
     let blocked = with_status(&verdict, Status::Blocked);
     assert!(blocked.contains(&"web1/listens on tcp 8080"), "{blocked:?}");
+}
+
+#[test]
+fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_next_boot() {
+    let with = |lines: &[&str]| {
+        let mut evidence = evidence(Mode::Dr);
+        let ports = |line: &&str| ListenLine {
+            file: "/etc/apache2/ports.conf".to_owned(),
+            line: (*line).to_owned(),
+        };
+        found(&mut evidence, "web1").listen_lines = lines.iter().map(ports).collect();
+        evidence
+    };
+    let outdated = with(&["Listen 8080", "Listen 443"]);
+    let [named] = &later(&outdated)[..] else {
+        panic!("one cause");
+    };
+    assert_eq!(named.id.as_str(), "web1/boot listens on tcp 80");
+    assert_eq!(
+        named.observed,
+        "`Listen 8080` in /etc/apache2/ports.conf, `Listen 443` in /etc/apache2/ports.conf"
+    );
+    assert_eq!(
+        named.fix,
+        ["sed -i 's|^[[:space:]]*Listen 8080[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf"]
+    );
+    for (lines, listens) in [
+        (["Listen *:80"], true),
+        (["Listen 192.168.4.15:80"], true),
+        (["Listen 0.0.0.0:80 http"], true),
+        (["Listen [::]:80"], true),
+        (["Listen 127.0.0.1:80"], false),
+        (["Listen 192.168.4.100:80"], false),
+    ] {
+        assert_eq!(later(&with(&lines)).is_empty(), listens, "{lines:?}");
+    }
+    // Evidence without any is older, or from a configuration that is kept elsewhere.
+    assert_eq!(
+        with_status(&check(&with(&[])), Status::Skipped),
+        ["web1/boot listens on tcp 80"]
+    );
+}
+
+#[test]
+fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
+    let with = |mode: Mode, interface: &str, (address, gateway): (&str, &str)| {
+        let mut evidence = evidence(mode);
+        let file = IfcfgEvidence {
+            path: format!("/etc/sysconfig/network-scripts/ifcfg-{interface}:9"),
+            interface: interface.parse().unwrap(),
+            address: address.parse().ok(),
+            gateway: gateway.parse().ok(),
+        };
+        found(&mut evidence, "web1").ifcfg_files = Some(vec![file]);
+        later(&evidence)
+            .into_iter()
+            .map(|check| (check.observed, check.fix))
+            .next()
+    };
+    for (mode, interface, setting, harm) in [
+        (
+            Mode::Nat,
+            "eth1",
+            ("192.168.2.110/24", ""),
+            "the RIP 192.168.2.110/24 on eth1",
+        ),
+        (
+            Mode::Nat,
+            "eth1",
+            ("192.168.4.77/24", ""),
+            "192.168.4.77/24 on eth1",
+        ),
+        (
+            Mode::Nat,
+            "eth1",
+            ("", "192.168.2.1"),
+            "the default route via 192.168.2.1",
+        ),
+        (
+            Mode::Dr,
+            "eth0",
+            ("192.168.4.15/24", ""),
+            "the VIP 192.168.4.15/24 on eth0",
+        ),
+    ] {
+        let path = format!("/etc/sysconfig/network-scripts/ifcfg-{interface}:9");
+        assert_eq!(
+            with(mode, interface, setting),
+            Some((
+                format!("{path} brings up {harm}"),
+                vec![format!("rm {path}")]
+            ))
+        );
+    }
+    for (mode, interface, setting) in [
+        (Mode::Nat, "eth1", ("10.0.0.1/8", "192.168.2.5")),
+        (Mode::Nat, "eth1", ("192.168.2.100/24", "")),
+        (Mode::Dr, "eth0", ("192.168.4.77/24", "192.168.4.1")),
+    ] {
+        assert_eq!(with(mode, interface, setting), None, "{setting:?}");
+    }
+}
+
+#[test]
+fn of_ifcfg_files_that_the_system_reads_itself_nothing_is_said() {
+    let mut evidence = evidence(Mode::Nat);
+    found(&mut evidence, "web1").ifcfg_files = None;
+    let verdict = check(&evidence);
+    let made = |host: &str| {
+        let id = format!("{host}/boot ifcfg files");
+        verdict.checks.iter().any(|check| check.id.as_str() == id)
+    };
+    assert!(!made("web1") && made("web2"));
 }

@@ -180,6 +180,15 @@ const FAULTS: &[Fault] = &[
         &["web1/link eth1: up → down"],
     ),
     (
+        "lo is down on a direct-routing real server, which still lists the VIP",
+        Mode::Dr,
+        |e| {
+            found(e, "web1").links.last_mut().unwrap().up = false;
+            silence(e, "192.168.4.100");
+        },
+        &["web1/link lo: up → down"],
+    ),
+    (
         "no carrier",
         Mode::Dr,
         |e| {

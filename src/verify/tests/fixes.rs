@@ -2,9 +2,10 @@
 
 use super::faults::{DROPS, neighbour};
 use super::{
-    evidence, found, found_after, healthy, hijack, lab, observe, plans, set_sysctl, silence,
+    address, evidence, found, found_after, healthy, hijack, lab, observe, plans, set_sysctl,
+    silence,
 };
-use crate::agent::protocol::{ListenLine, Listener};
+use crate::agent::protocol::{ListenLine, Listener, RouteEvidence};
 use crate::model::{Mode, Scheduler};
 use crate::resource::{AddressState, FileState, Observed};
 use crate::verify::check;
@@ -130,6 +131,55 @@ fn a_route_in_the_way_is_deleted_and_a_missing_one_set() {
     assert_eq!(with(None, None, None), own);
     let other = "default via 10.0.2.2 dev mgmt0";
     assert_eq!(with(Some("10.0.2.2"), Some("mgmt0"), Some(other)), own);
+}
+
+#[test]
+fn a_network_s_own_route_is_never_deleted() {
+    let with = |entry: &str, alter: fn(&mut RouteEvidence)| {
+        let mut evidence = evidence(Mode::Dr);
+        let web1 = found(&mut evidence, "web1");
+        web1.addresses.push(address("lo", "192.168.4.51/24"));
+        web1.routes[0].entry = Some(entry.to_owned());
+        web1.routes[0].interface = Some("lo".parse().unwrap());
+        alter(&mut web1.routes[0]);
+        cause(&evidence)
+    };
+    for entry in [
+        "192.168.4.0/24 dev eth0",
+        "192.168.4.0/24 dev eth0 metric 100",
+    ] {
+        let covered = with(entry, |route| route.local = true);
+        assert_eq!(covered.fix, ["ip address del 192.168.4.51/24 dev lo"]);
+        assert_eq!(
+            covered.observed,
+            "stays on the host, because of 192.168.4.51/24 on lo"
+        );
+        let ruled = with(entry, |route| route.table = Some(100));
+        assert_eq!(ruled.fix, ["ip rule del lookup 100"]);
+        // An older document does not say which of them it was.
+        assert_eq!(with(entry, |route| route.table = None).fix, [""; 0]);
+    }
+    assert_eq!(
+        with("192.168.4.0/24 dev eth1", |route| route.interface =
+            Some("eth1".parse().unwrap()))
+        .fix,
+        ["ip route del 192.168.4.0/24 dev eth1"]
+    );
+}
+
+#[test]
+fn another_host_s_address_explains_that_nothing_is_sent_there() {
+    for (mode, vip) in [(Mode::Nat, "192.168.4.5/32"), (Mode::Dr, "192.168.4.15/32")] {
+        let mut evidence = evidence(mode);
+        let client = found(&mut evidence, "client");
+        client.addresses.push(address("lo", vip));
+        client.routes[0].local = true;
+        client.routes[0].interface = Some("lo".parse().unwrap());
+        client.routes[0].entry = Some("192.168.4.0/24 dev eth0".to_owned());
+        let cause = cause(&evidence);
+        assert_eq!(cause.id.as_str(), "client/addresses of its own");
+        assert_eq!(cause.fix, [format!("ip address del {vip} dev lo")]);
+    }
 }
 
 #[test]
@@ -293,8 +343,7 @@ fn what_a_cause_has_left_on_another_host_is_cleared_there() {
 
     let mut twice = evidence(Mode::Nat);
     let web1 = found(&mut twice, "web1");
-    web1.addresses
-        .push(super::address("eth1", "192.168.2.110/32"));
+    web1.addresses.push(address("eth1", "192.168.2.110/32"));
     found_after(&mut twice, "director")
         .neighbours
         .push(neighbour("192.168.2.110", "eth1", "52:54:00:00:01:02"));

@@ -1,6 +1,7 @@
 //! Healthy labs pass; every single thing that is broken is named, and nothing beside it fails.
 
 mod absence;
+mod answers;
 mod boot;
 mod document;
 mod faults;
@@ -172,7 +173,9 @@ fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
             "client/page of web1",
             "client/distribution",
             "director/connections",
+            "web1/answers",
             "web2/effective arp_ignore on eth0",
+            "web2/answers",
         ]
     );
     let neighbour = verdict
@@ -219,7 +222,8 @@ fn a_missing_default_route_blocks_what_the_client_sees() {
             "client/requests answered",
             "client/page of web1",
             "client/distribution",
-            "web1/route to 192.168.4.10"
+            "web1/route to 192.168.4.10",
+            "web1/answers"
         ]
     );
     let cause = verdict

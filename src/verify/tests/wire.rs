@@ -315,7 +315,7 @@ fn a_real_server_that_no_captured_request_went_to_is_skipped_and_said_so() {
     assert!(verdict.passed, "{:?}", causes(&verdict));
     assert_eq!(
         with_status(&verdict, Status::Skipped),
-        ["client/path by web2", "client/page of web2"]
+        ["client/path by web2", "client/page of web2", "web2/answers"]
     );
     assert_eq!(
         observed(&verdict, "path by web2"),
