@@ -46,6 +46,11 @@ impl HostError {
                     "log in as root, or let the user run sudo without a password (NOPASSWD)"
                         .to_owned()
                 }
+                PrivilegeFailure::TerminalNeeded => {
+                    "log in as root, or put `Defaults:USER !requiretty` with the login user's name into \
+                     sudoers (visudo)"
+                        .to_owned()
+                }
                 PrivilegeFailure::NoSudo => "log in as root, or install sudo".to_owned(),
             },
             Cause::Upload(failure) => match failure {
@@ -132,6 +137,7 @@ mod tests {
                 detail: "permission denied (publickey)".to_owned(),
             }),
             Cause::Privilege(PrivilegeFailure::PasswordNeeded),
+            Cause::Privilege(PrivilegeFailure::TerminalNeeded),
             Cause::Upload(UploadFailure::DiskFull),
             Cause::Upload(UploadFailure::Corrupt),
             Cause::Conversation(ConversationFailure::NotStarted {

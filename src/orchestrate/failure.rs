@@ -125,6 +125,9 @@ pub enum PrivilegeFailure {
     /// `sudo -n` would ask.
     #[error("sudo asks for a password")]
     PasswordNeeded,
+    /// It runs on a terminal only: `requiretty` of sudoers(5).
+    #[error("sudo asks for a terminal")]
+    TerminalNeeded,
     /// The user may not.
     #[error("sudo does not allow it: {detail}")]
     NotAllowed {
