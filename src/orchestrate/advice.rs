@@ -28,6 +28,10 @@ impl HostError {
                     "put a key the host accepts in the inventory (`identity:`) or your SSH agent; \
                      `{by_hand}` shows the same attempt"
                 ),
+                ConnectFailure::JumpHost { .. } => format!(
+                    "lvslab answers no questions: load a key that the jump host accepts into your SSH agent, or \
+                     name it in ~/.ssh/config; `{by_hand}` shows the same attempt"
+                ),
                 ConnectFailure::UnknownHostKey => format!(
                     "compare its fingerprint and accept it once with `{by_hand}`, \
                      or run again with --accept-new-host-keys"
@@ -135,6 +139,9 @@ mod tests {
             }),
             Cause::Connect(ConnectFailure::Authentication {
                 detail: "permission denied (publickey)".to_owned(),
+            }),
+            Cause::Connect(ConnectFailure::JumpHost {
+                detail: "ann@bastion: Permission denied (publickey)".to_owned(),
             }),
             Cause::Privilege(PrivilegeFailure::PasswordNeeded),
             Cause::Privilege(PrivilegeFailure::TerminalNeeded),

@@ -96,6 +96,12 @@ pub enum ConnectFailure {
         /// ssh's text.
         detail: String,
     },
+    /// A host on the way wants other credentials.
+    #[error("the jump host does not accept our key ({detail})")]
+    JumpHost {
+        /// ssh's text.
+        detail: String,
+    },
     /// Its key is not in the known-hosts file.
     #[error("the host key is not known here")]
     UnknownHostKey,
