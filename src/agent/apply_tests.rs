@@ -73,7 +73,11 @@ fn file_state(content: &str) -> Observed {
 
 fn service_state(running: bool, enabled: bool) -> Observed {
     Observed::Service {
-        state: Some(ServiceState { running, enabled }),
+        state: Some(ServiceState {
+            running,
+            enabled,
+            masked: false,
+        }),
     }
 }
 

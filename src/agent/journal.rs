@@ -268,10 +268,21 @@ impl Journal {
         }
         serde_json::to_writer(&mut bytes, line)?;
         bytes.push(b'\n');
-        file.write_all(&bytes)?;
-        file.sync_data()?;
+        if let Err(error) = file.write_all(&bytes).and_then(|()| file.sync_data()) {
+            self.cut_torn_line();
+            return Err(error);
+        }
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// A write that fails may have left a part of its line (a full disk does), which must not stay in front of the
+    /// next one. Where it cannot be cut off now, the next write opens the file anew and does it first.
+    fn cut_torn_line(&mut self) {
+        let cut = self.file.as_ref().map(|file| file.set_len(self.length));
+        if !matches!(cut, Some(Ok(()))) {
+            self.file = None;
+        }
     }
 
     fn create(&mut self) -> io::Result<()> {
@@ -323,125 +334,5 @@ fn directory(root: &Root) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resource::Sysctl;
-
-    fn lab() -> LabName {
-        "dr".parse().unwrap()
-    }
-
-    fn entry(key: &str, before: &str) -> Entry {
-        Entry {
-            item: Item::Resource {
-                resource: Resource::Sysctl(Sysctl {
-                    key: key.into(),
-                    value: "1".into(),
-                }),
-                before: Observed::Sysctl {
-                    value: Some(before.into()),
-                },
-            },
-            part_of: None,
-            restarts: vec![],
-            installed: vec![],
-        }
-    }
-
-    fn filled() -> (tempfile::TempDir, Root, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let root = Root::at(directory.path());
-        let mut journal = Journal::open(&root, &lab()).unwrap();
-        journal.before(entry("a.a", "0")).unwrap();
-        journal.before(entry("b.b", "0")).unwrap();
-        journal.restart_pending("httpd").unwrap();
-        let path = journal.path.clone();
-        (directory, root, path)
-    }
-
-    fn keys(journal: &Journal) -> Vec<String> {
-        journal.entries().iter().map(|e| e.item.id().0).collect()
-    }
-
-    #[test]
-    fn nothing_is_created_before_the_first_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let root = Root::at(directory.path());
-        let journal = Journal::open(&root, &lab()).unwrap();
-        assert_eq!(journal.entries(), []);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn the_first_state_before_wins_over_later_runs() {
-        let (_directory, root, _) = filled();
-        let mut journal = Journal::open(&root, &lab()).unwrap();
-        journal.before(entry("a.a", "7")).unwrap();
-        let journal = Journal::open(&root, &lab()).unwrap();
-        assert_eq!(journal.entries(), [entry("a.a", "0"), entry("b.b", "0")]);
-        assert_eq!(journal.pending_restarts(), ["httpd"]);
-    }
-
-    #[test]
-    fn what_is_undone_is_gone_and_may_come_again() {
-        let (_directory, root, _) = filled();
-        let mut journal = Journal::open(&root, &lab()).unwrap();
-        journal.undone(ResourceId("sysctl a.a".into())).unwrap();
-        journal.restarted("httpd").unwrap();
-        journal.before(entry("a.a", "7")).unwrap();
-        let journal = Journal::open(&root, &lab()).unwrap();
-        assert_eq!(journal.entries(), [entry("b.b", "0"), entry("a.a", "7")]);
-        assert_eq!(journal.pending_restarts(), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn a_journal_cut_off_anywhere_keeps_its_whole_lines_and_goes_on() {
-        let (_directory, root, path) = filled();
-        let whole = fs::read(&path).unwrap();
-        let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').collect();
-        for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
-            let mut journal = Journal::open(&root, &lab()).unwrap();
-            let lines = ends.iter().filter(|&&end| end < length).count();
-            let expected: Vec<_> = ["sysctl a.a", "sysctl b.b"]
-                .into_iter()
-                .take(lines.saturating_sub(1))
-                .collect();
-            assert_eq!(keys(&journal), expected, "cut at {length}");
-
-            journal.before(entry("c.c", "0")).unwrap();
-            let again = Journal::open(&root, &lab()).unwrap();
-            assert_eq!(keys(&again).last().unwrap(), "sysctl c.c");
-            assert_eq!(keys(&again).len(), expected.len() + 1);
-        }
-    }
-
-    #[test]
-    fn a_last_line_of_zeros_after_a_power_cut_is_dropped() {
-        let (_directory, root, path) = filled();
-        let mut bytes = fs::read(&path).unwrap();
-        bytes.extend([0; 100]);
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(Journal::open(&root, &lab()).unwrap().entries().len(), 2);
-    }
-
-    #[test]
-    fn a_damaged_line_in_the_middle_is_an_error() {
-        let (_directory, root, path) = filled();
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, text.replacen("before", "bef\"ore", 1)).unwrap();
-        let error = Journal::open(&root, &lab()).unwrap_err().to_string();
-        assert!(error.starts_with("damaged: "), "{error}");
-        assert!(error.contains("dr.jsonl at line 2: "), "{error}");
-    }
-
-    #[test]
-    fn labs_are_found_by_their_journals() {
-        let (directory, root, _) = filled();
-        let journal = directory.path().join("var/lib/lvslab/journal");
-        fs::write(journal.join("Not A Lab.jsonl"), "").unwrap();
-        fs::write(journal.join("nat.jsonl"), "").unwrap();
-        let names: Vec<_> = labs(&root).iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["dr", "nat"]);
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{Mode, Role};
-use crate::resource::{File, NetworkFiles, Resource};
+use crate::resource::{File, NetworkFiles, OsFamily, Resource, ServiceManager};
 use crate::verify::CheckId;
 
 const SYMPTOM: &str = "Everything works; after a restart of the host it no longer does.";
@@ -16,6 +16,14 @@ pub(super) const KINDS: &[&Kind] = &[
         what: "takes a real server's web server out of the boot",
         symptom: SYMPTOM,
         damage: httpd_disabled,
+    },
+    &Kind {
+        name: "httpd-link-removed",
+        layer: Layer::Boot,
+        effect: Effect::UntilReboot,
+        what: "removes the link by which a boot starts a real server's web server",
+        symptom: SYMPTOM,
+        damage: httpd_link_removed,
     },
     &Kind {
         name: "listen-outdated",
@@ -149,6 +157,18 @@ fn httpd_disabled(scene: &Scene<'_>) -> Option<Damage> {
         format!("{service} is not started at boot"),
         scene.topic(format_args!("boot service {service}")),
         scene.disable_command(service),
+    ))
+}
+
+/// The link of runlevel 2, Debian's default; systemd keeps its own elsewhere.
+fn httpd_link_removed(scene: &Scene<'_>) -> Option<Damage> {
+    let service = scene.httpd()?;
+    scene.only(scene.facts.service_manager == ServiceManager::SysV)?;
+    scene.only(scene.facts.family == OsFamily::Debian)?;
+    Some(damage(
+        format!("the S link of {service} in /etc/rc2.d"),
+        scene.topic(format_args!("boot service {service}")),
+        format!("rm /etc/rc2.d/S[0-9][0-9]{service}"),
     ))
 }
 

@@ -28,6 +28,10 @@ impl HostError {
                     "put a key the host accepts in the inventory (`identity:`) or your SSH agent; \
                      `{by_hand}` shows the same attempt"
                 ),
+                ConnectFailure::JumpHost { .. } => format!(
+                    "lvslab answers no questions: load a key that the jump host accepts into your SSH agent, or \
+                     name it in ~/.ssh/config; `{by_hand}` shows the same attempt"
+                ),
                 ConnectFailure::UnknownHostKey => format!(
                     "compare its fingerprint and accept it once with `{by_hand}`, \
                      or run again with --accept-new-host-keys"
@@ -44,6 +48,11 @@ impl HostError {
             Cause::Privilege(failure) => match failure {
                 PrivilegeFailure::PasswordNeeded | PrivilegeFailure::NotAllowed { .. } => {
                     "log in as root, or let the user run sudo without a password (NOPASSWD)"
+                        .to_owned()
+                }
+                PrivilegeFailure::TerminalNeeded => {
+                    "log in as root, or put `Defaults:USER !requiretty` with the login user's name into \
+                     sudoers (visudo)"
                         .to_owned()
                 }
                 PrivilegeFailure::NoSudo => "log in as root, or install sudo".to_owned(),
@@ -131,7 +140,11 @@ mod tests {
             Cause::Connect(ConnectFailure::Authentication {
                 detail: "permission denied (publickey)".to_owned(),
             }),
+            Cause::Connect(ConnectFailure::JumpHost {
+                detail: "ann@bastion: Permission denied (publickey)".to_owned(),
+            }),
             Cause::Privilege(PrivilegeFailure::PasswordNeeded),
+            Cause::Privilege(PrivilegeFailure::TerminalNeeded),
             Cause::Upload(UploadFailure::DiskFull),
             Cause::Upload(UploadFailure::Corrupt),
             Cause::Conversation(ConversationFailure::NotStarted {

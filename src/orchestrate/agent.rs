@@ -22,6 +22,8 @@ const STALL: Duration = Duration::from_secs(60);
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How much of standard error is kept, bytes.
 const KEPT_STDERR: usize = 4096;
+/// Exit code of sudo(8) where it does not run the command.
+const SUDO_FAILED: i32 = 1;
 /// Bytes per write of an upload; progress is shown in these.
 const CHUNK: usize = 32 * 1024;
 
@@ -211,6 +213,12 @@ impl End {
     /// The cause where not a word came from the agent.
     fn before_greeting(self) -> Cause {
         let code = self.code;
+        if self.connected
+            && code == Some(SUDO_FAILED)
+            && let Some(refusal) = refusal_of_sudo(&self.stderr)
+        {
+            return Cause::Privilege(refusal);
+        }
         match self.cause() {
             Cause::Conversation(ConversationFailure::Ended { stderr }) => {
                 Cause::Conversation(ConversationFailure::NotStarted { code, stderr })
@@ -226,14 +234,6 @@ impl End {
                 detail: "ssh ended".to_owned(),
             });
         }
-        if let Some(line) = stderr.lines().find(|line| line.starts_with("sudo:")) {
-            let detail = line.trim_start_matches("sudo:").trim().to_owned();
-            return Cause::Privilege(if detail.contains("password is required") {
-                PrivilegeFailure::PasswordNeeded
-            } else {
-                PrivilegeFailure::NotAllowed { detail }
-            });
-        }
         match self.code {
             Some(EXIT_NO_SUDO) => Cause::Privilege(PrivilegeFailure::NoSudo),
             Some(EXIT_CORRUPT) => Cause::Upload(UploadFailure::Corrupt),
@@ -247,6 +247,26 @@ impl End {
             _ => Cause::Conversation(ConversationFailure::Ended { stderr }),
         }
     }
+}
+
+/// Why sudo(8) has not run the command: the last it says, since what it only warns of comes first. That it cannot
+/// resolve the host's own name never keeps it from anything.
+fn refusal_of_sudo(stderr: &str) -> Option<PrivilegeFailure> {
+    let said = |line: &'_ str| {
+        let after_name = line.strip_prefix("sudo:").map(str::trim_start);
+        after_name
+            .or_else(|| line.starts_with("Sorry, user ").then_some(line))
+            .filter(|said| !said.starts_with("unable to resolve host"))
+            .map(str::to_owned)
+    };
+    let detail = stderr.lines().rev().find_map(said)?;
+    Some(if detail.contains("password is required") {
+        PrivilegeFailure::PasswordNeeded
+    } else if detail.contains("must have a tty") {
+        PrivilegeFailure::TerminalNeeded
+    } else {
+        PrivilegeFailure::NotAllowed { detail }
+    })
 }
 
 async fn keep_tail(mut from: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
@@ -273,21 +293,79 @@ pub(super) fn lost(error: &openssh::Error) -> Cause {
 mod tests {
     use super::*;
 
-    fn end(code: Option<i32>, stderr: &str) -> Cause {
+    fn ended(code: Option<i32>, stderr: &str) -> End {
         End {
             code,
             connected: true,
             stderr: stderr.to_owned(),
         }
-        .cause()
+    }
+
+    fn end(code: Option<i32>, stderr: &str) -> Cause {
+        ended(code, stderr).cause()
+    }
+
+    const WARNING: &str = "sudo: unable to resolve host web2: Name or service not known";
+
+    #[test]
+    fn the_last_words_of_a_sudo_that_failed_say_why() {
+        let not_allowed = |detail: &str| PrivilegeFailure::NotAllowed {
+            detail: detail.to_owned(),
+        };
+        for (stderr, refusal) in [
+            (
+                "sudo: a password is required",
+                PrivilegeFailure::PasswordNeeded,
+            ),
+            (
+                "sudo: sorry, you must have a tty to run sudo",
+                PrivilegeFailure::TerminalNeeded,
+            ),
+            (
+                "Sorry, user ann is not allowed to execute '/bin/sh' as root on web2.",
+                not_allowed("Sorry, user ann is not allowed to execute '/bin/sh' as root on web2."),
+            ),
+            (
+                "sudo: no valid sudoers sources found, quitting",
+                not_allowed("no valid sudoers sources found, quitting"),
+            ),
+        ] {
+            let stderr =
+                format!("{WARNING}\nsudo: setrlimit(RLIMIT_CORE): not permitted\n{stderr}");
+            assert_eq!(
+                ended(Some(SUDO_FAILED), &stderr).before_greeting(),
+                Cause::Privilege(refusal)
+            );
+        }
+    }
+
+    #[test]
+    fn a_warning_of_sudo_hides_no_other_failure() {
+        let full = format!("{WARNING}\ngzip: stdout: No space left on device");
+        assert_eq!(
+            ended(Some(EXIT_NOT_WRITTEN), &full).before_greeting(),
+            Cause::Upload(UploadFailure::DiskFull)
+        );
+        for code in [Some(126), Some(SUDO_FAILED)] {
+            assert_eq!(
+                ended(code, WARNING).before_greeting(),
+                Cause::Conversation(ConversationFailure::NotStarted {
+                    code,
+                    stderr: WARNING.to_owned()
+                })
+            );
+        }
+        assert_eq!(
+            end(Some(1), "sudo: a password is required"),
+            Cause::Conversation(ConversationFailure::Ended {
+                stderr: "sudo: a password is required".to_owned()
+            }),
+            "an agent that has spoken runs as root"
+        );
     }
 
     #[test]
     fn exit_codes_and_words_of_the_other_side_become_causes() {
-        assert_eq!(
-            end(Some(1), "sudo: a password is required"),
-            Cause::Privilege(PrivilegeFailure::PasswordNeeded)
-        );
         assert_eq!(
             end(Some(EXIT_NO_SUDO), ""),
             Cause::Privilege(PrivilegeFailure::NoSudo)

@@ -4,6 +4,7 @@
 //! alias, a jump host or a key from there keeps its meaning). Out: one `Host` block per lab host.
 //! The sandbox writes the configuration of its own hosts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,17 +23,59 @@ pub enum HostKeys {
     AcceptNew,
 }
 
-/// Options of the user's configuration that say where a host is and how to log in, in ssh(1)'s spelling.
-const KEPT: [&str; 9] = [
-    "hostname",
-    "user",
-    "port",
-    "proxyjump",
-    "proxycommand",
-    "hostkeyalias",
-    "identityagent",
-    "certificatefile",
-    "identityfile",
+/// Options that say where a host is, whatever the user's configuration says: as ssh(1) prints them and as one
+/// writes them.
+const PLACE: &[(&str, &str)] = &[
+    ("hostname", "HostName"),
+    ("user", "User"),
+    ("port", "Port"),
+    ("identityfile", "IdentityFile"),
+    ("certificatefile", "CertificateFile"),
+];
+
+/// Options of the user's configuration that say how to get there, to log in and to know the host.
+const KEPT: &[(&str, &str)] = &[
+    ("addressfamily", "AddressFamily"),
+    ("bindaddress", "BindAddress"),
+    ("bindinterface", "BindInterface"),
+    ("casignaturealgorithms", "CASignatureAlgorithms"),
+    ("ciphers", "Ciphers"),
+    ("compression", "Compression"),
+    ("globalknownhostsfile", "GlobalKnownHostsFile"),
+    ("gssapiauthentication", "GSSAPIAuthentication"),
+    ("gssapidelegatecredentials", "GSSAPIDelegateCredentials"),
+    ("hashknownhosts", "HashKnownHosts"),
+    ("hostkeyalgorithms", "HostKeyAlgorithms"),
+    ("hostkeyalias", "HostKeyAlias"),
+    ("identitiesonly", "IdentitiesOnly"),
+    ("identityagent", "IdentityAgent"),
+    ("kexalgorithms", "KexAlgorithms"),
+    ("knownhostscommand", "KnownHostsCommand"),
+    ("macs", "MACs"),
+    (
+        "nohostauthenticationforlocalhost",
+        "NoHostAuthenticationForLocalhost",
+    ),
+    ("pkcs11provider", "PKCS11Provider"),
+    ("preferredauthentications", "PreferredAuthentications"),
+    ("proxycommand", "ProxyCommand"),
+    ("proxyjump", "ProxyJump"),
+    ("proxyusefdpass", "ProxyUseFdpass"),
+    ("pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms"),
+    // Its name before OpenSSH 8.5.
+    ("pubkeyacceptedkeytypes", "PubkeyAcceptedKeyTypes"),
+    ("requiredrsasize", "RequiredRSASize"),
+    ("securitykeyprovider", "SecurityKeyProvider"),
+    ("userknownhostsfile", "UserKnownHostsFile"),
+    ("verifyhostkeydns", "VerifyHostKeyDNS"),
+];
+
+/// Options whose value is several words, or the rest of the line.
+const SEVERAL_WORDS: &[&str] = &[
+    "GlobalKnownHostsFile",
+    "KnownHostsCommand",
+    "ProxyCommand",
+    "UserKnownHostsFile",
 ];
 
 /// Writes the configuration of `lab`'s hosts to `path`.
@@ -40,12 +83,13 @@ const KEPT: [&str; 9] = [
 /// # Errors
 /// When `ssh` cannot be run, or the file not be written.
 pub fn write(path: &Path, lab: &Lab, host_keys: HostKeys) -> io::Result<()> {
-    let mut blocks = Vec::new();
+    let mut blocks = BTreeMap::new();
     for host in lab.hosts() {
         if let Some(target) = &host.ssh {
-            let resolved = resolve(target)?;
+            let resolved = resolve(target, None)?;
             let target = from_anywhere(target)?;
-            blocks.push(block(&host.name, &target, &resolved, host_keys));
+            let block = block(&host.name, &target, &resolved, host_keys);
+            blocks.insert(host.name.clone(), block);
         }
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -62,9 +106,29 @@ fn from_anywhere(target: &SshTarget) -> io::Result<SshTarget> {
     })
 }
 
+/// The options of the target by `configuration`, or by those that ssh reads by itself, a line each: [`PLACE`], and
+/// what is not so without any configuration. An algorithm list that says no more than ssh's own would keep ssh from
+/// preferring the kinds of host keys it knows (`HostKeyAlgorithms` in ssh_config(5)).
+fn resolve(target: &SshTarget, configuration: Option<&Path>) -> io::Result<String> {
+    let of_itself = in_effect(target, Some(Path::new("/dev/null")))?;
+    let of_itself: BTreeSet<&str> = of_itself.lines().collect();
+    let mut resolved = String::new();
+    for line in in_effect(target, configuration)?.lines() {
+        let key = line.split(' ').next().unwrap_or(line);
+        if PLACE.iter().any(|(place, _)| *place == key) || !of_itself.contains(line) {
+            resolved.push_str(line);
+            resolved.push('\n');
+        }
+    }
+    Ok(resolved)
+}
+
 /// `ssh -G` of the target: every option in effect, a line each. Touches no network.
-fn resolve(target: &SshTarget) -> io::Result<String> {
+fn in_effect(target: &SshTarget, configuration: Option<&Path>) -> io::Result<String> {
     let mut ssh = Command::new("ssh");
+    if let Some(file) = configuration {
+        ssh.arg("-F").arg(file);
+    }
     ssh.arg("-G").stdin(Stdio::null()).stderr(Stdio::piped());
     if let Some(user) = &target.user {
         ssh.arg("-l").arg(user);
@@ -89,15 +153,15 @@ fn block(host: &HostName, target: &SshTarget, resolved: &str, host_keys: HostKey
         let Some((key, value)) = line.split_once(' ') else {
             continue;
         };
-        let ours = match key {
-            "identityfile" | "certificatefile" => {
-                // Those that do not exist are ssh's defaults; naming them would make ssh complain.
-                target.identity.is_none() && expand(value).exists()
+        let keyword = PLACE.iter().chain(KEPT).find(|(name, _)| *name == key);
+        if let Some((_, keyword)) = keyword
+            && says_something(target, key, value)
+        {
+            if SEVERAL_WORDS.contains(keyword) {
+                let _ = writeln!(text, "    {keyword} {value}");
+            } else {
+                option(&mut text, keyword, value);
             }
-            _ => value != "none",
-        };
-        if KEPT.contains(&key) && ours {
-            option(&mut text, keyword(key), value);
         }
     }
     if let Some(identity) = &target.identity {
@@ -128,14 +192,38 @@ fn block(host: &HostName, target: &SshTarget, resolved: &str, host_keys: HostKey
     text
 }
 
-fn file(blocks: &[String], home: Option<&Path>) -> String {
+/// Whether a line of the user's configuration adds to what the inventory and ssh itself say.
+fn says_something(target: &SshTarget, key: &str, value: &str) -> bool {
+    match key {
+        // Those that do not exist are ssh's defaults; naming them would make ssh complain.
+        "identityfile" | "certificatefile" => target.identity.is_none() && is_there(value),
+        "identitiesonly" => target.identity.is_none(),
+        "userknownhostsfile" | "globalknownhostsfile" => target.known_hosts.is_none(),
+        "proxyjump" | "proxycommand" => value != "none",
+        _ => true,
+    }
+}
+
+/// Of a key that the SSH agent holds there may be the public half only; `none` is no file, and what `%` stands for is
+/// only known later.
+fn is_there(key: &str) -> bool {
+    let public = format!("{key}.pub");
+    key == "none" || key.contains('%') || expand(key).exists() || expand(&public).exists()
+}
+
+fn file(blocks: &BTreeMap<HostName, String>, home: Option<&Path>) -> String {
     let mut text = "# Written by lvslab and rewritten by its next run.\n\n".to_owned();
-    for block in blocks {
+    for block in blocks.values() {
         text.push_str(block);
         text.push('\n');
     }
-    // ssh keeps the first value it meets, so what is said above wins.
-    text.push_str("Host *\n");
+    // For jump hosts. What the user's own files say of a lab's host is in its block already, by its destination;
+    // whatever they say of its name in the lab is about another machine.
+    text.push_str("Host *");
+    for host in blocks.keys() {
+        let _ = write!(text, " !{host}");
+    }
+    text.push('\n');
     if let Some(home) = home {
         let own = home.join(".ssh/config");
         option(&mut text, "Include", &own.display().to_string());
@@ -144,28 +232,13 @@ fn file(blocks: &[String], home: Option<&Path>) -> String {
     text
 }
 
-/// ssh_config(5): arguments may be enclosed in double quotes. `ProxyCommand` takes the rest of the line as it is.
+/// ssh_config(5): arguments may be enclosed in double quotes.
 fn option(text: &mut String, keyword: &str, value: &str) {
-    let quote = value.contains([' ', '\t', '#']) && keyword != "ProxyCommand";
-    let _ = if quote {
+    let _ = if value.contains([' ', '\t', '#']) {
         writeln!(text, "    {keyword} \"{value}\"")
     } else {
         writeln!(text, "    {keyword} {value}")
     };
-}
-
-fn keyword(lower: &str) -> &'static str {
-    match lower {
-        "hostname" => "HostName",
-        "user" => "User",
-        "port" => "Port",
-        "proxyjump" => "ProxyJump",
-        "proxycommand" => "ProxyCommand",
-        "hostkeyalias" => "HostKeyAlias",
-        "identityagent" => "IdentityAgent",
-        "certificatefile" => "CertificateFile",
-        _ => "IdentityFile",
-    }
 }
 
 fn expand(path: &str) -> PathBuf {
@@ -176,106 +249,5 @@ fn expand(path: &str) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn target() -> SshTarget {
-        SshTarget {
-            user: Some("root".to_owned()),
-            host: "10.20.0.12".to_owned(),
-            port: Some(2222),
-            identity: None,
-            known_hosts: None,
-            origin: "inventory.yaml:9".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_block_says_where_the_host_is_and_keeps_logins_plain() {
-        let resolved = "user root\nhostname 10.20.0.12\nport 2222\nproxyjump bastion\n\
-                        identityfile ~/.ssh/no-such-key\nforwardx11 yes\nproxycommand none\n";
-        let blocks = [block(
-            &"web2".parse().unwrap(),
-            &target(),
-            resolved,
-            HostKeys::Strict,
-        )];
-        insta::assert_snapshot!(file(&blocks, Some(Path::new("/home/ann lee"))), @r#"
-        # Written by lvslab and rewritten by its next run.
-
-        # inventory.yaml:9
-        Host web2
-            User root
-            HostName 10.20.0.12
-            Port 2222
-            ProxyJump bastion
-            StrictHostKeyChecking ask
-            ConnectTimeout 10
-            ClearAllForwardings yes
-            ForwardAgent no
-            ForwardX11 no
-            PermitLocalCommand no
-            RemoteCommand none
-
-        Host *
-            Include "/home/ann lee/.ssh/config"
-            Include /etc/ssh/ssh_config
-        "#);
-    }
-
-    #[test]
-    fn a_key_from_the_inventory_is_the_only_one_offered() {
-        let target = SshTarget {
-            identity: Some("/keys/lab key".into()),
-            known_hosts: Some("/keys/known_hosts".into()),
-            ..target()
-        };
-        // Exists, so it would be kept if the inventory had not named another.
-        let resolved = "identityfile /etc/passwd\nuser root\n";
-        let text = block(
-            &"web2".parse().unwrap(),
-            &target,
-            resolved,
-            HostKeys::AcceptNew,
-        );
-        assert!(!text.contains("/etc/passwd"), "{text}");
-        assert!(text.contains("IdentityFile \"/keys/lab key\"\n    IdentitiesOnly yes"));
-        assert!(text.contains("UserKnownHostsFile /keys/known_hosts"));
-        assert!(text.contains("StrictHostKeyChecking accept-new"));
-    }
-
-    #[test]
-    fn relative_key_files_are_written_in_full() {
-        let target = SshTarget {
-            identity: Some("keys/lab".into()),
-            ..target()
-        };
-        let identity = from_anywhere(&target).unwrap().identity.unwrap();
-        assert!(identity.is_absolute() && identity.ends_with("keys/lab"));
-    }
-
-    #[test]
-    fn ssh_itself_reads_the_file_back() {
-        let ssh = crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("ssh_config");
-        let blocks = [block(
-            &"web2".parse().unwrap(),
-            &target(),
-            &resolve(&target()).unwrap(),
-            HostKeys::Strict,
-        )];
-        std::fs::write(&path, file(&blocks, None)).unwrap();
-        let output = Command::new(ssh)
-            .arg("-G")
-            .arg("-F")
-            .arg(&path)
-            .arg("web2")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        for line in ["hostname 10.20.0.12", "port 2222", "user root"] {
-            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
-        }
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ impl ConnectFailure {
         let lines: Vec<&str> = text
             .lines()
             .map(|line| line.trim_end_matches('\r').trim())
-            .filter(|line| !line.is_empty() && !line.starts_with("Warning: Permanently added"))
+            .filter(|line| !line.is_empty() && !is_chatter(line))
             .collect();
         let has = |needle: &str| lines.iter().find(|line| line.contains(needle)).copied();
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED").is_some()
@@ -26,6 +26,12 @@ impl ConnectFailure {
             return Self::UnknownHostKey;
         }
         if let Some(line) = has("Permission denied (").or(has("Too many authentication failures")) {
+            // Who has not even said which SSH it speaks has refused nobody: that was a host on the way.
+            if has("_exchange_identification: ").is_some() {
+                return Self::JumpHost {
+                    detail: line.trim_end_matches('.').to_owned(),
+                };
+            }
             let detail = line.split_once(": ").map_or(line, |(_, rest)| rest);
             return Self::Authentication {
                 detail: lower_first(detail.trim_end_matches('.')),
@@ -84,6 +90,18 @@ impl ConnectFailure {
     pub fn passing(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Closed { .. })
     }
+}
+
+/// What ssh also says where all goes well, `-v` included.
+fn is_chatter(line: &str) -> bool {
+    [
+        "Warning: Permanently added",
+        "debug1: ",
+        "OpenSSH_",
+        "Authenticated to ",
+    ]
+    .iter()
+    .any(|beginning| line.starts_with(beginning))
 }
 
 /// `ssh: connect to host 10.20.0.12 port 22: Connection refused` → (`10.20.0.12:22`, `Connection refused`).
@@ -147,6 +165,22 @@ mod tests {
                 },
             ),
             (
+                "debug1: connect to address 10.0.0.9 port 22: Connection refused\r\n\
+                 ann@bastion: Permission denied (publickey).\r\n\
+                 kex_exchange_identification: Connection closed by remote host\r\n\
+                 Connection closed by UNKNOWN port 65535",
+                ConnectFailure::JumpHost {
+                    detail: "ann@bastion: Permission denied (publickey)".to_owned(),
+                },
+            ),
+            (
+                "Authenticated to bastion ([10.0.0.1]:22) using \"publickey\".\r\n\
+                 Received disconnect from UNKNOWN port 65535:2: Too many authentication failures",
+                ConnectFailure::Authentication {
+                    detail: "too many authentication failures".to_owned(),
+                },
+            ),
+            (
                 "No ED25519 host key is known for 10.20.0.12 and you have requested strict checking.\r\n\
                  Host key verification failed.",
                 ConnectFailure::UnknownHostKey,
@@ -188,6 +222,10 @@ mod tests {
 
     #[test]
     fn authentication_is_never_retried() {
+        let jump = ConnectFailure::JumpHost {
+            detail: String::new(),
+        };
+        assert!(!jump.passing());
         assert!(
             !ConnectFailure::from_ssh("root@h: Permission denied (publickey).").passing(),
             "locked accounts come from retried logins"

@@ -96,6 +96,12 @@ pub enum ConnectFailure {
         /// ssh's text.
         detail: String,
     },
+    /// A host on the way wants other credentials.
+    #[error("the jump host does not accept our key ({detail})")]
+    JumpHost {
+        /// ssh's text.
+        detail: String,
+    },
     /// Its key is not in the known-hosts file.
     #[error("the host key is not known here")]
     UnknownHostKey,
@@ -125,6 +131,9 @@ pub enum PrivilegeFailure {
     /// `sudo -n` would ask.
     #[error("sudo asks for a password")]
     PasswordNeeded,
+    /// It runs on a terminal only: `requiretty` of sudoers(5).
+    #[error("sudo asks for a terminal")]
+    TerminalNeeded,
     /// The user may not.
     #[error("sudo does not allow it: {detail}")]
     NotAllowed {

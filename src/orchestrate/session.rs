@@ -161,7 +161,7 @@ async fn resume(to: &Destination) -> Option<Arc<Session>> {
 
 async fn launch(to: &Destination) -> Result<(), Cause> {
     let log = beside(&to.control, "log");
-    let _ = std::fs::remove_file(&log);
+    let words = fresh(&log)?;
     let mut ssh = Command::new("ssh");
     ssh.arg("-F")
         .arg(&to.config)
@@ -169,7 +169,9 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         .arg(&log)
         .arg("-S")
         .arg(&to.control)
-        .args(["-M", "-N", "-f"]);
+        // Verbose, since else a master that persists sends what a jump host's ssh says to /dev/null (sshconnect.c,
+        // ssh_proxy_connect).
+        .args(["-M", "-N", "-f", "-v"]);
     for option in [
         format!("ControlPersist={IDLE_SECONDS}s"),
         format!("ConnectTimeout={CONNECT_SECONDS}"),
@@ -183,8 +185,10 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         .arg(to.host.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        // Where an ssh to a jump host, which knows nothing of `-E`, says why it cannot.
+        .stderr(words)
         .kill_on_drop(true);
+    without_a_person(&mut ssh);
     // It goes into the background once it is logged in, so its end is the end of the attempt.
     match timeout(ATTEMPT, ssh.status()).await {
         Ok(Ok(status)) if status.success() => Ok(()),
@@ -201,6 +205,29 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         Err(_) => Err(Cause::Connect(ConnectFailure::TimedOut {
             at: "the host's SSH server during the login".to_owned(),
         })),
+    }
+}
+
+/// An empty log that several processes append to.
+fn fresh(log: &Path) -> Result<File, Cause> {
+    let _ = std::fs::remove_file(log);
+    File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(|error| local(&format!("open {}", log.display()), &error))
+}
+
+/// Nobody is asked for a password or about a host key. `BatchMode` is for the destination only; an ssh to a jump host
+/// finds no terminal to ask on in a session of its own, and starts no program that asks (ssh(1), `SSH_ASKPASS`).
+fn without_a_person(ssh: &mut Command) {
+    ssh.env("SSH_ASKPASS_REQUIRE", "never");
+    #[expect(
+        unsafe_code,
+        reason = "setsid(2) is async-signal-safe and the closure touches nothing else"
+    )]
+    unsafe {
+        ssh.pre_exec(|| nix::unistd::setsid().map(drop).map_err(Into::into));
     }
 }
 
@@ -271,6 +298,43 @@ mod tests {
         let hopeless = format!("/{}", "d".repeat(100));
         let error = control_path(Path::new(&hopeless), &host).unwrap_err();
         assert!(error.to_string().contains("XDG_RUNTIME_DIR"), "{error}");
+    }
+
+    /// With a proxy that stands for the ssh to a jump host: it is started the same way.
+    fn behind(directory: &Path, proxy: &str) -> Destination {
+        let script = directory.join("jump");
+        std::fs::write(&script, format!("cd {}\n{proxy}\n", directory.display())).unwrap();
+        let config = directory.join("ssh_config");
+        let block = format!("Host web1\n    ProxyCommand sh {}\n", script.display());
+        std::fs::write(&config, block).unwrap();
+        Destination {
+            host: "web1".parse().unwrap(),
+            config,
+            control: directory.join("web1"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_jump_host_that_refuses_us_is_heard_and_not_asked_again() {
+        crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let to = behind(
+            directory.path(),
+            // The sixth field is the session (proc_pid_stat(5)).
+            "echo $SSH_ASKPASS_REQUIRE $(cut -d ' ' -f 6 /proc/$$/stat) >> attempts\n\
+             echo 'ann@bastion: Permission denied (publickey,password).' >&2; exit 255",
+        );
+        let refusal = ConnectFailure::JumpHost {
+            detail: "ann@bastion: Permission denied (publickey,password)".to_owned(),
+        };
+        assert_eq!(open(&to).await.unwrap_err(), Cause::Connect(refusal));
+        let attempts = std::fs::read_to_string(directory.path().join("attempts")).unwrap();
+        let [attempt] = attempts.lines().collect::<Vec<_>>()[..] else {
+            panic!("one attempt: {attempts}");
+        };
+        let ours = nix::unistd::getsid(None).unwrap();
+        assert!(attempt.starts_with("never "), "{attempt}");
+        assert_ne!(attempt, format!("never {ours}"), "no terminal of ours");
     }
 
     #[test]

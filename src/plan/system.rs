@@ -63,7 +63,11 @@ impl System {
         }
     }
 
-    /// Starts a service, now and at boot, by hand; a running one reads its files again.
+    /// Starts a service by hand: now, with the first command, by which a running one reads its files again, and at
+    /// boot, with the others.
+    ///
+    /// `update-rc.d NAME enable` only renames the links of `/etc/rc?.d` that are there, and `defaults` makes none
+    /// where there is one, so all are made anew (update-rc.d(8)).
     pub fn start(self, service: &str) -> Vec<String> {
         match (self.service_manager, self.family) {
             (ServiceManager::Systemd, _) => shell::lines([
@@ -72,7 +76,8 @@ impl System {
             ]),
             (ServiceManager::SysV, OsFamily::Debian) => shell::lines([
                 format!("service {service} restart"),
-                format!("update-rc.d {service} enable"),
+                format!("update-rc.d -f {service} remove"),
+                format!("update-rc.d {service} defaults"),
             ]),
             (ServiceManager::SysV, OsFamily::Rhel) => shell::lines([
                 format!("service {service} restart"),

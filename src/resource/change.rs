@@ -128,7 +128,7 @@ pub fn diff(desired: &Resource, observed: &Observed) -> Option<Change> {
                     None
                 }
                 found => Some(Change::value(
-                    found.map(|s| describe::service(s.running, s.enabled)),
+                    found.as_ref().map(describe::service_state),
                     describe::service(desired.running, desired.enabled),
                 )),
             }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{AddressState, RouteState, SelinuxMode};
+use super::{AddressState, RouteState, SelinuxMode, ServiceState};
 use crate::model::InterfaceName;
 
 /// `192.168.4.15/32 dev lo label lo:0`
@@ -44,6 +44,12 @@ pub(super) fn service(running: bool, enabled: bool) -> String {
     let now = if running { "running" } else { "stopped" };
     let boot = if enabled { "enabled" } else { "disabled" };
     format!("{now}, {boot} at boot")
+}
+
+/// As [`service`], of one that was found.
+pub(super) fn service_state(state: &ServiceState) -> String {
+    let boot = if state.masked { ", masked" } else { "" };
+    service(state.running, state.enabled) + boot
 }
 
 /// The word in `/etc/selinux/config`.

@@ -266,10 +266,13 @@ pub struct RouteState {
 }
 
 /// A system service as found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServiceState {
     /// Runs now.
     pub running: bool,
     /// Is started at boot.
     pub enabled: bool,
+    /// Is kept from being started in any way, until it is unmasked (systemctl(1)); then it is not enabled either.
+    #[serde(default)]
+    pub masked: bool,
 }

@@ -56,6 +56,7 @@ fn simulate_apply(desired: &Resource, observed: &Observed) -> Observed {
             state: Some(ServiceState {
                 running: s.running,
                 enabled: s.enabled,
+                masked: false,
             }),
         },
         Resource::Firewall(f) => Observed::Firewall {
@@ -233,8 +234,12 @@ fn observed() -> impl Strategy<Value = Observed> {
         prop::collection::vec(address, 0..3)
             .prop_map(|occurrences| Observed::Address { occurrences }),
         prop::collection::vec(route, 0..3).prop_map(|routes| Observed::DefaultRoute { routes }),
-        any::<Option<(bool, bool)>>().prop_map(|state| Observed::Service {
-            state: state.map(|(running, enabled)| ServiceState { running, enabled }),
+        any::<Option<(bool, bool, bool)>>().prop_map(|state| Observed::Service {
+            state: state.map(|(running, enabled, masked)| ServiceState {
+                running,
+                enabled,
+                masked
+            }),
         }),
         prop::option::of("[a-z]{1,6}").prop_map(|zone| Observed::Firewall { zone }),
         (prop::option::of(mode()), prop::option::of(mode()))
@@ -527,7 +532,11 @@ fn an_observation_of_another_kind_counts_as_absent() {
 fn a_service_that_came_with_its_package_is_as_before_when_it_is_idle() {
     let before = Observed::Service { state: None };
     let now = |running, enabled| Observed::Service {
-        state: Some(ServiceState { running, enabled }),
+        state: Some(ServiceState {
+            running,
+            enabled,
+            masked: false,
+        }),
     };
     assert_eq!(undo(&before, &now(false, false)), None);
     assert_eq!(
@@ -537,4 +546,19 @@ fn a_service_that_came_with_its_package_is_as_before_when_it_is_idle() {
             "stopped, disabled at boot"
         )
     );
+}
+
+#[test]
+fn a_masked_service_is_masked_again_and_one_noted_before_there_was_the_word_was_not() {
+    let state = |text: &str| serde_json::from_str::<Observed>(text).unwrap();
+    let old = r#"{"kind":"service","state":{"running":false,"enabled":false}}"#;
+    let masked = r#"{"kind":"service","state":{"running":false,"enabled":false,"masked":true}}"#;
+    assert_eq!(
+        undo(&state(masked), &state(old)),
+        value(
+            Some("stopped, disabled at boot"),
+            "stopped, disabled at boot, masked"
+        )
+    );
+    assert_eq!(undo(&state(old), &Observed::Service { state: None }), None);
 }

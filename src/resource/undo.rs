@@ -1,7 +1,7 @@
 //! The difference between what is and what the journal says was there before.
 
 use super::change::same_words;
-use super::{Change, Observed, describe, file, ipvs};
+use super::{Change, Observed, ServiceState, describe, file, ipvs};
 
 /// `None` when `now` is what `before` was, as far as lvslab changes it.
 ///
@@ -50,17 +50,14 @@ pub fn undo(before: &Observed, now: &Observed) -> Option<Change> {
             })
         }
         (Observed::Service { state: before }, Observed::Service { state: now }) => {
-            let idle = |state: &super::ServiceState| !state.running && !state.enabled;
+            let idle = |state: &ServiceState| *state == ServiceState::default();
             // No such service and one that does nothing are the same: packages may come and go.
             let same =
                 before == now || before.as_ref().is_none_or(idle) && now.as_ref().is_none_or(idle);
             (!same).then(|| {
-                let word = |s: &super::ServiceState| describe::service(s.running, s.enabled);
                 Change::value(
-                    now.as_ref().map(word),
-                    before
-                        .as_ref()
-                        .map_or_else(|| describe::service(false, false), word),
+                    now.as_ref().map(describe::service_state),
+                    describe::service_state(&before.unwrap_or_default()),
                 )
             })
         }

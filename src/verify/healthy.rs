@@ -351,6 +351,7 @@ pub(super) fn observed(resource: &Resource) -> Observed {
             state: Some(ServiceState {
                 running: service.running,
                 enabled: service.enabled,
+                masked: false,
             }),
         },
         Resource::Firewall(firewall) => Observed::Firewall {

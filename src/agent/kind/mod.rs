@@ -141,6 +141,7 @@ impl Machine for Local {
                 let wanted = ServiceState {
                     running: s.running,
                     enabled: s.enabled,
+                    masked: false,
                 };
                 service::set(&self.root, &s.name, *state, wanted)?;
             }
@@ -193,13 +194,7 @@ impl Machine for Local {
                 Resource::Service(s),
                 Observed::Service { state },
                 Observed::Service { state: now },
-            ) => {
-                let idle = ServiceState {
-                    running: false,
-                    enabled: false,
-                };
-                service::set(&self.root, &s.name, *now, state.unwrap_or(idle))
-            }
+            ) => service::set(&self.root, &s.name, *now, state.unwrap_or_default()),
             (Resource::Firewall(_), Observed::Firewall { zone: Some(zone) }, _) => {
                 firewall::set(zone)
             }

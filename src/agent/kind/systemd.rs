@@ -49,20 +49,29 @@ pub(super) fn observe(name: &str) -> Result<Option<ServiceState>, ResourceError>
 
 pub(super) fn enable(name: &str, enabled: bool) -> Result<(), ResourceError> {
     let verb = if enabled { "enable" } else { "disable" };
-    systemctl(name, verb)
+    systemctl(name, &[verb])
+}
+
+/// Takes the masks off, that of this boot (`--runtime`), too, or puts the lasting one on.
+pub(super) fn mask(name: &str, masked: bool) -> Result<(), ResourceError> {
+    if masked {
+        return systemctl(name, &["mask"]);
+    }
+    systemctl(name, &["unmask"])?;
+    systemctl(name, &["unmask", "--runtime"])
 }
 
 pub(super) fn act(name: &str, verb: &str) -> Result<(), ResourceError> {
-    systemctl(name, verb).map_err(|error| {
+    systemctl(name, &[verb]).map_err(|error| {
         error.hint(format!(
             "`journalctl -u {name} -n 20` on the host shows why"
         ))
     })
 }
 
-fn systemctl(name: &str, verb: &str) -> Result<(), ResourceError> {
+fn systemctl(name: &str, verb: &[&str]) -> Result<(), ResourceError> {
     succeed(
-        command("systemctl").args([verb, name]),
+        command("systemctl").args(verb).arg(name),
         Limits::seconds(SCRIPT_SECONDS),
     )
     .map(|_| ())
@@ -89,6 +98,7 @@ fn read(text: &str, take_as_is: bool) -> Seen {
             property("UnitFileState"),
             "enabled" | "static" | "alias" | "indirect" | "generated"
         ),
+        masked: property("LoadState") == "masked",
     })
 }
 
@@ -98,7 +108,17 @@ mod tests {
 
     #[test]
     fn units_are_read_as_systemctl_shows_them() {
-        let settled = |running, enabled| Seen::Settled(ServiceState { running, enabled });
+        let settled = |running, enabled| {
+            Seen::Settled(ServiceState {
+                running,
+                enabled,
+                masked: false,
+            })
+        };
+        let masked = Seen::Settled(ServiceState {
+            masked: true,
+            ..ServiceState::default()
+        });
         for (text, seen) in [
             (
                 "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n",
@@ -114,7 +134,7 @@ mod tests {
             ),
             (
                 "LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n",
-                settled(false, false),
+                masked,
             ),
             (
                 "LoadState=loaded\nActiveState=active\nUnitFileState=enabled-runtime\n",

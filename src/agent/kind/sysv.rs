@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::service::SCRIPT_SECONDS;
@@ -31,7 +31,11 @@ pub(super) fn observe(root: &Root, name: &str) -> Result<Option<ServiceState>, R
         .any(|link| link.level == RUNLEVEL && link.starts);
     let running =
         pid_file_holds(root, name) || (may_run(root, name) && script_says_running(root, name)?);
-    Ok(Some(ServiceState { running, enabled }))
+    Ok(Some(ServiceState {
+        running,
+        enabled,
+        masked: false,
+    }))
 }
 
 /// Runs `start`, `stop` or `restart` of the script the way service(8) does: from `/` and with nothing of
@@ -53,26 +57,36 @@ pub(super) fn act(root: &Root, name: &str, verb: &str) -> Result<(), ResourceErr
 
 /// Has it started at boot, or not.
 pub(super) fn enable(root: &Root, name: &str, enabled: bool) -> Result<(), ResourceError> {
-    let limits = Limits::seconds(SCRIPT_SECONDS);
     let there = links(root, name);
     if command::find("update-rc.d").is_some() {
-        if there.is_empty() && enabled {
-            succeed(command("update-rc.d").args([name, "defaults"]), limits)?;
+        if enabled && !there.iter().any(|link| link.level == RUNLEVEL) {
+            // `enable` renames links and makes none; `defaults` makes them where there is none at all.
+            update_rc_d(root, &["-f", name, "remove"])?;
+            update_rc_d(root, &[name, "defaults"])?;
         } else if !orders_by_dependency(root) {
             toggle(root, name, enabled, &there)?;
         } else if !there.is_empty() {
             let verb = if enabled { "enable" } else { "disable" };
-            succeed(command("update-rc.d").args([name, verb]), limits)?;
+            update_rc_d(root, &[name, verb])?;
         }
         return Ok(());
     }
     if command::find("chkconfig").is_some() {
         let word = if enabled { "on" } else { "off" };
+        let limits = Limits::seconds(SCRIPT_SECONDS);
         return succeed(command("chkconfig").args([name, word]), limits).map(|_| ());
     }
     Err(because(format!(
         "{name} cannot be started at boot: this system has neither systemd nor update-rc.d nor chkconfig"
     )))
+}
+
+fn update_rc_d(root: &Root, arguments: &[&str]) -> Result<(), ResourceError> {
+    let mut update = command("update-rc.d");
+    if root.path() != Path::new("/") {
+        update.env("DPKG_ROOT", root.path());
+    }
+    succeed(update.args(arguments), Limits::seconds(SCRIPT_SECONDS)).map(|_| ())
 }
 
 fn script(root: &Root, name: &str) -> PathBuf {
@@ -319,6 +333,30 @@ esac
         assert_eq!(state(&root), (false, true));
         toggle(&root, "webd", false, &links(&root, "webd")).unwrap();
         assert_eq!(names(&root), before);
+    }
+
+    #[test]
+    fn enabling_makes_the_links_that_are_missing() {
+        crate::sys::test_programs::program("update-rc.d", "init-system-helpers").unwrap();
+        let without_that_of_the_boot = ["rc0.d/K01webd", "rc3.d/S01webd", "rc4.d/K01webd"];
+        for before in [&without_that_of_the_boot[..], &[]] {
+            let (_directory, root) = root(before);
+            enable(&root, "webd", true).unwrap();
+            assert_eq!(
+                names(&root),
+                [
+                    "rc0.d/K01webd",
+                    "rc1.d/K01webd",
+                    "rc2.d/S01webd",
+                    "rc3.d/S01webd",
+                    "rc4.d/S01webd",
+                    "rc5.d/S01webd",
+                    "rc6.d/K01webd"
+                ]
+            );
+            enable(&root, "webd", false).unwrap();
+            assert_eq!(state(&root), (false, false));
+        }
     }
 
     #[test]

@@ -48,12 +48,18 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
             Observed::Service { state } => *state,
             _ => None,
         });
+    let unmask: Vec<String> = match state {
+        Ok(Some(ServiceState { masked: true, .. })) => {
+            vec![format!("systemctl unmask {}", wanted.name)]
+        }
+        _ => Vec::new(),
+    };
     let now = describe::service_now(wanted, state.as_ref().ok().copied().flatten());
     let at_boot = describe::service_at_boot(wanted, state.as_ref().ok().copied().flatten());
     let mut findings = vec![
         draft(view, plan, step)
             .expected(describe::expected(&step.resource))
-            .fix(step.repair())
+            .fix([unmask.clone(), step.repair()].concat())
             .judged(compared(&now, &state, |state| {
                 let observed = Observed::Service { state: Some(state) };
                 describe::observed(&step.resource, &observed)
@@ -72,11 +78,12 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
             "What runs now is gone after the next boot unless {} is started by it.",
             wanted.name
         ))
-        // The last of the plan's commands is the one for the boot.
-        .fix(step.repair().last().cloned())
+        // The first of the plan's commands is not about the boot.
+        .fix(unmask.into_iter().chain(step.repair().into_iter().skip(1)))
         .needs(packages(plan))
-        .judged(compared(&at_boot, &state, |state| {
-            describe::enabled(state.enabled).to_owned()
+        .judged(compared(&at_boot, &state, |state| match state.masked {
+            true => "masked, so that nothing starts it".to_owned(),
+            false => describe::enabled(state.enabled).to_owned(),
         })),
     );
     findings

@@ -107,7 +107,7 @@ fn lvslabs_own_unit_is_what_is_enabled_also_where_a_person_would_take_another() 
         let mut evidence = rhel(text);
         let state = Some(ServiceState {
             running: true,
-            enabled: false,
+            ..ServiceState::default()
         });
         let id = "service lvslab-boot";
         observe(&mut evidence, host, id, Observed::Service { state });
@@ -284,4 +284,41 @@ fn of_ifcfg_files_that_the_system_reads_itself_nothing_is_said() {
         verdict.checks.iter().any(|check| check.id.as_str() == id)
     };
     assert!(!made("web1") && made("web2"));
+}
+
+#[test]
+fn a_service_is_put_into_the_boot_whatever_is_left_of_its_links_and_mask() {
+    let running = ServiceState {
+        running: true,
+        ..ServiceState::default()
+    };
+    let masked = ServiceState {
+        masked: true,
+        ..running
+    };
+    for (mut evidence, service, state, fix) in [
+        (
+            evidence(Mode::Nat),
+            "apache2",
+            running,
+            [
+                "update-rc.d -f apache2 remove",
+                "update-rc.d apache2 defaults",
+            ],
+        ),
+        (
+            rhel(NAT),
+            "httpd",
+            masked,
+            ["systemctl unmask httpd", "systemctl enable httpd"],
+        ),
+    ] {
+        let state = Some(state);
+        let id = format!("service {service}");
+        observe(&mut evidence, "web1", &id, Observed::Service { state });
+        let [named] = &later(&evidence)[..] else {
+            panic!("one cause");
+        };
+        assert_eq!(named.fix, fix);
+    }
 }

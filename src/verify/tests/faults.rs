@@ -139,8 +139,8 @@ const FAULTS: &[Fault] = &[
         Mode::Dr,
         |e| {
             let state = Some(ServiceState {
-                running: false,
                 enabled: true,
+                ..ServiceState::default()
             });
             observe(e, "web2", "service apache2", Observed::Service { state });
             found(e, "web2").listeners.clear();
@@ -154,7 +154,7 @@ const FAULTS: &[Fault] = &[
         |e| {
             let state = Some(ServiceState {
                 running: true,
-                enabled: false,
+                ..ServiceState::default()
             });
             observe(e, "web2", "service apache2", Observed::Service { state });
         },
