@@ -51,15 +51,23 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
                 mac: mac(&link.mac),
                 up: link.up,
                 carrier: link.carrier,
+                no_arp: link.no_arp,
             })
         })
         .collect();
+    let addresses = network.addresses()?;
+    let is_here = |source: &Ipv4Addr| {
+        addresses
+            .iter()
+            .any(|state| state.address.addr() == *source)
+    };
+    let source = request.routes_from.filter(is_here);
     let table = network.socket().routes().map_err(asked)?;
     let routes = request
         .routes_to
         .iter()
         .map(|&to| {
-            let answer = network.socket().route_to(to)?;
+            let answer = network.socket().route_to(to, source)?;
             Ok(RouteEvidence {
                 to,
                 via: answer.as_ref().and_then(|a| a.via),
@@ -89,7 +97,7 @@ pub(super) fn collect(machine: &mut Local, request: &Collect) -> Result<HostEvid
         .collect();
     Ok(HostEvidence {
         observed,
-        addresses: network.addresses()?,
+        addresses,
         links,
         boot_sysctls: boot_sysctls(&root, &request.boot_sysctls),
         routes,

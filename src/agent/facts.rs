@@ -234,6 +234,7 @@ mod tests {
             mac: vec![0x52, 0x54, 0, 0, 0xab, 1],
             up: true,
             carrier: true,
+            no_arp: false,
             loopback: false,
             ethernet: true,
             kind: kind.map(str::to_owned),

@@ -114,6 +114,9 @@ pub struct Collect {
     pub boot_sysctls: Vec<String>,
     /// Destinations to ask the kernel's route for.
     pub routes_to: Vec<Ipv4Addr>,
+    /// Source of the packets whose ways are asked, where the host has that address.
+    #[serde(default)]
+    pub routes_from: Option<Ipv4Addr>,
     /// Whether to read the IPVS table.
     pub ipvs: bool,
     /// Client whose entries of the IPVS connection table are wanted.

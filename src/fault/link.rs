@@ -26,6 +26,14 @@ pub(super) const KINDS: &[&Kind] = &[
         damage: loopback_down,
     },
     &Kind {
+        name: "arp-off",
+        layer: Layer::Link,
+        effect: Effect::Broken,
+        what: "switches ARP off on a lab interface, as old instructions do to hide the VIP",
+        symptom: "Requests handed to the host hang, or all do, although it has its address and is up.",
+        damage: arp_off,
+    },
+    &Kind {
         name: "wrong-neighbour",
         layer: Layer::Link,
         effect: Effect::Broken,
@@ -66,6 +74,18 @@ fn loopback_down(scene: &Scene<'_>) -> Option<Damage> {
         undo: vec!["ip link set lo up".to_owned()],
         keeps: Vec::new(),
         cuts: None,
+    })
+}
+
+fn arp_off(scene: &Scene<'_>) -> Option<Damage> {
+    let interface = scene.own_interface()?;
+    Some(Damage {
+        setting: format!("ARP is off on {interface}"),
+        cause: scene.topic(format_args!("arp {interface}")),
+        inflict: vec![format!("ip link set {interface} arp off")],
+        undo: vec![format!("ip link set {interface} arp on")],
+        keeps: Vec::new(),
+        cuts: Some(interface.clone()),
     })
 }
 

@@ -46,7 +46,7 @@ pub(super) const KINDS: &[&Kind] = &[
         name: "policy-route",
         layer: Layer::Network,
         effect: Effect::Broken,
-        what: "adds a rule by which a real server asks another routing table for the way to the client",
+        what: "adds a rule by which a real server asks another routing table for the way of its answers",
         symptom: "Requests handed to one real server hang, although its routes are right.",
         damage: policy_route,
     },
@@ -179,19 +179,23 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
     const TABLE: u32 = 100;
     scene.only(scene.is_real_server())?;
     let to = target(scene)?;
+    let from = match scene.mode() {
+        Mode::Nat => scene.own_address()?.addr(),
+        Mode::Dr => scene.ground.lab.vip(),
+    };
     let via = wrong_hop(scene)?;
     let interface = scene.own_interface()?;
     Some(Damage {
         undo: vec![
-            format!("ip rule del to {to} lookup {TABLE} 2> /dev/null || true"),
+            format!("ip rule del from {from} to {to} lookup {TABLE} 2> /dev/null || true"),
             format!("ip route flush table {TABLE} 2> /dev/null || true"),
         ],
         ..damage(
-            format!("the rule for packets to {to}"),
+            format!("the rule for packets from {from} to {to}"),
             scene.topic(format_args!("route to {to}")),
             vec![
                 format!("ip route add default via {via} dev {interface} table {TABLE}"),
-                format!("ip rule add to {to} lookup {TABLE}"),
+                format!("ip rule add from {from} to {to} lookup {TABLE}"),
             ],
         )
     })

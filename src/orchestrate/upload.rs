@@ -61,7 +61,7 @@ impl AgentBinary {
         if let Some(done) = self.compressed.get() {
             return Ok(Arc::clone(done));
         }
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&fs::read(&self.path)?)?;
         let bytes: Arc<[u8]> = encoder.finish()?.into();
         Ok(Arc::clone(self.compressed.get_or_init(|| bytes)))
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_damaged_upload_is_not_installed() {
         let bench = bench();
-        let mut other = GzEncoder::new(Vec::new(), Compression::default());
+        let mut other = GzEncoder::new(Vec::new(), Compression::best());
         other
             .write_all(b"#!/bin/sh\necho something else\n")
             .unwrap();

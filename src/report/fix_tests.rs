@@ -40,7 +40,7 @@ fn a_file_to_be_written_begins_at_the_left_edge() {
     EOF
     chmod 600 /etc/ipvsadm.rules
 
-    1 cause · 114 passed                                                      exit 6
+    1 cause · 118 passed                                                      exit 6
     ");
 }
 

@@ -91,7 +91,7 @@ fn a_proven_lab_is_one_line() {
     let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
-        @"✓ 115 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
+        @"✓ 119 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
     );
 }
 
@@ -237,7 +237,7 @@ fn junit_has_failures_errors_and_skipped_apart() {
     insta::assert_snapshot!(shown.join("\n"));
     let text = super::junit::junit(&[&unreachable()]);
     assert!(
-        text.contains("failures=\"0\" errors=\"32\" skipped=\"4\""),
+        text.contains("failures=\"0\" errors=\"33\" skipped=\"4\""),
         "{text}"
     );
 }

@@ -194,6 +194,7 @@ fn collected(
                 mac: mac(lab, host, *segment),
                 up: true,
                 carrier: true,
+                no_arp: false,
             })
             .chain([loopback()])
             .collect(),
@@ -247,6 +248,7 @@ fn loopback() -> LinkEvidence {
         mac: "00:00:00:00:00:00".to_owned(),
         up: true,
         carrier: true,
+        no_arp: false,
     }
 }
 

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use super::evidence::Evidence;
 use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, Mode, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
@@ -278,6 +278,7 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .into_iter()
             .map(|(to, _)| to)
             .collect(),
+        routes_from: source(lab, host),
         ipvs: host.role == Role::Director,
         ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
         firewall: true,
@@ -293,6 +294,19 @@ fn page(plan: &HostPlan) -> Option<&str> {
         Resource::File(file) => Some(file.path.as_str()).filter(|path| path.ends_with(".html")),
         _ => None,
     })
+}
+
+/// Where requests come from on the client, and answers on a real server: where the requests arrive there.
+pub(super) fn source(lab: &Lab, host: &Host) -> Option<Ipv4Addr> {
+    match host.role {
+        Role::Client => Some(lab.cip().addr()),
+        Role::Director => None,
+        // Under NAT the director has rewritten the destination to the RIP; under direct routing it stays the VIP.
+        Role::RealServer => match lab.mode() {
+            Mode::Nat => Some(lab.real_server(host.name.as_str())?.address()),
+            Mode::Dr => Some(lab.vip()),
+        },
+    }
 }
 
 /// Where this host sends packets of the lab, and the segment they leave through.

@@ -185,7 +185,7 @@ impl Bench {
     /// Size of the program, and of what goes over the wire to a host that has none.
     pub fn binary_sizes(&self) -> io::Result<(u64, u64)> {
         let program = fs::read(env!("CARGO_BIN_EXE_lvslab"))?;
-        let mut upload = GzEncoder::new(Vec::new(), Compression::default());
+        let mut upload = GzEncoder::new(Vec::new(), Compression::best());
         upload.write_all(&program)?;
         Ok((program.len() as u64, upload.finish()?.len() as u64))
     }

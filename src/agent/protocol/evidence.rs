@@ -134,6 +134,9 @@ pub struct LinkEvidence {
     pub up: bool,
     /// Has carrier.
     pub carrier: bool,
+    /// Neither asks nor answers by ARP (`IFF_NOARP`, netdevice(7)).
+    #[serde(default)]
+    pub no_arp: bool,
 }
 
 /// What boot-time configuration says of one sysctl.

@@ -236,12 +236,23 @@ impl RouteSocket {
         }
     }
 
-    /// `RTM_GETROUTE` for one destination; `None` when it is unreachable.
+    /// `RTM_GETROUTE` for one destination, for packets from `source` where it is given, which rules may send another
+    /// way (ip-rule(8)); `None` when it is unreachable, or `source` no address of this host.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub fn route_to(&self, destination: Ipv4Addr) -> io::Result<Option<RouteAnswer>> {
+    pub fn route_to(
+        &self,
+        destination: Ipv4Addr,
+        source: Option<Ipv4Addr>,
+    ) -> io::Result<Option<RouteAnswer>> {
         let mut request = request_for(destination);
+        if let Some(source) = source {
+            request.header.source_prefix_length = 32;
+            request
+                .attributes
+                .push(RouteAttribute::Source(RouteAddress::Inet(source)));
+        }
         // Without this the kernel says the main table whatever it found the route in.
         request.header.flags.insert(RouteFlags::LookupTable);
         match self.get(&RouteNetlinkMessage::GetRoute(request), RouteAnswer::read) {
@@ -295,7 +306,7 @@ mod tests {
                     })
                     .unwrap();
                 let client = Ipv4Addr::new(192, 168, 4, 10);
-                assert_eq!(socket.route_to(client).unwrap(), None);
+                assert_eq!(socket.route_to(client, None).unwrap(), None);
                 assert!(socket.default_routes().unwrap().is_empty());
 
                 let director = Ipv4Addr::new(192, 168, 2, 5);
@@ -316,7 +327,7 @@ mod tests {
                     [first.clone(), second.clone(), on_link]
                 );
                 assert_eq!(
-                    socket.route_to(client).unwrap(),
+                    socket.route_to(client, None).unwrap(),
                     Some(RouteAnswer {
                         via: Some(director),
                         index: eth1,
@@ -325,9 +336,14 @@ mod tests {
                         local: false,
                     })
                 );
-                let own = socket.route_to(Ipv4Addr::new(192, 168, 2, 100)).unwrap();
+                let source = Ipv4Addr::new(192, 168, 2, 100);
+                let from = socket.route_to(client, Some(source)).unwrap();
+                assert_eq!(from.and_then(|answer| answer.via), Some(director));
+                let foreign = Some(Ipv4Addr::new(192, 168, 2, 101));
+                assert_eq!(socket.route_to(client, foreign).unwrap(), None);
+                let own = socket.route_to(source, None).unwrap();
                 assert!(own.is_some_and(|own| own.local));
-                assert_eq!(socket.route_to(director).unwrap().unwrap().via, None);
+                assert_eq!(socket.route_to(director, None).unwrap().unwrap().via, None);
                 assert_eq!(
                     socket.default_route_to(client).unwrap(),
                     Some(first.clone())
@@ -337,7 +353,10 @@ mod tests {
                 let error = socket.add_default_route(&first).unwrap_err();
                 assert_eq!(errno(&error), Some(libc::EEXIST));
                 socket.delete_default_route(&first).unwrap();
-                assert_eq!(socket.route_to(client).unwrap().unwrap().via, second.via);
+                assert_eq!(
+                    socket.route_to(client, None).unwrap().unwrap().via,
+                    second.via
+                );
                 let error = socket.delete_default_route(&first).unwrap_err();
                 assert_eq!(errno(&error), Some(libc::ESRCH));
             },

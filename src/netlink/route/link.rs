@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlasIterator, ParseableParametrized};
+use netlink_packet_core::{
+    DecodeError, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, parse_string, parse_u32,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     BridgeStpState, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkHeader,
@@ -33,6 +35,8 @@ pub struct Link {
     pub up: bool,
     /// `IFF_LOWER_UP`.
     pub carrier: bool,
+    /// `IFF_NOARP`.
+    pub no_arp: bool,
     /// `IFF_LOOPBACK`.
     pub loopback: bool,
     /// ARPHRD_ETHER.
@@ -55,6 +59,7 @@ impl Link {
             mac: Vec::new(),
             up: header.flags.contains(LinkFlags::Up),
             carrier: header.flags.contains(LinkFlags::LowerUp),
+            no_arp: header.flags.contains(LinkFlags::Noarp),
             loopback: header.flags.contains(LinkFlags::Loopback),
             ethernet: header.link_layer_type == LinkLayerType::Ether,
             kind: None,
@@ -62,23 +67,31 @@ impl Link {
         };
         let attributes = reply.payload.get(LINK_HEADER_BYTES..).unwrap_or_default();
         for attribute in NlasIterator::new(attributes) {
-            // One by one: kernels grow attributes that the decoder does not know in their new form, and
-            // none of those is needed here.
-            match LinkAttribute::parse_with_param(&attribute?, header.interface_family) {
-                Ok(LinkAttribute::IfName(name)) => link.name = name,
-                Ok(LinkAttribute::Address(mac)) => link.mac = mac,
-                Ok(LinkAttribute::Controller(index)) => link.controller = Some(index),
-                Ok(LinkAttribute::LinkInfo(infos)) => {
-                    link.kind = infos.into_iter().find_map(|info| match info {
-                        LinkInfo::Kind(kind) => Some(kind.to_string()),
-                        _ => None,
-                    });
-                }
+            let attribute = attribute?;
+            let value = attribute.value();
+            // These four alone: the library's decoder of all of them does not know every new form, and is a hundred
+            // kilobytes that each host would be sent.
+            match attribute.kind() {
+                libc::IFLA_ADDRESS => link.mac = value.to_vec(),
+                libc::IFLA_IFNAME => link.name = parse_string(value)?,
+                libc::IFLA_MASTER => link.controller = Some(parse_u32(value)?),
+                libc::IFLA_LINKINFO => link.kind = kind(value)?,
                 _ => {}
             }
         }
         Ok(Some(link))
     }
+}
+
+/// `IFLA_INFO_KIND` in the value of `IFLA_LINKINFO`.
+fn kind(info: &[u8]) -> Result<Option<String>, DecodeError> {
+    for attribute in NlasIterator::new(info) {
+        let attribute = attribute?;
+        if attribute.kind() == libc::IFLA_INFO_KIND {
+            return parse_string(attribute.value()).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 impl RouteSocket {

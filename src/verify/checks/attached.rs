@@ -1,16 +1,17 @@
-//! How a host is attached to the lab: carrier on its interfaces, and no address that is another's.
+//! How a host is attached to the lab: carrier and ARP on its interfaces, and no address that is another's.
 
 use std::net::Ipv4Addr;
 
 use super::planned::named;
 use super::{Draft, Judged};
-use crate::model::{Host, InterfaceName, Lab, Role};
+use crate::agent::protocol::LinkEvidence;
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, Resource};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::verdict::CheckId;
-use crate::verify::view::{View, untold};
+use crate::verify::view::{Seen, View, untold};
 
 /// Topic of [`detour`], for those that depend on it.
 const NO_DETOUR: &str = "no way around the director";
@@ -22,7 +23,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
     let mut findings: Vec<Finding> = plan
         .interfaces
         .values()
-        .map(|interface| carrier(view, plan, interface))
+        .flat_map(|interface| [carrier(view, plan, interface), arp(view, plan, interface)])
         .collect();
     findings.extend(loopback(view, host));
     findings.push(own_addresses(view, host, plan));
@@ -32,12 +33,18 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
     findings
 }
 
+fn link<'a>(view: View<'a>, host: &HostName, interface: &str) -> Seen<&'a LinkEvidence> {
+    let found = view.before(host)?;
+    let link = found
+        .links
+        .iter()
+        .find(|link| link.name.as_str() == interface);
+    link.ok_or_else(|| untold(host, format_args!("the interface {interface}")))
+}
+
 fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
     let host = &plan.host;
-    let link = view.before(host).and_then(|found| {
-        let link = found.links.iter().find(|link| link.name == *interface);
-        link.ok_or_else(|| untold(host, format_args!("the interface {interface}")))
-    });
+    let link = link(view, host, interface.as_str());
     Draft::topic(
         host,
         format_args!("carrier {interface}"),
@@ -56,22 +63,39 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
     }))
 }
 
+/// Old instructions hide the VIP with `ifconfig -arp`, which hides every address of the interface.
+fn arp(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
+    let host = &plan.host;
+    let link = link(view, host, interface.as_str());
+    Draft::topic(
+        host,
+        format_args!("arp {interface}"),
+        format!("{interface} asks and answers by ARP"),
+    )
+    .expected("ARP is on")
+    .why(
+        "With ARP off nobody finds this host's MAC and it finds nobody's. What keeps a real server from answering for \
+         the VIP alone is arp_ignore.",
+    )
+    .fix([format!("ip link set {interface} arp on")])
+    .judged(link.map(|link| {
+        let seen = if link.no_arp { "ARP is off" } else { "ARP is on" };
+        Judged::new(!link.no_arp, seen)
+    }))
+}
+
 /// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
 /// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
 fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
     if view.lab().mode().replies_pass_director() || host.role != Role::RealServer {
         return None;
     }
-    let link = view.before(&host.name).and_then(|found| {
-        let lo = found.links.iter().find(|link| link.name.as_str() == "lo");
-        lo.ok_or_else(|| untold(&host.name, "the interface lo"))
-    });
     Some(
         Draft::topic(&host.name, "link lo", "lo is up")
             .expected("up")
             .why("An address on an interface that is down is not the host's own: it takes no packets for the VIP.")
             .fix(["ip link set lo up".to_owned()])
-            .judged(link.map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
+            .judged(link(view, &host.name, "lo").map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
     )
 }
 

@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::planned::{named, reader};
 use super::{Draft, Judged};
 use crate::agent::protocol::ListenLine;
-use crate::model::{Host, Lab, Mode};
+use crate::model::{Host, Lab};
 use crate::plan::HostPlan;
 use crate::resource::Resource;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::probes;
 use crate::verify::verdict::CheckId;
 use crate::verify::view::View;
 
@@ -28,14 +29,10 @@ struct Place {
 }
 
 impl Place {
-    /// Under NAT the director rewrites the destination to the RIP; under direct routing it stays the VIP.
     fn of(lab: &Lab, host: &Host) -> Option<Self> {
-        let server = lab.real_server(host.name.as_str())?;
+        lab.real_server(host.name.as_str())?;
         Some(Self {
-            address: match lab.mode() {
-                Mode::Nat => server.address(),
-                Mode::Dr => lab.vip(),
-            },
+            address: probes::source(lab, host)?,
             port: lab.service().port.get(),
         })
     }

@@ -189,6 +189,15 @@ const FAULTS: &[Fault] = &[
         &["web1/link lo: up → down"],
     ),
     (
+        "ARP is off on a real server, as old instructions have it",
+        Mode::Dr,
+        |e| {
+            found(e, "web1").links[0].no_arp = true;
+            silence(e, "192.168.4.100");
+        },
+        &["web1/arp eth0: ARP is on → ARP is off"],
+    ),
+    (
         "no carrier",
         Mode::Dr,
         |e| {

@@ -26,7 +26,7 @@ impl Network {
         }
         let Some(now) = self
             .socket
-            .route_to(controller)
+            .route_to(controller, None)
             .map_err(|e| asked("routes", e))?
         else {
             return Ok(());
