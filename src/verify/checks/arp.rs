@@ -196,8 +196,9 @@ pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
             describe::term(lab, vip)
         ))
         .fix([format!("ip neighbour del {vip} dev {interface}")])
-        // An entry that was learnt stays until it is tried again; without one there is nothing to clear.
-        .leaves(owner.map(|_| format!("ip neighbour del {vip} dev {interface}")))
+        // An entry that was learnt stays until it is tried again; without one, or with one made while the client's own
+        // ARP was off, there is nothing to clear.
+        .leaves(owner.filter(|owner| *owner != client).map(|_| format!("ip neighbour del {vip} dev {interface}")))
         .needs(path.from(owner.unwrap_or(director)))
         .needs([arp_answers::id(lab)])
         .judged(judged),

@@ -104,7 +104,9 @@ fn entry(
              that they are not for."
         ))
         .fix([forget.clone()])
-        .leaves(holder.map(|_| forget))
+        // The own MAC is in entries made while ARP is off; the kernel drops them when it is switched on
+        // (`arp_netdev_event`, net/ipv4/arp.c).
+        .leaves(holder.filter(|holder| **holder != host.name).map(|_| forget))
         .needs(path.from(holder.unwrap_or(owner)))
         .judged(judged),
     )
