@@ -188,6 +188,8 @@ impl Process {
     /// Waits for the end of a process that has ended its output already.
     async fn end(self) -> End {
         let session = self.child.session();
+        // First: the exit code may arrive ahead of the last words, which are lost with the channel then.
+        let _ = timeout(LAST_WORDS, self.reader).await;
         let code = match timeout(LAST_WORDS, self.child.wait()).await {
             Ok(Ok(status)) => status.code(),
             // The crate's word for exit code 127.
@@ -196,7 +198,6 @@ impl Process {
         };
         let connected =
             code.is_some() || matches!(timeout(LAST_WORDS, session.check()).await, Ok(Ok(())));
-        let _ = timeout(LAST_WORDS, self.reader).await;
         let kept = match self.stderr.lock() {
             Ok(kept) => kept,
             Err(poisoned) => poisoned.into_inner(),

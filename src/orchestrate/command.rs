@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use openssh::Stdio;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::agent::lost;
 use super::failure::Cause;
 use super::quote::command_line;
 use super::session::{self, Destination};
 
-/// Runs `arguments` on the host and waits for its end. Standard streams are this process's own.
+/// Runs `arguments` on the host and waits until it has ended and nobody has its output open any more, as ssh(1) does.
+/// Standard streams are this process's own.
 ///
 /// Out: the command's exit code; 255 when it was ended by a signal, as ssh(1) reports it.
 ///
@@ -19,7 +21,7 @@ pub async fn run(to: &Destination, arguments: &[String]) -> Result<i32, Cause> {
     let line = command_line(arguments);
     let connected = session::open(to).await?;
     let spawned = spawn(&connected.session, &line).await;
-    let child = match spawned {
+    let mut child = match spawned {
         // Nothing has run yet, so trying again over a new connection is safe.
         Err(_) if connected.resumed => {
             let fresh = session::open_fresh(to).await?;
@@ -28,6 +30,13 @@ pub async fn run(to: &Destination, arguments: &[String]) -> Result<i32, Cause> {
         other => other?,
     };
     let session = child.session();
+    // Before the exit code is waited for: sshd may send it ahead of the last of the output, and with its arrival openssh
+    // lets go of the channel and what is still in it.
+    let (output, errors) = (child.stdout().take(), child.stderr().take());
+    tokio::join!(
+        pass_on(output, tokio::io::stdout()),
+        pass_on(errors, tokio::io::stderr())
+    );
     match child.wait().await {
         Ok(status) => Ok(status.code().unwrap_or(255)),
         Err(openssh::Error::Remote(_)) => Ok(127),
@@ -45,9 +54,16 @@ async fn spawn(
     Arc::clone(session)
         .arc_raw_command(line)
         .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .await
         .map_err(|error| lost(&error))
+}
+
+/// Where nobody reads it any more, the command's own pipe is closed, too.
+async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut to: impl AsyncWrite + Unpin) {
+    if let Some(mut from) = from {
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    }
 }

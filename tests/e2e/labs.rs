@@ -258,6 +258,14 @@ fn exec(stage: &Stage) -> Check {
         &"two words|it's|$HOME|*|",
     )?;
     lab.exec("web1", &["sh", "-c", "exit 7"]).exit(7)?;
+    // What comes after the exit code is passed on, too.
+    let late = "(sleep 1; echo out; echo err >&2) & exit 3";
+    let late = lab.exec("web1", &["sh", "-c", late]).exit(3)?;
+    equal(
+        "late output",
+        &(late.out.as_str(), late.err.as_str()),
+        &("out\n", "err\n"),
+    )?;
     let name = lab.exec("director", &["hostname"]).exit(0)?;
     equal(
         "each host is a machine of its own",
