@@ -124,14 +124,7 @@ pub(super) const KINDS: &[&Kind] = &[
 ];
 
 fn damage(setting: impl Into<String>, cause: CheckId, inflict: String) -> Damage {
-    Damage {
-        setting: setting.into(),
-        cause,
-        inflict: vec![inflict],
-        undo: Vec::new(),
-        keeps: Vec::new(),
-        cuts: None,
-    }
+    Damage::new(setting, cause, vec![inflict])
 }
 
 /// `sed` on a file of the plan, which puts it back.

@@ -133,6 +133,20 @@ pub struct Damage {
     pub cuts: Option<InterfaceName>,
 }
 
+impl Damage {
+    /// One that `up` takes back by itself and that leaves nothing.
+    fn new(setting: impl Into<String>, cause: CheckId, inflict: Vec<String>) -> Self {
+        Self {
+            setting: setting.into(),
+            cause,
+            inflict,
+            undo: Vec::new(),
+            keeps: Vec::new(),
+            cuts: None,
+        }
+    }
+}
+
 /// One fault on one host of one lab.
 #[derive(Debug, Clone)]
 pub struct Fault {

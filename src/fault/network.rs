@@ -78,17 +78,6 @@ pub(super) const KINDS: &[&Kind] = &[
     },
 ];
 
-fn damage(setting: String, cause: CheckId, inflict: Vec<String>) -> Damage {
-    Damage {
-        setting,
-        cause,
-        inflict,
-        undo: Vec::new(),
-        keeps: Vec::new(),
-        cuts: None,
-    }
-}
-
 /// The planned address without a label.
 pub(super) fn own(scene: &Scene<'_>) -> Option<(Ipv4Net, InterfaceName, CheckId)> {
     let address = scene.own_address()?;
@@ -102,7 +91,7 @@ fn address_missing(scene: &Scene<'_>) -> Option<Damage> {
     let (address, interface, check) = own(scene)?;
     Some(Damage {
         cuts: Some(interface.clone()),
-        ..damage(
+        ..Damage::new(
             format!("{interface} has not {address}"),
             check,
             vec![format!("ip address del {address} dev {interface}")],
@@ -134,7 +123,7 @@ fn wrong_mask(scene: &Scene<'_>) -> Option<Damage> {
     }
     Some(Damage {
         cuts: Some(interface.clone()),
-        ..damage(
+        ..Damage::new(
             format!("the mask of {wrong} on {interface}"),
             check,
             inflict,
@@ -152,7 +141,7 @@ fn vip_missing(scene: &Scene<'_>) -> Option<Damage> {
     Some(Damage {
         // On a NAT director it is the interface's only address.
         cuts: vip.label.is_none().then(|| vip.interface.clone()),
-        ..damage(
+        ..Damage::new(
             format!("{} has not the VIP {}", vip.interface, vip.address),
             check,
             vec![format!(
@@ -172,7 +161,7 @@ fn vip_mask(scene: &Scene<'_>) -> Option<Damage> {
     let (lo, label) = (&vip.interface, vip.label.as_deref()?);
     Some(Damage {
         cuts: scene.own_interface().cloned(),
-        ..damage(
+        ..Damage::new(
             format!("the mask of the VIP {wrong} on {lo}"),
             check,
             vec![
@@ -242,7 +231,7 @@ fn added_address(
         undo: vec![format!(
             "ip address del {address} dev {interface} 2> /dev/null || true"
         )],
-        ..damage(
+        ..Damage::new(
             format!("{name} has {address} on {interface}"),
             cause,
             vec![format!("ip address add {address} dev {interface}")],

@@ -60,17 +60,6 @@ pub(super) const KINDS: &[&Kind] = &[
     },
 ];
 
-fn damage(setting: String, cause: CheckId, inflict: Vec<String>) -> Damage {
-    Damage {
-        setting,
-        cause,
-        inflict,
-        undo: Vec::new(),
-        keeps: Vec::new(),
-        cuts: None,
-    }
-}
-
 /// The planned default route and its check.
 pub(super) fn gateway<'a>(scene: &Scene<'a>) -> Option<(&'a DefaultRoute, CheckId)> {
     let route = scene
@@ -89,7 +78,7 @@ fn no_gateway(scene: &Scene<'_>) -> Option<Damage> {
     let (_, check) = gateway(scene)?;
     Some(Damage {
         cuts: answers_by_default_route(scene),
-        ..damage(
+        ..Damage::new(
             "there is no default route".to_owned(),
             check,
             vec!["ip route del default".to_owned()],
@@ -102,7 +91,7 @@ fn wrong_gateway(scene: &Scene<'_>) -> Option<Damage> {
     let wrong = stranger(scene)?;
     Some(Damage {
         cuts: answers_by_default_route(scene),
-        ..damage(
+        ..Damage::new(
             format!("the default route goes through {wrong}"),
             check,
             vec![format!(
@@ -141,7 +130,7 @@ fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
     let to = target(scene)?;
     Some(Damage {
         undo: vec![format!("ip route del blackhole {to} 2> /dev/null || true")],
-        ..damage(
+        ..Damage::new(
             format!("the route to {to}"),
             scene.topic(format_args!("route to {to}")),
             vec![format!("ip route add blackhole {to}")],
@@ -166,7 +155,7 @@ fn detour(scene: &Scene<'_>) -> Option<Damage> {
         undo: vec![format!(
             "ip route del {to} via {via} dev {interface} 2> /dev/null || true"
         )],
-        ..damage(
+        ..Damage::new(
             format!("the route to {to}"),
             scene.topic(format_args!("route to {to}")),
             vec![format!("ip route add {to} via {via} dev {interface}")],
@@ -177,12 +166,9 @@ fn detour(scene: &Scene<'_>) -> Option<Damage> {
 fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
     /// Nobody's (`/etc/iproute2/rt_tables`).
     const TABLE: u32 = 100;
-    scene.only(scene.is_real_server())?;
     let to = target(scene)?;
-    let from = match scene.mode() {
-        Mode::Nat => scene.own_address()?.addr(),
-        Mode::Dr => scene.ground.lab.vip(),
-    };
+    let lab = scene.ground.lab;
+    let from = lab.address_asked_for(lab.real_server(scene.host.name.as_str())?);
     let via = wrong_hop(scene)?;
     let interface = scene.own_interface()?;
     Some(Damage {
@@ -190,7 +176,7 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
             format!("ip rule del from {from} to {to} lookup {TABLE} 2> /dev/null || true"),
             format!("ip route flush table {TABLE} 2> /dev/null || true"),
         ],
-        ..damage(
+        ..Damage::new(
             format!("the rule for packets from {from} to {to}"),
             scene.topic(format_args!("route to {to}")),
             vec![
@@ -213,7 +199,7 @@ fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
             address.addr()
         )],
         cuts: Some(interface.clone()),
-        ..damage(
+        ..Damage::new(
             format!("the route to {network}"),
             scene.topic(format_args!("route to {to}")),
             vec![format!("ip route del {network} dev {interface}")],

@@ -3,7 +3,6 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::resource::{File, Resource};
-use crate::verify::CheckId;
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -56,22 +55,11 @@ pub(super) const KINDS: &[&Kind] = &[
     },
 ];
 
-fn damage(setting: impl Into<String>, cause: CheckId, inflict: Vec<String>) -> Damage {
-    Damage {
-        setting: setting.into(),
-        cause,
-        inflict,
-        undo: Vec::new(),
-        keeps: Vec::new(),
-        cuts: None,
-    }
-}
-
 fn httpd_stopped(scene: &Scene<'_>) -> Option<Damage> {
     let service = scene.httpd()?;
     let check = scene
         .check_of(|resource| matches!(resource, Resource::Service(one) if one.name == service))?;
-    Some(damage(
+    Some(Damage::new(
         format!("{service} does not run"),
         check,
         vec![scene.service_command(service, "stop")],
@@ -98,7 +86,7 @@ fn listens(scene: &Scene<'_>, wrong: &str) -> Option<Damage> {
     let line = format!("Listen {port}");
     let planned = |file: &&File| file.content.lines().any(|other| other == line);
     if let Some(file) = scene.files().find(planned) {
-        return Some(damage(
+        return Some(Damage::new(
             format!("where {service} listens ({})", file.path),
             scene.check_of_file(file)?,
             vec![
@@ -116,7 +104,7 @@ fn listens(scene: &Scene<'_>, wrong: &str) -> Option<Damage> {
             restart.clone(),
             "fi".to_owned(),
         ],
-        ..damage(
+        ..Damage::new(
             format!("where {service} listens ({file})"),
             scene.topic(format_args!("listens on tcp {port}")),
             vec![
@@ -136,7 +124,7 @@ fn wrong_page(scene: &Scene<'_>) -> Option<Damage> {
         _ => "It works!".to_owned(),
     };
     scene.only(page.content.trim_end() != wrong)?;
-    Some(damage(
+    Some(Damage::new(
         page.path.clone(),
         scene.check_of_file(page)?,
         vec![format!("echo '{wrong}' > {}", page.path)],
@@ -145,7 +133,7 @@ fn wrong_page(scene: &Scene<'_>) -> Option<Damage> {
 
 fn page_unreadable(scene: &Scene<'_>) -> Option<Damage> {
     let page = scene.file("/index.html")?;
-    Some(damage(
+    Some(Damage::new(
         format!("the mode of {}", page.path),
         scene.check_of_file(page)?,
         vec![format!("chmod 600 {}", page.path)],
@@ -157,7 +145,7 @@ fn page_forbidden(scene: &Scene<'_>) -> Option<Damage> {
     let (directory, _) = page.path.rsplit_once('/')?;
     Some(Damage {
         undo: vec![format!("chmod 755 {directory}")],
-        ..damage(
+        ..Damage::new(
             format!("the mode of {directory}"),
             scene.topic("answers"),
             vec![format!("chmod 700 {directory}")],

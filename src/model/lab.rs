@@ -285,6 +285,16 @@ impl Lab {
             .find(|server| server.host.as_str() == name)
     }
 
+    /// Where requests go that the director has handed to this real server: under NAT it has rewritten their destination
+    /// to the RIP; under direct routing it stays the VIP.
+    #[must_use]
+    pub fn address_asked_for(&self, server: &RealServer) -> Ipv4Addr {
+        match self.mode() {
+            Mode::Nat => server.address(),
+            Mode::Dr => self.vip(),
+        }
+    }
+
     /// Number of layer-2 segments, 1 or 2.
     #[must_use]
     pub fn segments(&self) -> usize {

@@ -4,7 +4,7 @@
 //! directory, for their paths must be short, and that one may be another from one command to the next: it is named by
 //! `XDG_RUNTIME_DIR`, which not every way to log in sets, and systemd removes it when the person logs out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::SandboxError;
 use super::record::Record;
@@ -113,6 +113,19 @@ impl Files {
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")
+    }
+}
+
+/// Removes one of them where it is there.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(file: &Path) -> Result<(), SandboxError> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(SandboxError::io("remove", file)(error))
+        }
+        _ => Ok(()),
     }
 }
 

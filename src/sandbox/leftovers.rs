@@ -1,9 +1,7 @@
 //! What is there of a lab's sandbox: a running machine, the remains of one, or nothing.
 
-use std::path::Path;
-
 use super::SandboxError;
-use super::files::Files;
+use super::files::{self, Files};
 use super::machine::{self, Machine};
 use super::record::Record;
 
@@ -55,7 +53,7 @@ pub fn clear(files: &Files) -> Result<(), SandboxError> {
         files.identity(),
         files.console(),
     ] {
-        remove(&file)?;
+        files::remove(&file)?;
     }
     Ok(())
 }
@@ -76,17 +74,9 @@ pub fn remove_empty_directories(files: &Files) {
     }
 }
 
-fn remove(file: &Path) -> Result<(), SandboxError> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(SandboxError::io("remove", file)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use super::evidence::Evidence;
 use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, Mode, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
@@ -301,11 +301,7 @@ pub(super) fn source(lab: &Lab, host: &Host) -> Option<Ipv4Addr> {
     match host.role {
         Role::Client => Some(lab.cip().addr()),
         Role::Director => None,
-        // Under NAT the director has rewritten the destination to the RIP; under direct routing it stays the VIP.
-        Role::RealServer => match lab.mode() {
-            Mode::Nat => Some(lab.real_server(host.name.as_str())?.address()),
-            Mode::Dr => Some(lab.vip()),
-        },
+        Role::RealServer => Some(lab.address_asked_for(lab.real_server(host.name.as_str())?)),
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
-use super::files::Files;
+use super::files::{self, Files};
 
 pub use accelerator::{
     Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, forget, is_passing,
@@ -303,12 +303,7 @@ pub fn remove_remains(files: &Files) -> Result<(), SandboxError> {
         remains.extend([files.complaints(), files.monitor(), files.control()]);
     }
     for file in remains {
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(SandboxError::io("remove", &file)(error));
-            }
-            _ => {}
-        }
+        files::remove(&file)?;
     }
     Ok(())
 }

@@ -215,7 +215,7 @@ fn at_director<'a>(lab: &Lab, outer: Option<&'a str>, inner: Option<&'a str>) ->
         // IPVS sends on what it took from the input hook.
         let sent = Leg {
             what: "requests to the real servers",
-            to: address_asked_for(lab, server),
+            to: lab.address_asked_for(server),
             arrives_on: None,
             leaves_on: inner,
             hooks: SEND,
@@ -244,7 +244,7 @@ fn at_real_server<'a>(lab: &Lab, server: &RealServer, interface: Option<&'a str>
     let request = Leg {
         what: "requests from the director",
         from: lab.cip().addr(),
-        to: address_asked_for(lab, server),
+        to: lab.address_asked_for(server),
         request: true,
         arrives_on: interface,
         leaves_on: None,
@@ -265,14 +265,6 @@ fn at_real_server<'a>(lab: &Lab, server: &RealServer, interface: Option<&'a str>
     };
     let later = request.later("later packets from the client", Some("established"));
     vec![request, answer, later]
-}
-
-/// Where requests go that the director has handed to this real server.
-fn address_asked_for(lab: &Lab, server: &RealServer) -> Ipv4Addr {
-    match lab.mode() {
-        Mode::Nat => server.address(),
-        Mode::Dr => lab.vip(),
-    }
 }
 
 /// The host's addresses in the lab. The VIP is the director's, and under direct routing every real server's, too.
