@@ -1,17 +1,18 @@
 //! Applying and putting back as laws, on a machine that is a table in memory and fails on demand.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use proptest::prelude::*;
 
 use super::super::revert::{Revert, revert};
 use super::*;
 use crate::agent::error::failed;
-use crate::agent::machine::Applied;
+use crate::agent::machine::{Applied, GuardStart};
 use crate::resource::{File, FileState, Package, Service, ServiceState, Sysctl};
 
 /// Observations by id; what is not in it is absent.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(in crate::agent) struct Model {
     pub(in crate::agent) state: BTreeMap<String, Observed>,
     pub(in crate::agent) directories: Vec<String>,
@@ -20,9 +21,16 @@ pub(in crate::agent) struct Model {
     /// Number of the change that fails, counted from 1, and whether it is made all the same.
     pub(in crate::agent) fails_at: Option<(usize, bool)>,
     pub(in crate::agent) changes: usize,
+    /// Held while the guard lives.
+    guard_lock: Option<fs::File>,
 }
 
 impl Model {
+    /// Every process ends, the guard among them.
+    pub(in crate::agent) fn end_processes(&mut self) {
+        self.guard_lock = None;
+    }
+
     fn change(&mut self, what: String) -> Result<bool, ResourceError> {
         self.changes += 1;
         match self.fails_at {
@@ -172,11 +180,11 @@ impl Machine for Model {
 
     fn start_guard(
         &mut self,
-        lab: &LabName,
-        run: &str,
-        _: u32,
+        start: GuardStart<'_>,
     ) -> io::Result<Option<std::process::ChildStdin>> {
+        let GuardStart { lab, run, .. } = start;
         self.log.push(format!("guard {lab} {run}"));
+        self.guard_lock = Some(start.alive);
         Ok(None)
     }
 

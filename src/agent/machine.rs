@@ -1,5 +1,6 @@
 //! What applying and putting back need of a machine; [`super::kind::Local`] is the real one.
 
+use std::fs::File;
 use std::io;
 use std::process::ChildStdin;
 
@@ -13,6 +14,17 @@ use crate::resource::{Observed, Resource};
 pub(super) struct Applied {
     /// Packages that are on the machine now and were not before.
     pub installed: Vec<String>,
+}
+
+/// What a guard of changes on trial is started with.
+#[derive(Debug)]
+pub(super) struct GuardStart<'a> {
+    pub lab: &'a LabName,
+    pub run: &'a str,
+    /// How long it waits for a confirmation after the end of the apply.
+    pub seconds: u32,
+    /// The lock of [`super::guard_lock`], which the guard holds for as long as it lives.
+    pub alive: File,
 }
 
 /// A machine that can be looked at and changed, one resource at a time.
@@ -44,12 +56,7 @@ pub(super) trait Machine {
 
     /// Starts the guard of changes on trial ([`super::trial::guard`]), which counts from the end of its input;
     /// `None` where there is none to start.
-    fn start_guard(
-        &mut self,
-        lab: &LabName,
-        run: &str,
-        seconds: u32,
-    ) -> io::Result<Option<ChildStdin>>;
+    fn start_guard(&mut self, start: GuardStart<'_>) -> io::Result<Option<ChildStdin>>;
 
     /// Removes packages with their configuration; those that others need by now may stay.
     fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError>;

@@ -16,6 +16,7 @@ mod facts;
 mod fetch;
 mod firewall;
 pub mod frame;
+mod guard_lock;
 mod ipvs_traffic;
 mod journal;
 mod kind;

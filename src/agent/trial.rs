@@ -4,10 +4,10 @@
 //! new one in. So before its first change an apply that is on trial notes what is there, beside the lab's
 //! journal and in its format (`/var/lib/lvslab/trial/LAB.jsonl`), and starts a guard: a process of its own,
 //! which outlives the session. When the apply has ended, however it did, the guard waits for so long and then
-//! puts back what this apply changed, which need not be all that the lab has changed. A guard that did not
-//! live to see it, because the host was started again, is stood in for by [`after_boot`].
+//! puts back what this apply changed, which need not be all that the lab has changed. If the host reboots
+//! first, the guard dies with it and [`after_boot`] rolls back.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
@@ -17,10 +17,11 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::error::host;
+use super::guard_lock;
 use super::journal::{Entry, Item, Journal, labs_with_files};
 use super::kind::Local;
 use super::lock::HostLock;
-use super::machine::Machine;
+use super::machine::{GuardStart, Machine};
 use super::protocol::{AgentError, OutcomeResult, TrialEnd};
 use super::revert::{put_back, restart_readers};
 use super::root::Root;
@@ -73,6 +74,10 @@ impl Files {
         self.directory.join(format!("{}.jsonl", self.lab))
     }
 
+    fn guard_lock_path(&self) -> PathBuf {
+        self.directory.join(format!("{}.guard", self.lab))
+    }
+
     /// `None` where there is no trial.
     fn note(&self) -> Result<Option<Note>, AgentError> {
         let path = self.note_path();
@@ -96,9 +101,35 @@ impl Files {
         write().map_err(|error| host(describe("cannot write", &path), error))
     }
 
+    /// Locked for a guard that is about to start.
+    fn take_guard_lock(&self) -> Result<File, AgentError> {
+        let path = self.guard_lock_path();
+        let take = || {
+            fs::create_dir_all(&self.directory)?;
+            guard_lock::take(&path)
+        };
+        take().map_err(|error| host(describe("cannot lock", &path), error))
+    }
+
+    /// The trial that waits for its end on this host without a guard; `None` where there is none.
+    fn unguarded(&self) -> Result<Option<Note>, AgentError> {
+        let armed = |note: &Note| note.standing == Standing::Armed;
+        let Some(note) = self.note()?.filter(armed) else {
+            return Ok(None);
+        };
+        let path = self.guard_lock_path();
+        let guarded = guard_lock::is_held(&path)
+            .map_err(|error| host(describe("cannot look at", &path), error))?;
+        Ok((!guarded).then_some(note))
+    }
+
     /// The note goes last: without it there is no trial.
     fn remove(&self) -> Result<(), AgentError> {
-        for path in [self.journal_path(), self.note_path()] {
+        for path in [
+            self.journal_path(),
+            self.guard_lock_path(),
+            self.note_path(),
+        ] {
             atomic::remove(&path).map_err(|error| host(describe("cannot remove", &path), error))?;
         }
         // Another lab's trial may be in it.
@@ -221,9 +252,15 @@ impl<'a> Trial<'a> {
             standing: Standing::Armed,
             forgotten,
         };
+        let alive = self.files.take_guard_lock()?;
         self.files.write(&note)?;
         let guard = machine
-            .start_guard(&self.files.lab, self.run, self.seconds)
+            .start_guard(GuardStart {
+                lab: &self.files.lab,
+                run: self.run,
+                seconds: self.seconds,
+                alive,
+            })
             .map_err(|error| host("cannot start the guard of the changes", error))?;
         self.armed = Some(Armed {
             journal: Journal::at(self.files.journal_path())?,
@@ -314,17 +351,38 @@ fn outlive_the_session() {
     let _ = (ignored, nix::unistd::setsid());
 }
 
-/// Puts back what is on trial on a host that was started again meanwhile: nobody guards it any more.
+/// Rolls back the trials whose guard died with an earlier boot of this host.
+///
+/// A trial whose guard is alive is left to the guard, so starting the boot unit by hand changes no trial, and neither
+/// does the `up` that starts the unit itself.
 ///
 /// # Errors
-/// When a trial's files cannot be used.
+/// When a trial's files cannot be used, or another run holds the host's lock for too long.
 pub(super) fn after_boot<M: Machine>(machine: &mut M, root: &Root) -> Result<(), AgentError> {
+    after_boot_within(LOCK_PATIENCE, machine, root)
+}
+
+fn after_boot_within<M: Machine>(
+    patience: Duration,
+    machine: &mut M,
+    root: &Root,
+) -> Result<(), AgentError> {
+    let end = Instant::now() + patience;
     for lab in labs_with_files(&directory(root), ".json") {
         let files = Files::of(root, &lab);
-        let Some(note) = files.note()? else { continue };
-        if note.standing == Standing::Armed {
-            let _lock = HostLock::take(root, &format!("rollback of {}", note.run))?;
-            roll_back(machine, root, &files, note)?;
+        while let Some(note) = files.unguarded()? {
+            // An `up` that holds the lock takes the trial over with a guard of its own, a `down` ends the trial.
+            let _lock = match HostLock::take(root, &format!("rollback of {}", note.run)) {
+                Err(AgentError::Locked { .. }) if Instant::now() < end => {
+                    std::thread::sleep(LOOK);
+                    continue;
+                }
+                result => result?,
+            };
+            // Only the holder of the lock can rely on what the note says.
+            if let Some(note) = files.unguarded()? {
+                roll_back(machine, root, &files, note)?;
+            }
         }
     }
     Ok(())

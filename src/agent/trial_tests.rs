@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::agent::apply::apply;
 use crate::agent::apply::tests::{Host, Model, file, httpd, machine, plan, sysctl};
+use crate::agent::guard_lock::tests::wait_until_free;
 use crate::agent::protocol::{Apply, Outcome};
 use crate::resource::Resource;
 
@@ -131,8 +132,14 @@ fn what_cannot_be_put_back_is_said() {
     );
 }
 
+/// Every process of the host ends, the guard among them.
+fn processes_end(host: &mut Host) {
+    host.model.end_processes();
+    wait_until_free(&Files::of(&host.root, &lab()).guard_lock_path());
+}
+
 #[test]
-fn a_host_that_was_started_again_puts_back_what_was_not_confirmed() {
+fn a_boot_rolls_back_what_was_not_confirmed_before_it() {
     let mut host = Host::new(machine(Some((true, true))));
     let found = everything(&host.model);
     on_trial(
@@ -140,11 +147,69 @@ fn a_host_that_was_started_again_puts_back_what_was_not_confirmed() {
         "ann 1",
         &[file("/etc/there", "ours"), httpd(&[])],
     );
+    processes_end(&mut host);
     after_boot(&mut host.model, &host.root).unwrap();
     assert_eq!(everything(&host.model), found);
     host.log();
     after_boot(&mut host.model, &host.root).unwrap();
     assert_eq!(host.log(), [] as [&str; 0]);
+    assert_eq!(
+        ended(&host, "ann 1"),
+        TrialEnd::RolledBack { failed: vec![] }
+    );
+    assert!(!directory(&host.root).exists());
+}
+
+#[test]
+fn a_start_of_the_boot_unit_by_hand_leaves_a_trial_to_its_guard() {
+    let mut host = Host::new(machine(Some((true, true))));
+    on_trial(&mut host, "ann 1", &[sysctl("a.a", "1")]);
+    let changed = everything(&host.model);
+    host.log();
+    after_boot(&mut host.model, &host.root).unwrap();
+    assert_eq!(host.log(), [] as [&str; 0]);
+    assert_eq!(everything(&host.model), changed);
+    assert_eq!(ended(&host, "ann 1"), TrialEnd::Committed);
+}
+
+#[test]
+fn the_boot_unit_can_be_started_by_the_up_that_has_the_host_locked() {
+    let mut host = Host::new(machine(Some((true, true))));
+    on_trial(&mut host, "ann 1", &[sysctl("a.a", "1")]);
+    let _lock = HostLock::take(&host.root, "ann 1").unwrap();
+    after_boot_within(Duration::ZERO, &mut host.model, &host.root).unwrap();
+}
+
+#[test]
+fn the_boot_unit_needs_no_lock_where_there_is_no_trial() {
+    let mut host = Host::new(machine(Some((true, true))));
+    let lock = HostLock::take(&host.root, "bob 2").unwrap();
+    after_boot_within(Duration::ZERO, &mut host.model, &host.root).unwrap();
+    drop(lock);
+    // Nor where it was rolled back, and its run has not asked yet how it ended.
+    on_trial(&mut host, "ann 1", &[sysctl("a.a", "1")]);
+    processes_end(&mut host);
+    time_is_up(&mut host);
+    let _lock = HostLock::take(&host.root, "bob 2").unwrap();
+    after_boot_within(Duration::ZERO, &mut host.model, &host.root).unwrap();
+}
+
+#[test]
+fn a_boot_leaves_an_unguarded_trial_to_the_run_that_takes_it_over() {
+    let mut host = Host::new(machine(Some((true, true))));
+    let found = everything(&host.model);
+    on_trial(&mut host, "ann 1", &[sysctl("a.a", "1")]);
+    processes_end(&mut host);
+    let lock = HostLock::take(&host.root, "bob 2").unwrap();
+    let refused = after_boot_within(Duration::ZERO, &mut host.model, &host.root).unwrap_err();
+    assert!(matches!(refused, AgentError::Locked { .. }), "{refused}");
+    drop(lock);
+    on_trial(&mut host, "bob 2", &[sysctl("a.a", "1")]);
+    host.log();
+    after_boot_within(Duration::ZERO, &mut host.model, &host.root).unwrap();
+    assert_eq!(host.log(), [] as [&str; 0]);
+    time_is_up(&mut host);
+    assert_eq!(everything(&host.model), found);
 }
 
 #[test]

@@ -16,12 +16,11 @@ use std::io;
 use std::process::{ChildStdin, Command, Stdio};
 
 use crate::agent::journal::Item;
-use crate::agent::machine::{Applied, Machine};
+use crate::agent::machine::{Applied, GuardStart, Machine};
 use crate::agent::protocol::ResourceError;
 use crate::agent::root::Root;
 use crate::agent::ssh_connection::SshConnection;
 use crate::ipvs::Client;
-use crate::model::LabName;
 use crate::resource::{Observed, Resource, SelinuxMode, ServiceState};
 
 use network::Network;
@@ -216,18 +215,15 @@ impl Machine for Local {
         service::restart(&self.root, service)
     }
 
-    fn start_guard(
-        &mut self,
-        lab: &LabName,
-        run: &str,
-        seconds: u32,
-    ) -> io::Result<Option<ChildStdin>> {
+    fn start_guard(&mut self, start: GuardStart<'_>) -> io::Result<Option<ChildStdin>> {
+        let seconds = start.seconds.to_string();
         let guard = Command::new("/proc/self/exe")
-            .args(["guard", lab.as_str(), run, &seconds.to_string()])
+            .args(["guard", start.lab.as_str(), start.run, &seconds])
             .current_dir("/")
             .stdin(Stdio::piped())
-            // Whoever has an end of the session's streams keeps the session from ending.
-            .stdout(Stdio::null())
+            // None of the session's own streams: the session would not end before the guard does. A guard writes
+            // nothing, so its standard output carries the lock.
+            .stdout(start.alive)
             .stderr(Stdio::null())
             .spawn()?;
         Ok(guard.stdin)

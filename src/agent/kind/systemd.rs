@@ -30,21 +30,32 @@ enum Seen {
 pub(super) fn observe(name: &str) -> Result<Option<ServiceState>, ResourceError> {
     let deadline = Instant::now() + SETTLES_IN;
     loop {
-        let output = succeed(
-            command("systemctl").args([
-                "show",
-                "--property=LoadState,ActiveState,UnitFileState",
-                name,
-            ]),
-            Limits::seconds(SCRIPT_SECONDS),
-        )?;
-        let expired = Instant::now() >= deadline;
-        match read(&String::from_utf8_lossy(&output.stdout), expired) {
+        let properties = properties(name)?;
+        let take_as_is = Instant::now() >= deadline || is_this_process(&properties);
+        match read(&properties, take_as_is) {
             Seen::Unknown => return Ok(None),
             Seen::Settled(state) => return Ok(Some(state)),
             Seen::Changing => std::thread::sleep(Duration::from_millis(200)),
         }
     }
+}
+
+fn properties(name: &str) -> Result<String, ResourceError> {
+    let output = succeed(
+        command("systemctl").args([
+            "show",
+            "--property=LoadState,ActiveState,UnitFileState,MainPID",
+            name,
+        ]),
+        Limits::seconds(SCRIPT_SECONDS),
+    )?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether this process is what the unit runs, as at a boot that rolls changes back: the unit will not settle before
+/// this process ends.
+fn is_this_process(properties: &str) -> bool {
+    property(properties, "MainPID") == std::process::id().to_string()
 }
 
 pub(super) fn enable(name: &str, enabled: bool) -> Result<(), ResourceError> {
@@ -61,7 +72,12 @@ pub(super) fn mask(name: &str, masked: bool) -> Result<(), ResourceError> {
     systemctl(name, &["unmask", "--runtime"])
 }
 
+/// Runs `start`, `stop` or `restart`, but not for the unit that runs this process: a stop would end us in the middle of
+/// a change, and a start would wait for our end.
 pub(super) fn act(name: &str, verb: &str) -> Result<(), ResourceError> {
+    if is_this_process(&properties(name)?) {
+        return Ok(());
+    }
     systemctl(name, &[verb]).map_err(|error| {
         error.hint(format!(
             "`journalctl -u {name} -n 20` on the host shows why"
@@ -79,11 +95,7 @@ fn systemctl(name: &str, verb: &[&str]) -> Result<(), ResourceError> {
 
 /// `Property=value` lines; `take_as_is` ends the wait for a unit that goes on changing.
 fn read(text: &str, take_as_is: bool) -> Seen {
-    let property = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .unwrap_or_default()
-    };
+    let property = |name: &str| property(text, name);
     if property("LoadState") == "not-found" {
         return Seen::Unknown;
     }
@@ -100,6 +112,12 @@ fn read(text: &str, take_as_is: bool) -> Seen {
         ),
         masked: property("LoadState") == "masked",
     })
+}
+
+/// Empty where there is no such line.
+fn property<'a>(properties: &'a str, name: &str) -> &'a str {
+    let value_of = |line: &'a str| line.strip_prefix(name)?.strip_prefix('=');
+    properties.lines().find_map(value_of).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -158,5 +176,16 @@ mod tests {
             ),
             settled(false, true)
         );
+    }
+
+    #[test]
+    fn a_unit_that_runs_this_process_is_told_by_its_main_process() {
+        let own = std::process::id();
+        assert!(is_this_process(&format!(
+            "MainPID={own}\nLoadState=loaded\nActiveState=activating\n"
+        )));
+        for other in ["MainPID=0", "MainPID=1", "ActiveState=activating", ""] {
+            assert!(!is_this_process(other), "{other}");
+        }
     }
 }
