@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Which top-level modules each one may name with `crate::`. Lower ones come first.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("model", &[]),
     ("netlink", &[]),
     ("packet", &[]),
-    ("sys", &["model"]),
     ("ipvs", &["netlink"]),
     ("ipvsadm", &["ipvs"]),
+    ("model", &["ipvs"]),
+    ("sys", &["model"]),
     ("resource", &["model", "ipvs"]),
     ("topology", &["model"]),
     ("plan", &["model", "ipvs", "ipvsadm", "resource"]),

@@ -182,7 +182,7 @@ fn document(
         &json!({
             "schema": "lvslab.plan/1",
             "lab": lab.name(),
-            "mode": lab.mode(),
+            "mode": lab.method(),
             "asked": changes.is_some(),
             "exit": crate::cli::exit::code(status),
             "hosts": hosts,

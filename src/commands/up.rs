@@ -281,7 +281,7 @@ impl Run<'_> {
             &json!({
                 "schema": "lvslab.up/1",
                 "lab": self.lab.name(),
-                "mode": self.lab.mode(),
+                "mode": self.lab.method(),
                 "passed": status == Status::Done,
                 "exit": crate::cli::exit::code(status),
                 "sandbox": self.started.as_ref().map(|started| json!({

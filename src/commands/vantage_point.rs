@@ -3,7 +3,7 @@
 //! It owns the VIP, and the real servers answer it with the VIP as their source: the kernel drops what arrives from an
 //! address of its own (`ip_route_input_slow`, "martian source"). So the result says nothing of what a client gets.
 
-use crate::model::{HostName, Lab, Mode};
+use crate::model::{HostName, Lab};
 
 /// What to say to a login.
 pub(super) fn of_login(lab: &Lab, host: &HostName) -> Option<String> {
@@ -39,7 +39,8 @@ pub(super) fn of_command(lab: &Lab, host: &HostName, command: &[String]) -> Opti
 }
 
 fn is_wrong(lab: &Lab, host: &HostName) -> bool {
-    lab.mode() == Mode::Dr && lab.director().name == *host
+    // Where replies pass the director, it takes an answer to its own request for one of a client's.
+    !lab.profile().replies_pass_director() && lab.director().name == *host
 }
 
 fn why(lab: &Lab) -> String {

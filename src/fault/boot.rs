@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{Mode, Role};
+use crate::model::Role;
 use crate::resource::{File, NetworkFiles, OsFamily, Resource, ServiceManager};
 use crate::verify::CheckId;
 
@@ -221,16 +221,17 @@ fn setting_overruled(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn alias_overruled(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    scene.only(scene.is_passed_by_replies())?;
     let line = "net.ipv4.conf.all.forwarding = 0";
     Some(overruled(scene, first_setting(scene)?, line))
 }
 
 fn interface_overruled(scene: &Scene<'_>) -> Option<Damage> {
-    let (name, value) = match (scene.mode(), scene.host.role) {
-        (Mode::Nat, Role::Director) => ("forwarding", 0),
-        (Mode::Dr, Role::RealServer) => ("arp_ignore", 8),
-        _ => return None,
+    let (name, value) = if scene.is_passed_by_replies() {
+        ("forwarding", 0)
+    } else {
+        scene.only(scene.hides_vip())?;
+        ("arp_ignore", 8)
     };
     let interface = scene.own_interface()?.as_str().replace('.', "/");
     let key = format!("net.ipv4.conf.{interface}.{name}");

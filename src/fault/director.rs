@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{ForwardingMethod, Mode, RealServer, Scheduler};
+use crate::model::{Destination, ForwardingMethod, RealServer, Scheduler};
 use crate::resource::Resource;
 
 /// The drop-in, where the agent that applied last put it: the host may have no ipvsadm of its own.
@@ -114,15 +114,8 @@ fn server(scene: &Scene<'_>, server: &RealServer) -> String {
     )
 }
 
-fn method(method: ForwardingMethod) -> &'static str {
-    match method {
-        ForwardingMethod::Masquerading => "-m",
-        ForwardingMethod::Gatewaying => "-g",
-    }
-}
-
 fn right_method(scene: &Scene<'_>) -> &'static str {
-    method(scene.mode().forwarding())
+    scene.profile().kernel.option()
 }
 
 fn service_missing(scene: &Scene<'_>) -> Option<Damage> {
@@ -164,7 +157,7 @@ fn wrong_server(scene: &Scene<'_>) -> Option<Damage> {
 
 fn wrong_port(scene: &Scene<'_>) -> Option<Damage> {
     // Under direct routing the packet's port stays what the client asked for, whatever the table says.
-    scene.only(scene.mode() == Mode::Nat)?;
+    scene.only(scene.profile().destination == Destination::RealServer)?;
     let meant = scene.served()?;
     let right = scene.ground.lab.service().port;
     let wrong = right
@@ -197,12 +190,17 @@ fn edited(scene: &Scene<'_>, what: &str, method: &str, weight: u16) -> Option<Da
 }
 
 fn wrong_forwarding(scene: &Scene<'_>) -> Option<Damage> {
-    let other = match scene.mode().forwarding() {
-        ForwardingMethod::Masquerading => ForwardingMethod::Gatewaying,
-        ForwardingMethod::Gatewaying => ForwardingMethod::Masquerading,
-    };
+    let method = scene.ground.lab.method();
+    let other = ForwardingMethod::ALL
+        .iter()
+        .find(|other| **other != method)?;
     let weight = scene.served()?.weight;
-    edited(scene, "the forwarding method", method(other), weight)
+    edited(
+        scene,
+        "the forwarding method",
+        other.profile().kernel.option(),
+        weight,
+    )
 }
 
 fn weight_zero(scene: &Scene<'_>) -> Option<Damage> {

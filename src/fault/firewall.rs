@@ -2,7 +2,6 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{Mode, Role};
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -76,7 +75,7 @@ fn firewall_new_only(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn firewall_forward(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    scene.only(scene.is_passed_by_replies())?;
     let rules = Rules {
         nft: Vec::new(),
         iptables: vec!["-I FORWARD -j DROP".to_owned()],
@@ -99,7 +98,7 @@ fn port_diverted(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn vip_diverted(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    scene.only(scene.is_passed_by_replies())?;
     let (vip, port) = (scene.ground.lab.vip(), scene.ground.lab.service().port);
     let to = scene.served()?.address();
     let rules = Rules {

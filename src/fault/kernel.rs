@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{Mode, Role};
+use crate::model::Role;
 use crate::verify::CheckId;
 
 pub(super) const KINDS: &[&Kind] = &[
@@ -97,7 +97,7 @@ fn forwarding_off(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn interface_forwarding_off(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::Director))?;
+    scene.only(scene.is_passed_by_replies())?;
     let interface = scene.own_interface()?;
     let key = format!(
         "net.ipv4.conf.{}.forwarding",

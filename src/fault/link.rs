@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{Mode, Role};
+use crate::model::Role;
 use crate::resource::Resource;
 
 /// Nobody's: locally administered, and not one the sandbox makes up.
@@ -66,7 +66,7 @@ fn link_down(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn loopback_down(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Dr, Role::RealServer))?;
+    scene.only(scene.hides_vip())?;
     Some(Damage {
         setting: "lo is not up".to_owned(),
         cause: scene.topic("link lo"),
@@ -100,7 +100,7 @@ fn wrong_neighbour(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn vip_at_real_server(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Dr, Role::Client))?;
+    scene.only(scene.host.role == Role::Client && scene.profile().real_server_vip.is_some())?;
     let server = scene.other_server()?;
     let mac = scene.mac_of(&server.host, 0).unwrap_or(NOBODY);
     pinned(scene, scene.ground.lab.vip(), 0, mac)

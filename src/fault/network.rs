@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::route::{gateway, target};
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{InterfaceName, Mode, Role};
+use crate::model::{InterfaceName, Replies, Role};
 use crate::resource::Resource;
 use crate::verify::CheckId;
 
@@ -104,9 +104,9 @@ fn wrong_mask(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(scene.is_real_server())?;
     let (address, interface, check) = own(scene)?;
     let cip = scene.ground.lab.cip().addr();
-    let length = match scene.mode() {
-        Mode::Nat => common_bits(address.addr(), cip),
-        Mode::Dr => 32,
+    let length = match scene.profile().replies {
+        Replies::ThroughDirector => common_bits(address.addr(), cip),
+        Replies::PastDirector => 32,
     };
     scene.only(length >= 8 && length != address.prefix_len())?;
     let wrong = Ipv4Net::new(address.addr(), length).ok()?;
@@ -153,7 +153,7 @@ fn vip_missing(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn vip_mask(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Dr, Role::RealServer))?;
+    scene.only(scene.hides_vip())?;
     let vip = scene.vip()?;
     let check = scene.check_of(|r| matches!(r, Resource::Address(other) if other == vip))?;
     let wrong = scene.ground.lab.service().vip;
@@ -173,7 +173,7 @@ fn vip_mask(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn second_address(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Nat, Role::RealServer))?;
+    scene.only(scene.replies_through_director())?;
     let interface = scene.own_interface()?;
     let network = scene.ground.lab.cip();
     let address = Ipv4Net::new(scene.free_address(network)?, network.prefix_len()).ok()?;
@@ -207,7 +207,7 @@ fn vip_at_client(scene: &Scene<'_>) -> Option<Damage> {
 
 /// The kernel takes the whole network of an address on lo for the host's own.
 fn stray_address(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is(Mode::Dr, Role::RealServer))?;
+    scene.only(scene.hides_vip())?;
     let network = scene.own_address()?;
     let to = target(scene)?;
     scene.only(network.contains(&to))?;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::network::own;
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::{InterfaceName, Mode, Role};
+use crate::model::{InterfaceName, Replies, Role};
 use crate::resource::{DefaultRoute, Resource};
 use crate::verify::CheckId;
 
@@ -140,9 +140,9 @@ fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
 
 /// Somebody in a real server's network through whom its answers do not reach the client as they should.
 fn wrong_hop(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    match scene.mode() {
-        Mode::Nat => stranger(scene),
-        Mode::Dr => Some(scene.ground.lab.dip().addr()),
+    match scene.profile().replies {
+        Replies::ThroughDirector => stranger(scene),
+        Replies::PastDirector => Some(scene.ground.lab.dip().addr()),
     }
 }
 
@@ -188,7 +188,7 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.role == Role::Client || scene.is(Mode::Dr, Role::RealServer))?;
+    scene.only(scene.host.role == Role::Client || scene.hides_vip())?;
     let to = target(scene)?;
     let (address, interface, _) = own(scene)?;
     let network = address.trunc();

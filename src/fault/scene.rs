@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::Ground;
-use crate::model::{Host, InterfaceName, Mode, RealServer, Role};
+use crate::model::{Host, InterfaceName, Profile, RealServer, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Address, Facts, File, OsFamily, Resource, ServiceManager};
 use crate::verify::CheckId;
@@ -20,8 +20,19 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn is(&self, mode: Mode, role: Role) -> bool {
-        self.ground.lab.mode() == mode && self.host.role == role
+    /// A director that replies pass.
+    pub(super) fn is_passed_by_replies(&self) -> bool {
+        self.is_director() && self.profile().replies_pass_director()
+    }
+
+    /// A real server that replies through the director.
+    pub(super) fn replies_through_director(&self) -> bool {
+        self.is_real_server() && self.profile().replies_pass_director()
+    }
+
+    /// A real server that has the VIP itself.
+    pub(super) fn hides_vip(&self) -> bool {
+        self.is_real_server() && self.profile().real_server_vip.is_some()
     }
 
     pub(super) fn is_real_server(&self) -> bool {
@@ -32,8 +43,8 @@ impl<'a> Scene<'a> {
         self.host.role == Role::Director
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        self.ground.lab.mode()
+    pub(super) fn profile(&self) -> &'static Profile {
+        self.ground.lab.profile()
     }
 
     /// `Some` where the scene is this, so that conditions read as the others with `?`.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::plan::{assumed_facts, plan};
 use crate::verify::labs::{lab, name};
 use crate::verify::{check, healthy};
@@ -15,7 +15,7 @@ struct World {
 }
 
 impl World {
-    fn new(mode: Mode, weights: &[u16]) -> Self {
+    fn new(mode: ForwardingMethod, weights: &[u16]) -> Self {
         Self::of(lab(mode, Scheduler::Wrr, weights))
     }
 
@@ -53,7 +53,7 @@ impl World {
 
 fn labs() -> Vec<World> {
     let weights: [&[u16]; 4] = [&[1], &[1, 1], &[1, 3, 0], &[5, 2, 3, 1, 1, 1, 1, 1]];
-    [Mode::Nat, Mode::Dr]
+    [ForwardingMethod::Nat, ForwardingMethod::Dr]
         .into_iter()
         .flat_map(|mode| weights.map(|weights| World::new(mode, weights)))
         .chain([
@@ -68,7 +68,7 @@ fn there_are_many_faults_and_each_has_a_name_of_its_own() {
     let names: BTreeSet<_> = catalogue().iter().map(|kind| kind.name).collect();
     assert_eq!(names.len(), catalogue().len());
     assert!(names.len() >= 40, "{}", names.len());
-    for mode in [Mode::Nat, Mode::Dr] {
+    for mode in [ForwardingMethod::Nat, ForwardingMethod::Dr] {
         let world = World::new(mode, &[1, 1]);
         let fitting = catalogue().into_iter();
         let count = fitting.filter(|kind| !world.ground().fitting(kind).is_empty());
@@ -94,8 +94,8 @@ fn the_first_two_hints_do_not_say_which_host_it_is() {
 #[test]
 fn every_fault_fits_a_course_lab() {
     let worlds = [
-        World::new(Mode::Nat, &[1, 1]),
-        World::new(Mode::Dr, &[1, 1]),
+        World::new(ForwardingMethod::Nat, &[1, 1]),
+        World::new(ForwardingMethod::Dr, &[1, 1]),
     ];
     for kind in catalogue() {
         let fits = |world: &World| !world.ground().fitting(kind).is_empty();
@@ -150,7 +150,7 @@ fn lines_are_what_a_shell_can_read() {
 #[test]
 fn the_faults_of_the_course_labs_are_these() {
     let mut text = String::new();
-    for mode in [Mode::Nat, Mode::Dr] {
+    for mode in [ForwardingMethod::Nat, ForwardingMethod::Dr] {
         let world = World::new(mode, &[1, 1]);
         text += &format!("== {mode}\n");
         for kind in catalogue() {
@@ -171,7 +171,7 @@ fn the_faults_of_the_course_labs_are_these() {
 
 #[test]
 fn a_seed_chooses_the_same_fault_every_time_and_all_get_their_turn() {
-    let world = World::new(Mode::Nat, &[1, 1]);
+    let world = World::new(ForwardingMethod::Nat, &[1, 1]);
     let chosen = |seed| {
         let fault = world.ground().random(seed).unwrap();
         (fault.kind.name, fault.host.to_string())
@@ -183,7 +183,7 @@ fn a_seed_chooses_the_same_fault_every_time_and_all_get_their_turn() {
 
 #[test]
 fn mistakes_are_told_with_what_would_fit() {
-    let world = World::new(Mode::Dr, &[1, 1]);
+    let world = World::new(ForwardingMethod::Dr, &[1, 1]);
     let told = |fault: &str, host: Option<&str>| {
         let host = host.map(name);
         world
@@ -212,7 +212,7 @@ fn mistakes_are_told_with_what_would_fit() {
 
 #[test]
 fn the_interface_a_host_is_managed_through_is_not_cut() {
-    let mut world = World::new(Mode::Dr, &[1, 1]);
+    let mut world = World::new(ForwardingMethod::Dr, &[1, 1]);
     for facts in world.facts.values_mut() {
         facts.management = Some("eth0".parse().unwrap());
     }

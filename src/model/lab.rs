@@ -7,54 +7,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ForwardingMethod, HostName, InterfaceName, LabName, RealServer, Scheduler, VirtualService,
+    Destination, ForwardingMethod, HostName, InterfaceName, LabName, Profile, RealServer,
+    Scheduler, VirtualService,
 };
-
-/// Which kind of lab this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// LVS-NAT: two segments, replies through the director.
-    Nat,
-    /// LVS-DR: one segment, replies straight from the real server.
-    Dr,
-}
-
-impl Mode {
-    /// Forwarding method of every real server in this mode.
-    #[must_use]
-    pub fn forwarding(self) -> ForwardingMethod {
-        match self {
-            Self::Nat => ForwardingMethod::Masquerading,
-            Self::Dr => ForwardingMethod::Gatewaying,
-        }
-    }
-
-    /// Whether the director sees the replies, to translate them; else the real servers have the VIP and answer the
-    /// client themselves.
-    #[must_use]
-    pub fn replies_pass_director(self) -> bool {
-        match self {
-            Self::Nat => true,
-            Self::Dr => false,
-        }
-    }
-
-    /// The word in topology files.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nat => "nat",
-            Self::Dr => "dr",
-        }
-    }
-}
-
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// A host's part in the lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,8 +123,9 @@ pub struct Lab {
 pub struct LabParts {
     /// Name.
     pub name: LabName,
-    /// Mode.
-    pub mode: Mode,
+    /// Forwarding method of all its real servers.
+    #[serde(rename = "mode")]
+    pub method: ForwardingMethod,
     /// The virtual service.
     pub service: VirtualService,
     /// Every machine: the client, the director, then the real servers in file order.
@@ -192,10 +148,16 @@ impl Lab {
         &self.parts.name
     }
 
-    /// Mode.
+    /// Forwarding method of all its real servers.
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.parts.mode
+    pub fn method(&self) -> ForwardingMethod {
+        self.parts.method
+    }
+
+    /// What that method means for the lab.
+    #[must_use]
+    pub fn profile(&self) -> &'static Profile {
+        self.method().profile()
     }
 
     /// The virtual service.
@@ -289,9 +251,9 @@ impl Lab {
     /// to the RIP; under direct routing it stays the VIP.
     #[must_use]
     pub fn address_asked_for(&self, server: &RealServer) -> Ipv4Addr {
-        match self.mode() {
-            Mode::Nat => server.address(),
-            Mode::Dr => self.vip(),
+        match self.profile().destination {
+            Destination::RealServer => server.address(),
+            Destination::Vip => self.vip(),
         }
     }
 

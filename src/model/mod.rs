@@ -2,10 +2,14 @@
 //!
 //! A [`Lab`] that exists is a lab that can be built; [`crate::topology`] is the way to one.
 
+mod forwarding;
 mod lab;
 mod name;
 mod service;
 
-pub use lab::{Attachment, Host, Lab, LabParts, Mode, Policy, Role, SshTarget};
+pub use forwarding::{
+    Destination, DirectorVip, ForwardingMethod, Profile, Replies, Setting, Settings, Wiring, Words,
+};
+pub use lab::{Attachment, Host, Lab, LabParts, Policy, Role, SshTarget};
 pub use name::{HostName, InterfaceName, LabName, NameError};
-pub use service::{ForwardingMethod, Protocol, RealServer, Scheduler, VirtualService};
+pub use service::{Protocol, RealServer, Scheduler, VirtualService};

@@ -9,16 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::HostName;
 
-/// How the director hands a request on (`ipvsadm -m | -g`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ForwardingMethod {
-    /// NAT: the destination address is rewritten, replies come back through the director.
-    Masquerading,
-    /// Direct routing: only the destination MAC changes, replies bypass the director.
-    Gatewaying,
-}
-
 /// Transport of the virtual service. A web lab speaks TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

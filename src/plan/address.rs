@@ -7,7 +7,7 @@ use super::host::{PUBLIC, Rendered, Subject};
 use super::render::Template;
 use super::system::NETWORK_SCRIPTS;
 use super::{PlanError, Purpose, Step, shell};
-use crate::model::{Attachment, InterfaceName, Mode, Role};
+use crate::model::{Attachment, DirectorVip, InterfaceName, Replies, Role};
 use crate::resource::{
     Address, DefaultRoute, File, Link, NetworkFiles, OsFamily, Resource, RouteState,
 };
@@ -26,11 +26,11 @@ fn directory(subject: Subject<'_>) -> Option<&'static str> {
 
 /// What an attachment's address is called.
 fn term(subject: Subject<'_>, attachment: &Attachment) -> &'static str {
-    match (subject.host.role, subject.lab.mode()) {
-        (Role::Client, _) => "CIP",
-        (Role::RealServer, _) => "RIP",
-        (Role::Director, Mode::Nat) if attachment.segment == 0 => "VIP",
-        (Role::Director, _) => "DIP",
+    match subject.host.role {
+        Role::Client => "CIP",
+        Role::RealServer => "RIP",
+        Role::Director if attachment.address == subject.lab.service().vip => "VIP",
+        Role::Director => "DIP",
     }
 }
 
@@ -78,8 +78,8 @@ fn left_to_the_machine(
 
 /// The gateway that belongs into the file of this attachment.
 fn gateway(subject: Subject<'_>) -> Option<std::net::Ipv4Addr> {
-    match (subject.host.role, subject.lab.mode()) {
-        (Role::RealServer, Mode::Nat) => Some(subject.lab.dip().addr()),
+    match (subject.host.role, subject.lab.profile().replies) {
+        (Role::RealServer, Replies::ThroughDirector) => Some(subject.lab.dip().addr()),
         _ => None,
     }
 }
@@ -93,14 +93,15 @@ struct Alias {
 
 fn alias(subject: Subject<'_>) -> Result<Option<Alias>, PlanError> {
     let vip = subject.lab.service().vip;
-    let (interface, address) = match (subject.lab.mode(), subject.host.role) {
-        (Mode::Dr, Role::Director) => {
+    let profile = subject.lab.profile();
+    let (interface, address) = match subject.host.role {
+        Role::Director if profile.director_vip == DirectorVip::Alias => {
             let Some((_, interface)) = subject.attachments().next() else {
                 return Ok(None);
             };
             (interface.clone(), vip)
         }
-        (Mode::Dr, Role::RealServer) => {
+        Role::RealServer if profile.real_server_vip.is_some() => {
             let Some(lo) = subject.facts.links.iter().find(|link| link.loopback) else {
                 return Err(PlanError::NoLoopback {
                     host: subject.host.name.clone(),
@@ -254,19 +255,12 @@ pub(super) fn addresses(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
 }
 
 fn why_own(subject: Subject<'_>, attachment: &Attachment) -> String {
-    match (term(subject, attachment), subject.lab.mode()) {
-        ("CIP", _) => "The client asks from the network that the VIP is in.",
-        ("VIP", _) => "Clients connect to the VIP, the director's address in their network.",
-        ("DIP", Mode::Nat) => {
-            "The director reaches the real servers from the DIP, and the DIP is their gateway."
-        }
-        ("DIP", Mode::Dr) => {
-            "The director needs an address of its own on the segment to find the real servers' MACs by ARP."
-        }
-        (_, Mode::Nat) => "The director sends requests on to the RIP.",
-        (_, Mode::Dr) => {
-            "The director finds the real server's MAC by asking for the RIP, and sends it the requests for the VIP."
-        }
+    let words = &subject.lab.profile().words;
+    match term(subject, attachment) {
+        "CIP" => "The client asks from the network that the VIP is in.",
+        "VIP" => "Clients connect to the VIP, the director's address in their network.",
+        "DIP" => words.dip_why,
+        _ => words.rip_why,
     }
     .to_owned()
 }

@@ -9,7 +9,7 @@ use minijinja::context;
 use super::host::{PUBLIC, Rendered, Subject};
 use super::render::Template;
 use super::{PlanError, Step, shell};
-use crate::model::{Mode, Role};
+use crate::model::Role;
 use crate::resource::{NetworkFiles, OsFamily, Resource, Service, ServiceManager};
 
 const NAME: &str = "lvslab-boot";
@@ -33,15 +33,15 @@ fn reason(subject: Subject<'_>) -> Option<&'static str> {
     if subject.system.service_manager != ServiceManager::Systemd {
         return None;
     }
-    match (subject.host.role, subject.lab.mode()) {
+    match subject.host.role {
         _ if subject.system.network_files == NetworkFiles::Agent => {
             Some("This system does not read ifcfg files, so the agent brings them up at boot.")
         }
-        (Role::Director, _) => Some(
+        Role::Director => Some(
             "Nothing on this system restores IPVS rules at boot as long as the ipvsadm package is not installed, \
              so the agent does.",
         ),
-        (Role::RealServer, Mode::Dr) => {
+        Role::RealServer if subject.lab.profile().real_server_vip.is_some() => {
             Some("NetworkManager leaves aliases of lo alone, so the agent brings lo:0 up at boot.")
         }
         _ => None,

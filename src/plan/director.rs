@@ -9,8 +9,8 @@ use super::host::{Rendered, Subject};
 use super::render::Template;
 use super::{PlanError, Step};
 use crate::ipvs::model::TunnelKind;
-use crate::ipvs::{self, Forwarding, ServiceKey, Transport};
-use crate::model::{ForwardingMethod, Lab, Protocol, Role};
+use crate::ipvs::{self, ServiceKey, Transport};
+use crate::model::{Lab, Protocol, Role};
 use crate::resource::{IpvsService, Resource};
 
 /// The programs of the ipvsadm package, where what is installed by hand goes before what packages bring.
@@ -22,21 +22,6 @@ const DROP_INS: [(&str, Template); 3] = [
 
 /// The link to the agent that last applied on a host.
 const AGENT: &str = "/var/lib/lvslab/agent";
-
-/// The option of ipvsadm(8).
-fn option(method: ForwardingMethod) -> &'static str {
-    match method {
-        ForwardingMethod::Masquerading => "-m",
-        ForwardingMethod::Gatewaying => "-g",
-    }
-}
-
-fn forwarding(method: ForwardingMethod) -> Forwarding {
-    match method {
-        ForwardingMethod::Masquerading => Forwarding::Masquerade,
-        ForwardingMethod::Gatewaying => Forwarding::Route,
-    }
-}
 
 /// What ipvsadm(8) is given after the scheduler, with a space before it: `-p`, `-b`.
 fn options(lab: &Lab) -> String {
@@ -68,7 +53,7 @@ pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
         .map(|server| {
             context! {
                 address => format!("{}:{port}", server.address()),
-                method => option(lab.mode().forwarding()),
+                method => lab.profile().kernel.option(),
                 weight => server.weight,
             }
         })
@@ -126,11 +111,10 @@ pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
     let lab = subject.lab;
     let service = lab.service();
     let Protocol::Tcp = service.protocol;
-    let method = lab.mode().forwarding();
     let destinations = lab.real_servers().iter().map(|server| ipvs::Destination {
         address: server.address().into(),
         port: service.port.get(),
-        forwarding: forwarding(method),
+        forwarding: lab.profile().kernel,
         weight: server.weight.into(),
         upper_threshold: 0,
         lower_threshold: 0,
@@ -166,17 +150,10 @@ pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
 fn why(lab: &Lab) -> String {
     let vip = lab.vip();
     let port = lab.service().port;
-    match lab.mode().forwarding() {
-        ForwardingMethod::Masquerading => format!(
-            "The director takes every connection to {vip}:{port}, chooses a real server and writes its address \
-             into the packets; on the answers it puts the VIP back."
-        ),
-        ForwardingMethod::Gatewaying => format!(
-            "The director takes every connection to {vip}:{port}, chooses a real server and sends it the packets \
-             with nothing changed but the destination MAC, so the real server sees the VIP and answers the client \
-             itself."
-        ),
-    }
+    let handing_on = lab.profile().words.handing_on;
+    format!(
+        "The director takes every connection to {vip}:{port}, chooses a real server and {handing_on}"
+    )
 }
 
 fn by_hand(subject: Subject<'_>) -> Vec<String> {
@@ -194,7 +171,7 @@ fn by_hand(subject: Subject<'_>) -> Vec<String> {
             "ipvsadm -a -t {address} -r {}:{} {} -w {}",
             server.address(),
             service.port,
-            option(lab.mode().forwarding()),
+            lab.profile().kernel.option(),
             server.weight
         )
     }));

@@ -1,14 +1,14 @@
 //! Printed fixes can be typed as they stand, files included.
 
 use super::{Style, junit, verdict};
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::resource::Observed;
 use crate::verify::labs::{lab, plans};
 use crate::verify::{Verdict, check, healthy};
 
 /// DR without the director's saved rules: a file has to be written, whose end must begin its line.
 fn not_saved() -> Verdict {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut evidence = healthy::evidence(&lab, &plans(&lab));
     let director = evidence.record_mut("director").before.as_mut().unwrap();
     for (resource, observed) in director

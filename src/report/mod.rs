@@ -23,7 +23,7 @@ pub use style::{Ink, Style};
 pub use text::verdict;
 pub use up::{HostLine, HostOutcome, UpTable, host_summary, up_table};
 
-use crate::model::{Lab, Mode, Role};
+use crate::model::{Lab, Role};
 
 /// `lab dr · direct routing · wrr · VIP 192.168.4.15:80`.
 #[must_use]
@@ -36,18 +36,11 @@ pub fn headline(lab: &Lab) -> String {
     format!(
         "lab {} · {} · {}{persistence} · VIP {}:{}",
         lab.name(),
-        mode(lab.mode()),
+        lab.profile().name,
         service.scheduler,
         lab.vip(),
         service.port
     )
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Nat => "NAT",
-        Mode::Dr => "direct routing",
-    }
 }
 
 fn role(role: Role) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::{Section, plan};
 use super::{HostLine, HostOutcome, Ink, Style, UpTable, host_summary, up_table, verdict};
 use crate::agent::protocol::Response;
-use crate::model::{Lab, Mode, Scheduler};
+use crate::model::{ForwardingMethod, Lab, Scheduler};
 use crate::plan::HostPlan;
 use crate::resource::{Change, Observed, ResourceId};
 use crate::verify::labs::{lab, name, plans};
@@ -17,7 +17,7 @@ fn evidence(lab: &Lab) -> Evidence {
 
 /// NAT without web1's default route: half of the requests time out.
 fn broken() -> Verdict {
-    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Wrr, &[1, 1]);
     let mut evidence = evidence(&lab);
     let web1 = evidence.record_mut("web1").before.as_mut().unwrap();
     for observed in web1.found.observed.iter_mut().flatten() {
@@ -41,7 +41,7 @@ fn broken() -> Verdict {
 }
 
 fn unreachable() -> Verdict {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut evidence = evidence(&lab);
     evidence.absent(
         &name("web2"),
@@ -68,7 +68,7 @@ fn a_narrow_terminal_wraps_reasons_and_keeps_commands_whole() {
 
 #[test]
 fn two_causes_and_a_setting_that_a_reboot_takes_back() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut evidence = evidence(&lab);
     let web2 = evidence.record_mut("web2").before.as_mut().unwrap();
     for (resource, observed) in web2.asked.resources.iter().zip(&mut web2.found.observed) {
@@ -88,7 +88,7 @@ fn an_unreachable_host_is_told_of_once() {
 
 #[test]
 fn a_proven_lab_is_one_line() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 3]);
     insta::assert_snapshot!(
         verdict(&check(&evidence(&lab)), Style::plain()),
         @"✓ 119 checks passed · 100 requests: web1 25 · web2 75 · replies bypass the director"
@@ -129,7 +129,7 @@ fn table(lab: &Lab, outcomes: [HostOutcome; 4]) -> UpTable {
 
 #[test]
 fn up_ends_with_what_there_is_now_and_how_to_get_in() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let changed = HostOutcome::Changed;
     let table = table(
         &lab,
@@ -141,7 +141,7 @@ fn up_ends_with_what_there_is_now_and_how_to_get_in() {
 
 #[test]
 fn up_says_nothing_of_success_after_a_failure() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let failed = HostOutcome::Failed {
         cause: "package apache2: apt-get ended with 100".to_owned(),
         hint: Some("is the network there?".to_owned()),
@@ -171,7 +171,7 @@ fn by_host(lab: &Lab) -> BTreeMap<crate::model::HostName, HostPlan> {
 
 #[test]
 fn a_plan_says_what_will_be_true_and_why() {
-    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Wrr, &[1]);
     let plans = by_host(&lab);
     let mut sections: BTreeMap<_, _> = plans
         .iter()
@@ -184,7 +184,7 @@ fn a_plan_says_what_will_be_true_and_why() {
 
 #[test]
 fn a_plan_with_changes_shows_only_those() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1]);
     let plans = by_host(&lab);
     let none = BTreeMap::new();
     let changes = BTreeMap::from([
@@ -219,7 +219,7 @@ fn a_plan_with_changes_shows_only_those() {
 
 #[test]
 fn an_explanation_is_a_script_with_reasons() {
-    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Wrr, &[1]);
     insta::assert_snapshot!(super::explain::explain(
         &lab,
         &by_host(&lab),
@@ -244,7 +244,7 @@ fn junit_has_failures_errors_and_skipped_apart() {
 
 /// A verdict in which checks came out in every way there is.
 fn every_way() -> (Verdict, Evidence) {
-    let lab = lab(Mode::Nat, Scheduler::Lblc, &[1, 1, 1]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Lblc, &[1, 1, 1]);
     let mut evidence = evidence(&lab);
     let web1 = evidence.record_mut("web1").before.as_mut().unwrap();
     web1.found.links[0].carrier = false;
@@ -357,7 +357,7 @@ fn one_of_each(
 
 #[test]
 fn what_was_skipped_is_told_of_beside_what_passed() {
-    let lab = lab(Mode::Dr, Scheduler::Sh, &[1, 1, 0]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Sh, &[1, 1, 0]);
     let evidence = evidence(&lab);
     let judged = check(&evidence);
     assert!(judged.passed);
@@ -366,7 +366,7 @@ fn what_was_skipped_is_told_of_beside_what_passed() {
 
 #[test]
 fn junit_of_what_was_skipped_alone_is_an_error() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1]);
     let asked_nobody = Evidence::new(&lab, 100, std::time::Duration::ZERO);
     let judged = check(&asked_nobody);
     assert!(!judged.passed);
@@ -379,8 +379,13 @@ fn junit_of_what_was_skipped_alone_is_an_error() {
 
 #[test]
 fn junit_of_nothing_is_an_error() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
-    let nothing = Verdict::new(lab.name().clone(), lab.mode(), Vec::new(), BTreeMap::new());
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1]);
+    let nothing = Verdict::new(
+        lab.name().clone(),
+        lab.method(),
+        Vec::new(),
+        BTreeMap::new(),
+    );
     assert!(!nothing.passed);
     assert!(super::junit::junit(&[&nothing]).contains("nothing was checked"));
     assert!(verdict(&nothing, Style::plain()).contains("nothing was checked"));
@@ -388,7 +393,7 @@ fn junit_of_nothing_is_an_error() {
 
 #[test]
 fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 3]);
     let evidence = evidence(&lab);
     let page = super::html::page(&check(&evidence), &evidence);
     for loaded in ["<script", "<link", "<img", "url(http", "src=", "@import"] {
@@ -409,7 +414,7 @@ fn the_page_is_self_contained_and_shows_cause_path_and_shares() {
 
 #[test]
 fn a_page_from_a_host_cannot_bring_markup_into_the_report() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1]);
     let mut evidence = evidence(&lab);
     for response in evidence.fetched_mut().as_mut().unwrap() {
         response.body = "<script>alert(1)</script>".to_owned();

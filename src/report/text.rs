@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::clean;
 use super::layout::{counted, has_here_document, pad, spread, width, wrap};
 use super::style::{Style, Tone};
-use crate::model::Mode;
 use crate::verify::{Aspect, Check, CheckId, Status, Verdict};
 
 /// Columns before the values of a detail line.
@@ -66,13 +65,7 @@ pub fn proof(verdict: &Verdict) -> String {
         parts.push(format!("{}: {first}", counted(total as usize, "request")));
         parts.extend(shares);
     }
-    parts.push(
-        match verdict.mode {
-            Mode::Nat => "replies pass the director",
-            Mode::Dr => "replies bypass the director",
-        }
-        .to_owned(),
-    );
+    parts.push(verdict.method.profile().words.replies.to_owned());
     parts.join(" · ")
 }
 

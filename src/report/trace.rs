@@ -3,15 +3,12 @@
 use serde::Serialize;
 
 use super::clean;
+use super::headline;
 use super::layout::{pad, width, wrap};
 use super::style::{Style, Tone};
-use super::{headline, mode};
 use crate::agent::protocol::Response;
-use crate::model::{HostName, Lab, LabName, Mode};
-use crate::verify::{
-    self, End, Evidence, Journey, Leg, Passage, Stop, Way, promised_reply, promised_request,
-    refuses,
-};
+use crate::model::{ForwardingMethod, HostName, Lab, LabName};
+use crate::verify::{self, End, Evidence, Journey, Leg, Passage, Stop, Way, refuses};
 
 /// Schema of [`Document`] as JSON.
 pub const SCHEMA: &str = "lvslab.trace/1";
@@ -23,8 +20,9 @@ pub struct Document {
     pub schema: &'static str,
     /// Lab.
     pub lab: LabName,
-    /// Mode.
-    pub mode: Mode,
+    /// Forwarding method of the lab's real servers.
+    #[serde(rename = "mode")]
+    pub method: ForwardingMethod,
     /// Every request was answered and took the way of the mode, there and back.
     pub as_promised: bool,
     /// One per request, in the order they were sent.
@@ -69,7 +67,7 @@ pub fn document(evidence: &Evidence) -> Document {
     Document {
         schema: SCHEMA,
         lab: lab.name().clone(),
-        mode: lab.mode(),
+        method: lab.method(),
         as_promised: !journeys.is_empty()
             && journeys.iter().all(|traced| {
                 traced.request_as_promised
@@ -186,24 +184,17 @@ fn answer(journey: &Journey) -> String {
 
 fn judgement(evidence: &Evidence, journey: &Journey, style: Style) -> String {
     let lab = evidence.lab();
+    let words = &lab.profile().words;
     let ways = [
-        (
-            "request",
-            verify::request(lab, journey),
-            promised_request(lab.mode()),
-        ),
-        (
-            "reply",
-            verify::reply(evidence, journey),
-            promised_reply(lab.mode()),
-        ),
+        ("request", verify::request(lab, journey), words.request_way),
+        ("reply", verify::reply(evidence, journey), words.reply_way),
     ];
     if ways.iter().all(|(_, way, _)| way.as_promised) {
         let [request, reply] = ways.map(|(_, way, _)| way.words);
         return format!(
             "{} the way of {}: {request}; {reply}\n",
             style.paint(Tone::Good, "✓"),
-            mode(lab.mode())
+            lab.profile().name
         );
     }
     let mut text = String::new();

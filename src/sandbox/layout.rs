@@ -155,7 +155,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::model::{
-        Attachment, LabParts, Mode, Policy, Protocol, RealServer, Role, Scheduler, VirtualService,
+        Attachment, ForwardingMethod, LabParts, Policy, Protocol, RealServer, Role, Scheduler,
+        VirtualService,
     };
 
     fn host(name: &str, role: Role, attachments: &[(usize, &str)]) -> Host {
@@ -174,7 +175,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn lab(mode: Mode, vip: &str, hosts: Vec<Host>) -> Lab {
+    fn lab(mode: ForwardingMethod, vip: &str, hosts: Vec<Host>) -> Lab {
         let real_servers = hosts
             .iter()
             .filter(|host| host.role == Role::RealServer)
@@ -186,8 +187,8 @@ pub(crate) mod tests {
             })
             .collect();
         Lab::from_checked(LabParts {
-            name: mode.as_str().parse().unwrap(),
-            mode,
+            name: mode.profile().keyword.parse().unwrap(),
+            method: mode,
             service: VirtualService {
                 vip: vip.parse().unwrap(),
                 port: NonZeroU16::new(80).unwrap(),
@@ -204,7 +205,7 @@ pub(crate) mod tests {
     /// The NAT lab of the course.
     pub(crate) fn nat() -> Lab {
         lab(
-            Mode::Nat,
+            ForwardingMethod::Nat,
             "192.168.4.5/24",
             vec![
                 host("client", Role::Client, &[(0, "192.168.4.10/24")]),
@@ -222,7 +223,7 @@ pub(crate) mod tests {
     /// The DR lab of the course.
     pub(crate) fn dr() -> Lab {
         lab(
-            Mode::Dr,
+            ForwardingMethod::Dr,
             "192.168.4.15/24",
             vec![
                 host("client", Role::Client, &[(0, "192.168.4.10/24")]),

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use super::error::quoted;
 use super::problem::Problem;
 use super::suggest::did_you_mean;
-use crate::model::{HostName, InterfaceName, LabName, Mode, Protocol, Scheduler};
+use crate::model::{ForwardingMethod, HostName, InterfaceName, LabName, Protocol, Scheduler};
 
 /// Prefix lengths a lab network may have: a /30 has two hosts, a /8 is the largest there is.
 const PREFIXES: std::ops::RangeInclusive<u8> = 8..=30;
@@ -145,17 +145,17 @@ fn word<T: Copy>(text: &str, what: &str, all: &[(&'static str, T)]) -> Result<T,
 }
 
 /// `nat` or `dr`.
-pub(super) fn mode(text: &str) -> Result<Mode, Problem> {
+pub(super) fn mode(text: &str) -> Result<ForwardingMethod, Problem> {
     if text == "tun" {
         return Err(
             Problem::new("mode `tun` (IP-in-IP tunnels) is not there yet").note("modes: nat dr"),
         );
     }
-    word(
-        text,
-        "mode",
-        &[Mode::Nat, Mode::Dr].map(|mode| (mode.as_str(), mode)),
-    )
+    let methods: Vec<_> = ForwardingMethod::ALL
+        .iter()
+        .map(|method| (method.profile().keyword, *method))
+        .collect();
+    word(text, "mode", &methods)
 }
 
 /// A scheduler's name, `wrr`.

@@ -6,14 +6,14 @@ use super::error::quoted;
 use super::problem::{At, Mistakes, Problem};
 use super::read::Draft;
 use super::rules::twice;
-use crate::model::Mode;
+use crate::model::Wiring;
 
 /// Checks every address of `draft` against the others.
 pub(super) fn check(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     addresses(draft, mistakes);
-    match draft.mode.value {
-        Mode::Nat => nat(draft, mistakes),
-        Mode::Dr => dr(draft, mistakes),
+    match draft.method.value.profile().wiring {
+        Wiring::DirectorBetween => director_between(draft, mistakes),
+        Wiring::OneNetwork => one_network(draft, mistakes),
     }
 }
 
@@ -50,7 +50,7 @@ fn addresses(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
 }
 
 /// LVS-NAT: the director stands between the clients' network and the real servers'.
-fn nat(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
+fn director_between(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     let (outer, inner) = (
         draft.vip.value.trunc(),
         draft.director.address.value.trunc(),
@@ -108,7 +108,7 @@ fn nat(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
 }
 
 /// LVS-DR: one network, because the director finds a real server by its MAC.
-fn dr(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
+fn one_network(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     let network = draft.vip.value.trunc();
     same_network(
         draft.client.address,

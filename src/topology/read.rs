@@ -13,14 +13,14 @@ use super::problem::{At, Mistakes, Place, Problem, SourceText};
 use super::shape;
 use super::tree::{self, Node};
 use crate::model::{
-    HostName, InterfaceName, LabName, Mode, Policy, Protocol, Scheduler, SshTarget,
+    ForwardingMethod, HostName, InterfaceName, LabName, Policy, Protocol, Scheduler, SshTarget,
 };
 
 /// The values of a topology file.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub lab: LabName,
-    pub mode: At<Mode>,
+    pub method: At<ForwardingMethod>,
     pub vip: At<Ipv4Net>,
     pub port: NonZeroU16,
     pub protocol: Protocol,
@@ -105,7 +105,7 @@ fn draft(
         mistakes,
     };
     let lab = top.need("lab", &values.lab, fields::lab_name);
-    let mode = top.need("mode", &values.mode, fields::mode);
+    let method = top.need("mode", &values.mode, fields::mode);
     let firewall = top.may("firewall", &values.firewall, fields::firewall);
     let selinux = top.may("selinux", &values.selinux, fields::selinux);
 
@@ -185,7 +185,7 @@ fn draft(
     let default = Policy::default();
     Some(Draft {
         lab: lab?.value,
-        mode: mode?,
+        method: method?,
         vip: vip?,
         port: port?.map_or(WEB_PORT, |port| port.value),
         protocol: protocol?.map_or(Protocol::Tcp, |protocol| protocol.value),

@@ -9,8 +9,8 @@ use super::problem::{At, Mistakes, Problem, SourceText};
 use super::read::{Draft, HostDraft};
 use super::{location, networks};
 use crate::model::{
-    Attachment, Host, InterfaceName, Lab, LabParts, Mode, RealServer, Role, Scheduler,
-    VirtualService,
+    Attachment, DirectorVip, Host, InterfaceName, Lab, LabParts, RealServer, Role, Scheduler,
+    VirtualService, Wiring,
 };
 
 /// Checks `draft` and makes it a lab; `machines` are the inventory's.
@@ -122,9 +122,10 @@ fn weights(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
 }
 
 fn build(draft: Draft) -> Lab {
-    let inner = match draft.mode.value {
-        Mode::Nat => 1,
-        Mode::Dr => 0,
+    let profile = draft.method.value.profile();
+    let inner = match profile.wiring {
+        Wiring::DirectorBetween => 1,
+        Wiring::OneNetwork => 0,
     };
     let attachment = |segment, address, interface: Option<At<InterfaceName>>| Attachment {
         segment,
@@ -140,10 +141,9 @@ fn build(draft: Draft) -> Lab {
             ssh: host.ssh,
         }
     };
-    // The VIP is the NAT director's own address in the clients' network; in direct routing it is an alias.
-    let public = match draft.mode.value {
-        Mode::Nat => vec![attachment(0, draft.vip.value, draft.vip_interface)],
-        Mode::Dr => Vec::new(),
+    let public = match profile.director_vip {
+        DirectorVip::Own => vec![attachment(0, draft.vip.value, draft.vip_interface)],
+        DirectorVip::Alias => Vec::new(),
     };
     let mut hosts = vec![
         host(draft.client, Role::Client, Vec::new(), 0),
@@ -161,7 +161,7 @@ fn build(draft: Draft) -> Lab {
     }
     Lab::from_checked(LabParts {
         name: draft.lab,
-        mode: draft.mode.value,
+        method: draft.method.value,
         service: VirtualService {
             vip: draft.vip.value,
             port: draft.port,

@@ -15,7 +15,7 @@ use crate::agent::protocol::{
     ListenLine, Listener, Neighbour, Ports, Reply, Request, Response, RouteEvidence,
 };
 use crate::ipvs::{Counters, DestinationStatus, ServiceStatus};
-use crate::model::{Host, Lab, Mode, Role};
+use crate::model::{Host, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, FileState, Observed, Resource, RouteState, ServiceState};
 
@@ -212,7 +212,7 @@ fn collected(
                     .find(|(t, _)| t == to)
                     .expect("asked")
                     .1;
-                let back = lab.mode() == Mode::Nat && host.role == Role::RealServer;
+                let back = lab.profile().replies_pass_director() && host.role == Role::RealServer;
                 RouteEvidence {
                     to: *to,
                     via: back.then(|| lab.dip().addr()),
@@ -265,7 +265,7 @@ fn totals(lab: &Lab, traffic_is_over: bool) -> Counters {
     Counters {
         connections: 7 + connections,
         packets_in: 42 + 6 * connections,
-        packets_out: if lab.mode() == Mode::Nat {
+        packets_out: if lab.profile().replies_pass_director() {
             5 * connections
         } else {
             0

@@ -189,11 +189,7 @@ fn options(service: &Service) -> String {
 }
 
 fn rule(destination: &Destination) -> String {
-    let method = match destination.forwarding {
-        Forwarding::Masquerade => "-m",
-        Forwarding::Tunnel => "-i",
-        Forwarding::Route | Forwarding::Local | Forwarding::Bypass => "-g",
-    };
+    let method = destination.forwarding.option();
     format!(
         "-r {} {method} -w {}",
         endpoint(destination),

@@ -1,18 +1,18 @@
 //! Labs and plans for the tests, as the topology reader and the planner make them.
 
 use crate::model::{
-    Attachment, Host, HostName, Lab, LabParts, Mode, Policy, Protocol, RealServer, Role, Scheduler,
-    VirtualService,
+    Attachment, ForwardingMethod, Host, HostName, Lab, LabParts, Policy, Protocol, RealServer,
+    Role, Scheduler, VirtualService,
 };
 use crate::plan::{HostPlan, assumed_facts, plan};
 
 /// The DR or NAT lab of the course, with these weights for web1, web2, ...
-pub(crate) fn lab(mode: Mode, scheduler: Scheduler, weights: &[u16]) -> Lab {
+pub(crate) fn lab(mode: ForwardingMethod, scheduler: Scheduler, weights: &[u16]) -> Lab {
     let rip = |at: usize| match mode {
-        Mode::Nat => format!("192.168.2.{}/24", 100 + at * 10),
-        Mode::Dr => format!("192.168.4.{}/24", 100 + at * 10),
+        ForwardingMethod::Nat => format!("192.168.2.{}/24", 100 + at * 10),
+        ForwardingMethod::Dr => format!("192.168.4.{}/24", 100 + at * 10),
     };
-    let inner = usize::from(mode == Mode::Nat);
+    let inner = usize::from(mode == ForwardingMethod::Nat);
     let on = |segment, address: &str| Attachment {
         segment,
         address: address.parse().unwrap(),
@@ -26,12 +26,12 @@ pub(crate) fn lab(mode: Mode, scheduler: Scheduler, weights: &[u16]) -> Lab {
     };
     let mut hosts = vec![host("client", Role::Client, vec![on(0, "192.168.4.10/24")])];
     hosts.push(match mode {
-        Mode::Nat => host(
+        ForwardingMethod::Nat => host(
             "director",
             Role::Director,
             vec![on(0, "192.168.4.5/24"), on(1, "192.168.2.5/24")],
         ),
-        Mode::Dr => host("director", Role::Director, vec![on(0, "192.168.4.5/24")]),
+        ForwardingMethod::Dr => host("director", Role::Director, vec![on(0, "192.168.4.5/24")]),
     });
     let name = |at: usize| format!("web{}", at + 1);
     for at in 0..weights.len() {
@@ -47,12 +47,12 @@ pub(crate) fn lab(mode: Mode, scheduler: Scheduler, weights: &[u16]) -> Lab {
         }
     });
     Lab::from_checked(LabParts {
-        name: mode.as_str().parse().unwrap(),
-        mode,
+        name: mode.profile().keyword.parse().unwrap(),
+        method: mode,
         service: VirtualService {
             vip: match mode {
-                Mode::Nat => "192.168.4.5/24",
-                Mode::Dr => "192.168.4.15/24",
+                ForwardingMethod::Nat => "192.168.4.5/24",
+                ForwardingMethod::Dr => "192.168.4.15/24",
             }
             .parse()
             .unwrap(),

@@ -42,5 +42,5 @@ pub use describe::summary;
 pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
 pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
 pub use probes::{ROUNDS, Round, TRACE_ROUNDS, requests_for};
-pub use proof::{Way, promised_reply, promised_request, reply, request};
+pub use proof::{Way, reply, request};
 pub use verdict::{Aspect, Check, CheckId, Count, Elsewhere, Status, Verdict};

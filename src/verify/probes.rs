@@ -330,7 +330,7 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    let translated = lab.mode().replies_pass_director();
+    let translated = lab.profile().replies_pass_director();
     if (translated, host.role) == (false, Role::RealServer) {
         return vec![
             interface_sysctl(interface, "arp_ignore", "1"),

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 
 use super::evidence::Evidence;
 use super::journey::{End, Journey, Leg, Stop, replies_on};
-use crate::model::{HostName, Lab, Mode, RealServer};
+use crate::model::{HostName, Lab, RealServer, Replies};
 
 /// What is to be said of one leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,28 +13,6 @@ pub struct Way {
     pub as_promised: bool,
     /// The way it took: `client → director → web1`.
     pub words: String,
-}
-
-/// The way a request should take.
-#[must_use]
-pub fn promised_request(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Nat => {
-            "client → director → real server, with its RIP as the destination from the director on"
-        }
-        Mode::Dr => "client → director → real server, with the VIP as the destination all the way",
-    }
-}
-
-/// The way a reply should take.
-#[must_use]
-pub fn promised_reply(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Nat => {
-            "real server → director → client, with the VIP as the source from the director on"
-        }
-        Mode::Dr => "real server → client, with the VIP as the source, past the director",
-    }
 }
 
 /// What is to be said of the request.
@@ -52,10 +30,7 @@ pub fn request(lab: &Lab, journey: &Journey) -> Way {
         return astray(leg, words);
     };
     let port = lab.service().port.get();
-    let wanted = match lab.mode() {
-        Mode::Nat => SocketAddrV4::new(real.address(), port),
-        Mode::Dr => SocketAddrV4::new(lab.vip(), port),
-    };
+    let wanted = SocketAddrV4::new(lab.address_asked_for(real), port);
     let sent = director.left.as_ref().map(|left| left.destination);
     if sent == Some(wanted) {
         return promised(words);
@@ -98,9 +73,9 @@ pub fn reply(evidence: &Evidence, journey: &Journey) -> Way {
         words += &format!(", with {source} as its source");
     }
     let by_director = leg.hosts().any(|host| host == director);
-    let way = match lab.mode() {
-        Mode::Nat => by_director && leg.stops.len() == 3,
-        Mode::Dr => {
+    let way = match lab.profile().replies {
+        Replies::ThroughDirector => by_director && leg.stops.len() == 3,
+        Replies::PastDirector => {
             let passed = replies_on(evidence, director, journey.port);
             if passed > 0 && !by_director {
                 words += &format!(", {passed} others by {director}");

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HostName, LabName, Mode};
+use crate::model::{ForwardingMethod, HostName, LabName};
 use crate::resource::ResourceId;
 
 /// Schema of [`Verdict`] as JSON.
@@ -134,8 +134,9 @@ pub struct Verdict {
     pub schema: String,
     /// Lab.
     pub lab: LabName,
-    /// Mode.
-    pub mode: Mode,
+    /// Forwarding method of the lab's real servers.
+    #[serde(rename = "mode")]
+    pub method: ForwardingMethod,
     /// No check stands against the lab, and of every host at least one passed: what was skipped proves nothing.
     pub passed: bool,
     /// All checks: hosts in the lab's order, each in order of the packet's path and the plan.
@@ -164,14 +165,14 @@ impl Verdict {
     #[must_use]
     pub fn new(
         lab: LabName,
-        mode: Mode,
+        method: ForwardingMethod,
         checks: Vec<Check>,
         distribution: BTreeMap<HostName, u32>,
     ) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             lab,
-            mode,
+            method,
             passed: proven(&checks),
             checks,
             distribution,

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::healthy;
 use crate::agent::protocol::{Captured, CapturedFrame};
-use crate::model::{HostName, Lab, Mode};
+use crate::model::{HostName, Lab, Replies};
 use crate::packet::{Flags, Mac, arp_reply, segment};
 use crate::plan::HostPlan;
 
@@ -108,15 +108,15 @@ impl<'a> Wires<'a> {
         let answer = Flags::SYN | Flags::ACK;
         let asked = format!("{cip} → {vip}");
         self.goes(((client, 0), (director, 0)), &asked, Flags::SYN);
-        match lab.mode() {
-            Mode::Nat => {
+        match lab.profile().replies {
+            Replies::ThroughDirector => {
                 let inside = ((director, inner), (web, inner));
                 self.goes(inside, &format!("{cip} → {rip}"), Flags::SYN);
                 self.goes((inside.1, inside.0), &format!("{rip} → {cip}"), answer);
                 let home = ((director, 0), (client, 0));
                 self.goes(home, &format!("{vip} → {cip}"), answer);
             }
-            Mode::Dr => {
+            Replies::PastDirector => {
                 self.goes(((director, 0), (web, 0)), &asked, Flags::SYN);
                 self.goes(((web, 0), (client, 0)), &format!("{vip} → {cip}"), answer);
             }

@@ -100,6 +100,19 @@ pub enum Forwarding {
     Bypass,
 }
 
+impl Forwarding {
+    /// The option of ipvsadm(8). Local node and cache bypass have none of their own: the kernel makes them of a
+    /// gatewaying destination.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Masquerade => "-m",
+            Self::Tunnel => "-i",
+            Self::Route | Self::Local | Self::Bypass => "-g",
+        }
+    }
+}
+
 /// Encapsulation of a tunnelled destination (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Mode, Role};
+use crate::model::{ForwardingMethod, Role};
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -124,16 +124,16 @@ proptest! {
             prop_assert_eq!(&sysctls, &written);
 
             let vip_on_lo = position(plan, |r| matches!(r, Resource::Address(a) if a.interface.as_str() == "lo"));
-            let hidden = (lab.mode(), host.role) == (Mode::Dr, Role::RealServer);
+            let hidden = (lab.method(), host.role) == (ForwardingMethod::Dr, Role::RealServer);
             prop_assert_eq!(vip_on_lo.is_some(), hidden);
-            prop_assert_eq!(sysctls.len(), match (lab.mode(), host.role) {
-                (Mode::Dr, Role::RealServer) => 4,
-                (Mode::Nat, Role::Director) => 1,
+            prop_assert_eq!(sysctls.len(), match (lab.method(), host.role) {
+                (ForwardingMethod::Dr, Role::RealServer) => 4,
+                (ForwardingMethod::Nat, Role::Director) => 1,
                 _ => 0,
             });
 
             let routes = plan.steps.iter().filter(|s| matches!(s.resource, Resource::DefaultRoute(_))).count();
-            let routed = (lab.mode(), host.role) == (Mode::Nat, Role::RealServer);
+            let routed = (lab.method(), host.role) == (ForwardingMethod::Nat, Role::RealServer);
             prop_assert_eq!(routes, usize::from(routed), "only NAT real servers get a default route");
 
             let tables: Vec<_> = plan.steps.iter().filter_map(|step| match &step.resource {

@@ -7,7 +7,7 @@ use crate::verify::labs::{lab, plans};
 use crate::verify::wires::Wires;
 
 /// A lab with other traffic on its wires than a healthy one has.
-fn carrying(mode: Mode, traffic: impl FnOnce(&mut Wires<'_>, u16)) -> Evidence {
+fn carrying(mode: ForwardingMethod, traffic: impl FnOnce(&mut Wires<'_>, u16)) -> Evidence {
     let lab = lab(mode, Scheduler::Wrr, &[1, 1]);
     let plans = plans(&lab);
     let mut evidence = healthy::evidence(&lab, &plans);
@@ -22,7 +22,7 @@ fn carrying(mode: Mode, traffic: impl FnOnce(&mut Wires<'_>, u16)) -> Evidence {
     evidence
 }
 
-fn healthy_one(mode: Mode) -> Evidence {
+fn healthy_one(mode: ForwardingMethod) -> Evidence {
     carrying(mode, |wires, port| wires.request(0, port))
 }
 
@@ -32,17 +32,17 @@ fn wide() -> Style {
 
 #[test]
 fn direct_routing_changes_a_mac_and_the_reply_passes_the_director_by() {
-    insta::assert_snapshot!(trace(&healthy_one(Mode::Dr), wide()));
+    insta::assert_snapshot!(trace(&healthy_one(ForwardingMethod::Dr), wide()));
 }
 
 #[test]
 fn nat_rewrites_the_destination_and_then_the_source() {
-    insta::assert_snapshot!(trace(&healthy_one(Mode::Nat), wide()));
+    insta::assert_snapshot!(trace(&healthy_one(ForwardingMethod::Nat), wide()));
 }
 
 #[test]
 fn a_narrow_terminal_has_what_was_rewritten_on_lines_of_its_own() {
-    let text = trace(&healthy_one(Mode::Nat), Style::plain());
+    let text = trace(&healthy_one(ForwardingMethod::Nat), Style::plain());
     assert!(
         text.contains("\n                  ← destination was 192.168.4.5:80\n"),
         "{text}"
@@ -51,7 +51,7 @@ fn a_narrow_terminal_has_what_was_rewritten_on_lines_of_its_own() {
 
 #[test]
 fn a_request_that_a_real_server_took_from_the_wire_is_no_balancing() {
-    let evidence = carrying(Mode::Dr, |wires, port| {
+    let evidence = carrying(ForwardingMethod::Dr, |wires, port| {
         let asked = format!("192.168.4.10:{port} → 192.168.4.15:80");
         wires.goes((("client", 0), ("web2", 0)), &asked, Flags::SYN);
         let reply = format!("192.168.4.15:80 → 192.168.4.10:{port}");
@@ -67,7 +67,7 @@ fn a_request_that_a_real_server_took_from_the_wire_is_no_balancing() {
 
 #[test]
 fn a_request_that_is_lost_shows_how_far_it_came() {
-    let mut evidence = carrying(Mode::Nat, |wires, port| {
+    let mut evidence = carrying(ForwardingMethod::Nat, |wires, port| {
         let asked = format!("192.168.4.10:{port} → 192.168.4.5:80");
         wires.goes((("client", 0), ("director", 0)), &asked, Flags::SYN);
         let inside = format!("192.168.4.10:{port} → 192.168.2.100:80");
@@ -82,7 +82,7 @@ fn a_request_that_is_lost_shows_how_far_it_came() {
 
 #[test]
 fn colour_adds_escape_sequences_and_nothing_else() {
-    let evidence = healthy_one(Mode::Nat);
+    let evidence = healthy_one(ForwardingMethod::Nat);
     let ansi = trace(&evidence, Style::new(Ink::Ansi, 120));
     assert_ne!(ansi, trace(&evidence, wide()));
     assert_eq!(clean::block(&ansi), trace(&evidence, wide()));
@@ -92,7 +92,7 @@ fn colour_adds_escape_sequences_and_nothing_else() {
 
 #[test]
 fn the_document_has_every_hop_and_whether_it_is_as_promised() {
-    let json = serde_json::to_value(document(&healthy_one(Mode::Dr))).unwrap();
+    let json = serde_json::to_value(document(&healthy_one(ForwardingMethod::Dr))).unwrap();
     assert_eq!(json["schema"], "lvslab.trace/1");
     assert_eq!(json["as_promised"], true);
     let journey = &json["journeys"][0];
@@ -110,7 +110,7 @@ fn the_document_has_every_hop_and_whether_it_is_as_promised() {
 
 #[test]
 fn nothing_seen_is_not_as_promised() {
-    let mut evidence = carrying(Mode::Dr, |_, _| {});
+    let mut evidence = carrying(ForwardingMethod::Dr, |_, _| {});
     evidence.fetched_mut().as_mut().unwrap().clear();
     assert!(!document(&evidence).as_promised);
     assert!(trace(&evidence, wide()).contains("no frame of a request was seen"));
@@ -118,7 +118,7 @@ fn nothing_seen_is_not_as_promised() {
 
 #[test]
 fn the_capture_file_has_one_interface_per_hosts_interface() {
-    let file = crate::report::capture::pcapng(&healthy_one(Mode::Nat));
+    let file = crate::report::capture::pcapng(&healthy_one(ForwardingMethod::Nat));
     let text = String::from_utf8_lossy(&file);
     for name in [
         "client:eth0",

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::model::{Mode, Role, Scheduler};
+use crate::model::{ForwardingMethod, Role, Scheduler};
 use crate::topology::{Inventory, load, parse};
 
 fn message(path: &Path) -> String {
@@ -68,7 +68,10 @@ fn a_file_that_is_not_utf_8() {
 #[test]
 fn the_dr_topology_is_the_lab_of_the_course() {
     let lab = load(Path::new("topologies/dr.yaml"), None).expect("a lab");
-    assert_eq!((lab.name().as_str(), lab.mode()), ("dr", Mode::Dr));
+    assert_eq!(
+        (lab.name().as_str(), lab.method()),
+        ("dr", ForwardingMethod::Dr)
+    );
     assert_eq!(lab.segments(), 1);
     insta::assert_snapshot!(table(&lab), @"
     client: segment 0 ? 192.168.4.10/24
@@ -85,7 +88,10 @@ fn the_dr_topology_is_the_lab_of_the_course() {
 #[test]
 fn the_nat_topology_is_the_lab_of_the_course() {
     let lab = load(Path::new("topologies/nat.yaml"), None).expect("a lab");
-    assert_eq!((lab.name().as_str(), lab.mode()), ("nat", Mode::Nat));
+    assert_eq!(
+        (lab.name().as_str(), lab.method()),
+        ("nat", ForwardingMethod::Nat)
+    );
     assert_eq!(lab.segments(), 2);
     insta::assert_snapshot!(table(&lab), @"
     client: segment 0 ? 192.168.4.10/24

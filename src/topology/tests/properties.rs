@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::topology::{Inventory, MAX_FILE_BYTES, parse};
 
 fn inventory(text: &str) -> Inventory<'_> {
@@ -197,7 +197,7 @@ proptest! {
         text += &format!("client: {{ cip: {}/{prefix} }}\ndirector: {{ dip: {dip}/{prefix} }}\n", w.outer[1]);
         let lab = parse(&text, "x.yaml", None).unwrap_or_else(|error| panic!("{text}\n{error}"));
 
-        prop_assert_eq!(lab.mode(), if w.nat { Mode::Nat } else { Mode::Dr });
+        prop_assert_eq!(lab.method(), if w.nat { ForwardingMethod::Nat } else { ForwardingMethod::Dr });
         prop_assert_eq!(lab.segments(), if w.nat { 2 } else { 1 });
         prop_assert_eq!(lab.vip(), w.outer[0]);
         prop_assert_eq!(lab.cip().addr(), w.outer[1]);

@@ -17,7 +17,7 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    match (view.lab().mode().replies_pass_director(), host.role) {
+    match (view.lab().profile().replies_pass_director(), host.role) {
         (false, Role::RealServer) => vec![
             combined(
                 view,

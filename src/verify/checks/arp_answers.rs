@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Draft, Judged, Path, path as wire};
 use crate::agent::protocol::Captured;
-use crate::model::{InterfaceName, Lab, Mode};
+use crate::model::{InterfaceName, Lab};
 use crate::packet::{Content, Mac, Operation};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
@@ -63,24 +63,16 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
         ))
     });
     let draft = Draft::new(
-            client,
-            id(lab),
-            format!("only {director} answers ARP for the VIP"),
-        )
-        .expected(match &wanted {
-            Ok(mac) => format!("{mac} ({director}) alone"),
-            Err(_) => format!("the MAC of {director} alone"),
-        })
-        .why(match lab.mode() {
-            Mode::Dr => {
-                "Every real server has the VIP and must keep quiet about it: whoever answers may get the \
-                 client's packets, and from any other host than the director they are not balanced."
-            }
-            Mode::Nat => {
-                "Whoever answers may get the client's packets, and only the director can hand them on."
-            }
-        })
-        .needs(path.from(stranger.unwrap_or(director)));
+        client,
+        id(lab),
+        format!("only {director} answers ARP for the VIP"),
+    )
+    .expected(match &wanted {
+        Ok(mac) => format!("{mac} ({director}) alone"),
+        Err(_) => format!("the MAC of {director} alone"),
+    })
+    .why(lab.profile().words.arp_why)
+    .needs(path.from(stranger.unwrap_or(director)));
     Some(if view.evidence().marked().is_some() {
         draft.judged(judged)
     } else {

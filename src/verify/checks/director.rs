@@ -7,7 +7,7 @@ use super::traffic::{Connection, Traffic};
 use super::{Draft, Judged, Path, path, requests};
 use crate::agent::protocol::HostEvidence;
 use crate::ipvs::{Counters, Forwarding};
-use crate::model::{HostName, Mode};
+use crate::model::{HostName, Replies};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::verdict::CheckId;
@@ -98,9 +98,9 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
         .fetched()
         .and_then(|_| outgoing(view, director))
         .map(|packets| {
-            let as_expected = match lab.mode() {
-                Mode::Nat => packets > 0,
-                Mode::Dr => packets == 0,
+            let as_expected = match lab.profile().replies {
+                Replies::ThroughDirector => packets > 0,
+                Replies::PastDirector => packets == 0,
             };
             let text = describe::counted(
                 usize::try_from(packets).unwrap_or(usize::MAX),
@@ -108,22 +108,10 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
             );
             Judged::new(as_expected, text)
         });
-    let (summary, expected, why) = match lab.mode() {
-        Mode::Nat => (
-            "the answers pass through the director",
-            "more than 0 outgoing packets",
-            "Under NAT the director translates every answer back to the VIP, so it must see them.",
-        ),
-        Mode::Dr => (
-            "the answers bypass the director",
-            "0 outgoing packets",
-            "Under direct routing the real servers answer the client themselves; a director that sees answers is \
-             translating them.",
-        ),
-    };
-    Draft::topic(director, "replies", summary)
-        .expected(expected)
-        .why(why)
+    let words = &lab.profile().words;
+    Draft::topic(director, "replies", words.counter_summary)
+        .expected(words.counter_expected)
+        .why(words.counter_why)
         .needs(needs)
         .judged(packets)
 }
@@ -135,7 +123,7 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
 /// brings up to date every two seconds only.
 fn outgoing(view: View<'_>, director: &HostName) -> Seen<u64> {
     let after = view.after(director)?;
-    if view.lab().mode().replies_pass_director() || !translates_for_others(view, after) {
+    if view.lab().profile().replies_pass_director() || !translates_for_others(view, after) {
         return delta(view, director, |counters| counters.packets_out);
     }
     let own = |found: &HostEvidence| {

@@ -55,7 +55,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
         .map(|(at, server)| (server.host.clone(), counts.get(at).copied().unwrap_or(0)))
         .collect();
     let unreachable = evidence.unreachable().map(|(host, _)| host.clone());
-    Verdict::new(lab.name().clone(), lab.mode(), checks, distribution)
+    Verdict::new(lab.name().clone(), lab.method(), checks, distribution)
         .without(unreachable.collect())
 }
 

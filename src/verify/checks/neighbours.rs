@@ -31,23 +31,24 @@ fn next_hops<'a>(view: View<'a>, host: &Host) -> Vec<Hop<'a>> {
     let inner = lab.segments() - 1;
     let client = (lab.cip().addr(), &lab.client().name);
     let director = (lab.dip().addr(), &lab.director().name);
-    match (host.role, lab.mode()) {
-        (Role::Client, _) => Vec::new(),
-        (Role::Director, mode) => {
+    let pass_director = lab.profile().replies_pass_director();
+    match host.role {
+        Role::Client => Vec::new(),
+        Role::Director => {
             let mut hops: Vec<Hop<'_>> = lab
                 .real_servers()
                 .iter()
                 .map(|server| (server.address(), &server.host, inner))
                 .collect();
-            if mode.replies_pass_director() {
+            if pass_director {
                 hops.push((client.0, client.1, 0));
             }
             hops
         }
-        (Role::RealServer, mode) if mode.replies_pass_director() => {
+        Role::RealServer if pass_director => {
             vec![(director.0, director.1, inner)]
         }
-        (Role::RealServer, _) => vec![(client.0, client.1, inner)],
+        Role::RealServer => vec![(client.0, client.1, inner)],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Draft, Judged, Path, arp_answers, requests};
-use crate::model::{HostName, Lab, Mode, RealServer};
+use crate::model::{HostName, Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::journey::{End, Journey, Leg, journeys};
@@ -101,17 +101,8 @@ fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
         request_id(client),
         "requests go by the director to a real server",
     )
-    .expected(proof::promised_request(lab.mode()))
-    .why(match lab.mode() {
-        Mode::Nat => {
-            "The director chooses a real server and rewrites the destination; a request that takes another way \
-             is not balanced or not answered."
-        }
-        Mode::Dr => {
-            "The director chooses a real server and changes nothing but the MAC; a request that takes another \
-             way is not balanced or not answered."
-        }
-    })
+    .expected(lab.profile().words.request_way)
+    .why(lab.profile().words.request_why)
     .needs(needs);
     end(view, draft, &ways, "no frame of a request was seen")
 }
@@ -129,26 +120,10 @@ fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
         .and_then(|journey| journey.request.hosts().last());
     let mut needs = path.from(silent.unwrap_or_else(|| suspect(lab, &ways)));
     needs.extend(on_the_wire(lab)[..3].iter().cloned());
-    let draft = Draft::new(
-        client,
-        reply_id(client),
-        match lab.mode() {
-            Mode::Nat => "replies come back by the director",
-            Mode::Dr => "replies come straight from the real server",
-        },
-    )
-    .expected(proof::promised_reply(lab.mode()))
-    .why(match lab.mode() {
-        Mode::Nat => {
-            "Only the director can put the VIP back as the source; a reply that bypasses it comes from an \
-             address the client never asked, and is thrown away."
-        }
-        Mode::Dr => {
-            "The real server has the VIP and answers the client itself; that is what spares the director the \
-             replies."
-        }
-    })
-    .needs(needs);
+    let draft = Draft::new(client, reply_id(client), lab.profile().words.reply_summary)
+        .expected(lab.profile().words.reply_way)
+        .why(lab.profile().words.reply_why)
+        .needs(needs);
     end(view, draft, &ways, "no frame of a request was seen")
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Draft, Judged, attached};
 use crate::agent::protocol::RouteEvidence;
-use crate::model::{Host, Mode, Role};
+use crate::model::{Host, Role};
 use crate::plan::HostPlan;
 use crate::resource::AddressState;
 use crate::verify::describe;
@@ -19,7 +19,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
             let interface = plan.interfaces.get(&segment)?;
             let lab = view.lab();
             let through_director =
-                lab.mode().replies_pass_director() && host.role == Role::RealServer;
+                lab.profile().replies_pass_director() && host.role == Role::RealServer;
             let wanted = RouteEvidence {
                 to,
                 via: through_director.then(|| lab.dip().addr()),
@@ -64,26 +64,18 @@ fn route(view: View<'_>, host: &Host, plan: &HostPlan, wanted: &RouteEvidence) -
 
 fn why(view: View<'_>, host: &Host, to: Ipv4Addr) -> String {
     let lab = view.lab();
-    match (host.role, lab.mode()) {
-        (Role::Client, _) => {
+    match host.role {
+        Role::Client => {
             "The client must ask for the VIP on the segment the director is on.".to_owned()
         }
-        (Role::Director, _) if to == lab.cip().addr() => {
+        Role::Director if to == lab.cip().addr() => {
             "The director sends its own answers and, under NAT, those of the real servers to the client this way."
                 .to_owned()
         }
-        (Role::Director, _) => {
+        Role::Director => {
             "The director hands requests to the real server over the segment they share.".to_owned()
         }
-        (Role::RealServer, Mode::Nat) => format!(
-            "Answers to the client must pass the director, or it cannot put the VIP {} back as their source and \
-             connections hang.",
-            lab.vip()
-        ),
-        (Role::RealServer, Mode::Dr) => {
-            "Under direct routing the real server answers the client itself, over the segment they share."
-                .to_owned()
-        }
+        Role::RealServer => lab.profile().words.client_route_why.to_owned(),
     }
 }
 

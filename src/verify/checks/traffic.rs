@@ -144,7 +144,7 @@ fn connections(view: View<'_>, responses: &[Response]) -> Vec<Connection> {
         .collect();
     // A director that sees the answers, too, sees connections end, and then takes the next one for a new one.
     let kept = found.iter().filter(|one| **one == Connection::Kept).count();
-    if lab.mode().replies_pass_director()
+    if lab.profile().replies_pass_director()
         && counted(view).is_ok_and(|counted| counted >= (found.len() - kept) as u64)
     {
         return found

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::rules::{Destination, Hook};
-use crate::model::{Host, Lab, Mode, RealServer, Role};
+use crate::model::{Host, Lab, RealServer, Role};
 use crate::packet::Flags;
 use crate::plan::HostPlan;
 
@@ -223,7 +223,7 @@ fn at_director<'a>(lab: &Lab, outer: Option<&'a str>, inner: Option<&'a str>) ->
             ..request
         };
         legs.extend([sent, sent.later("later packets to the real servers", None)]);
-        if lab.mode().replies_pass_director() {
+        if lab.profile().replies_pass_director() {
             legs.push(Leg {
                 what: "answers of the real servers",
                 from: server.address(),
@@ -272,7 +272,7 @@ fn own_addresses(lab: &Lab, host: &Host) -> Vec<Ipv4Addr> {
     let has_vip = match host.role {
         Role::Client => false,
         Role::Director => true,
-        Role::RealServer => lab.mode() == Mode::Dr,
+        Role::RealServer => lab.profile().real_server_vip.is_some(),
     };
     let attached = host.attachments.iter().map(|one| one.address.addr());
     attached.chain(has_vip.then(|| lab.vip())).collect()

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::verify::labs::{lab, name, plans};
 
-fn judged(mode: Mode, host: &str, found: &FirewallEvidence) -> Vec<String> {
+fn judged(mode: ForwardingMethod, host: &str, found: &FirewallEvidence) -> Vec<String> {
     let lab = lab(mode, Scheduler::Wrr, &[1, 1]);
     let plan = plans(&lab)
         .into_iter()
@@ -74,27 +74,27 @@ fn a_dropped_port_is_named_with_the_rule_and_its_handle() {
         json!([{"table": {"family": "inet", "name": "guard", "handle": 1}}, chain("input", "accept"), drop]),
     );
     assert_eq!(
-        judged(Mode::Dr, "web1", &found),
+        judged(ForwardingMethod::Dr, "web1", &found),
         [
             "requests from the director: inet guard input: tcp dport 80 drop | \
           nft delete rule inet guard input handle 4"
         ]
     );
     // The client has no such port to be reached at.
-    assert_eq!(judged(Mode::Dr, "client", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "client", &found), [""; 0]);
 }
 
 #[test]
 fn a_policy_that_drops_what_a_nat_director_forwards_is_named() {
     let found = nft(json!([chain("forward", "drop")]));
     assert_eq!(
-        judged(Mode::Nat, "director", &found),
+        judged(ForwardingMethod::Nat, "director", &found),
         [
             "answers of the real servers: policy drop of chain inet guard forward | \
           nft 'chain inet guard forward { policy accept; }'"
         ]
     );
-    assert_eq!(judged(Mode::Dr, "director", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "director", &found), [""; 0]);
 }
 
 #[test]
@@ -121,10 +121,13 @@ fn what_an_earlier_rule_accepts_is_not_held_against_the_host() {
         json!({"set": [22, 80]}),
         json!({"range": [1, 1024]}),
     ] {
-        assert_eq!(judged(Mode::Nat, "web1", &strict(open)), [""; 0]);
+        assert_eq!(
+            judged(ForwardingMethod::Nat, "web1", &strict(open)),
+            [""; 0]
+        );
     }
     assert_eq!(
-        judged(Mode::Nat, "web1", &strict(json!(22))),
+        judged(ForwardingMethod::Nat, "web1", &strict(json!(22))),
         [
             "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 5",
             "requests from the director: policy drop of chain inet guard input | \
@@ -132,7 +135,10 @@ fn what_an_earlier_rule_accepts_is_not_held_against_the_host() {
         ]
     );
     // The client only gets answers, which are established.
-    assert_eq!(judged(Mode::Nat, "client", &strict(json!(22))), [""; 0]);
+    assert_eq!(
+        judged(ForwardingMethod::Nat, "client", &strict(json!(22))),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -146,8 +152,8 @@ fn jumps_come_back_and_gotos_do_not() {
             rule("input", 5, json!([{"drop": null}])),
         ]))
     };
-    assert_eq!(judged(Mode::Dr, "web1", &by("jump")).len(), 1);
-    assert_eq!(judged(Mode::Dr, "web1", &by("goto")), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &by("jump")).len(), 1);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &by("goto")), [""; 0]);
 }
 
 #[test]
@@ -158,15 +164,15 @@ fn conditions_that_are_not_understood_accuse_nobody() {
         json!([{"limit": {"rate": 5, "per": "second"}}, {"drop": null}]),
     );
     let found = nft(json!([chain("input", "accept"), limit]));
-    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
     let set = rule("input", 4, json!([dport(json!("@closed")), {"drop": null}]));
     let found = nft(json!([chain("input", "accept"), set]));
-    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
     // ... nor does what they may let through.
     let mark = json!({"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 7}});
     let marked = rule("input", 4, json!([mark, {"accept": null}]));
     let found = nft(json!([chain("input", "drop"), marked]));
-    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
 }
 
 #[test]
@@ -175,10 +181,10 @@ fn rules_of_another_interface_or_protocol_do_not_touch_the_traffic() {
     let udp = json!({"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 80}});
     let udp = rule("input", 5, json!([udp, {"drop": null}]));
     let found = nft(json!([chain("input", "accept"), elsewhere, udp]));
-    assert_eq!(judged(Mode::Nat, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Nat, "web1", &found), [""; 0]);
     let here = rule("input", 4, json!([iifname("eth1"), {"drop": null}]));
     let found = nft(json!([chain("input", "accept"), here]));
-    assert_eq!(judged(Mode::Nat, "web1", &found).len(), 1);
+    assert_eq!(judged(ForwardingMethod::Nat, "web1", &found).len(), 1);
 }
 
 #[test]
@@ -206,14 +212,14 @@ COMMIT
         ..FirewallEvidence::default()
     };
     assert_eq!(
-        judged(Mode::Nat, "web1", &found),
+        judged(ForwardingMethod::Nat, "web1", &found),
         [
             "requests from the director: filter -A INPUT -j REJECT --reject-with icmp-host-prohibited | \
           iptables -t filter -D INPUT -j REJECT --reject-with icmp-host-prohibited"
         ]
     );
     assert_eq!(
-        judged(Mode::Nat, "director", &found)[1],
+        judged(ForwardingMethod::Nat, "director", &found)[1],
         "answers of the real servers: policy DROP of filter FORWARD | iptables -t filter -P FORWARD ACCEPT"
     );
     let open = text.replace("8000:8080", "80");
@@ -221,7 +227,7 @@ COMMIT
         iptables: Some(open),
         ..FirewallEvidence::default()
     };
-    assert_eq!(judged(Mode::Nat, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Nat, "web1", &found), [""; 0]);
 }
 
 #[test]
@@ -270,7 +276,7 @@ fn what_firewalld_lets_through_of_its_own_translations_opens_nothing() {
         ),
     ]));
     assert_eq!(
-        judged(Mode::Nat, "web1", &found),
+        judged(ForwardingMethod::Nat, "web1", &found),
         [
             "requests from the director: inet guard input: reject | nft delete rule inet guard input handle 6"
         ]
@@ -302,7 +308,7 @@ fn rules_that_iptables_made_in_nf_tables_are_read_from_iptables() {
     );
     // Once, with the command of the tool that made them.
     assert_eq!(
-        judged(Mode::Nat, "web1", &found),
+        judged(ForwardingMethod::Nat, "web1", &found),
         [
             "requests from the director: filter -A INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
              icmp-port-unreachable | iptables -t filter -D INPUT -p tcp -m tcp --dport 80 -j REJECT --reject-with \
@@ -346,11 +352,11 @@ proptest! {
         text in "\\PC{0,60}",
     ) {
         let found = nft(json!([chain("input", "drop"), rule("input", 2, json!(statements))]));
-        judged(Mode::Dr, "web1", &found);
+        judged(ForwardingMethod::Dr, "web1", &found);
         let found = FirewallEvidence {
             iptables: Some(format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT {text}\nCOMMIT\n")),
             ..FirewallEvidence::default()
         };
-        judged(Mode::Dr, "web1", &found);
+        judged(ForwardingMethod::Dr, "web1", &found);
     }
 }

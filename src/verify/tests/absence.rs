@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{evidence, found, silence, with_status};
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::verify::evidence::{Absence, AbsenceKind, Evidence};
 use crate::verify::labs::{lab, name, plans};
 use crate::verify::verdict::Status;
@@ -13,7 +13,7 @@ use crate::verify::{check, healthy};
 
 #[test]
 fn an_unreachable_host_is_an_error_and_never_passes() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let known: Vec<_> = plans(&lab)
         .into_iter()
         .filter(|p| p.host != name("web2"))
@@ -45,7 +45,7 @@ fn an_unreachable_host_is_an_error_and_never_passes() {
 
 #[test]
 fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     evidence.absent(
         &name("director"),
         Absence {
@@ -79,7 +79,7 @@ fn a_host_lost_after_planning_has_errors_and_blocks_what_compares_with_it() {
 
 #[test]
 fn a_host_lost_between_two_rounds_counts_as_unreachable() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     assert_eq!(check(&evidence).exit_code(), 0);
     evidence.record_mut("director").after = Err(Absence {
         kind: AbsenceKind::Unreachable,
@@ -95,7 +95,7 @@ fn a_host_lost_between_two_rounds_counts_as_unreachable() {
 
 #[test]
 fn a_host_that_was_lost_is_the_reason_for_what_it_was_not_asked_any_more() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     *evidence.fetched_mut() = Err(Absence {
         kind: AbsenceKind::Unreachable,
         cause: "the session ended".to_owned(),
@@ -124,7 +124,7 @@ fn a_host_that_was_lost_is_the_reason_for_what_it_was_not_asked_any_more() {
 
 #[test]
 fn without_requests_nothing_about_them_passes() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     *evidence.fetched_mut() = Err(Absence {
         kind: AbsenceKind::Failed,
         cause: "curl is not installed".to_owned(),
@@ -143,7 +143,7 @@ fn without_requests_nothing_about_them_passes() {
 
 #[test]
 fn evidence_of_nothing_does_not_pass() {
-    let lab = lab(Mode::Dr, Scheduler::Rr, &[1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Rr, &[1]);
     let verdict = check(&Evidence::new(&lab, 100, Duration::ZERO));
     assert!(!verdict.passed);
     assert_eq!(verdict.count().pass, 0);
@@ -152,7 +152,7 @@ fn evidence_of_nothing_does_not_pass() {
 
 #[test]
 fn a_host_that_was_not_asked_is_skipped_and_the_lab_not_proven() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let web2 = Evidence::new(evidence.lab(), 100, Duration::ZERO).hosts()[&name("web2")].clone();
     *evidence.record_mut("web2") = web2;
     let verdict = check(&evidence);
@@ -169,7 +169,7 @@ proptest! {
         responses in 0usize..5,
         nat in any::<bool>(),
     ) {
-        let mut evidence = evidence(if nat { Mode::Nat } else { Mode::Dr });
+        let mut evidence = evidence(if nat { ForwardingMethod::Nat } else { ForwardingMethod::Dr });
         for host in ["client", "director", "web1", "web2"] {
             let found = found(&mut evidence, host);
             found.observed.truncate(observed);

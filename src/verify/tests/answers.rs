@@ -2,13 +2,13 @@
 
 use super::{causes, evidence, found, with_status};
 use crate::agent::protocol::DirectoryEvidence;
-use crate::model::Mode;
+use crate::model::ForwardingMethod;
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
 use crate::verify::verdict::{Check, Status};
 
 /// Evidence in which web1 answers with this status and body.
-fn answering(mode: Mode, (status, body): (u16, &str)) -> Evidence {
+fn answering(mode: ForwardingMethod, (status, body): (u16, &str)) -> Evidence {
     let mut evidence = evidence(mode);
     let page = evidence.lab().real_servers()[0].page.clone();
     for response in evidence.fetched_mut().as_mut().unwrap() {
@@ -40,9 +40,13 @@ fn named(evidence: &Evidence) -> Check {
 #[test]
 fn another_status_or_page_is_named_on_the_real_server_that_gave_it() {
     for (mode, answer, seen) in [
-        (Mode::Nat, (403, "<h1>Forbidden</h1>"), "status 403"),
-        (Mode::Dr, (301, ""), "status 301"),
-        (Mode::Dr, (200, "It works!"), "`It works!`"),
+        (
+            ForwardingMethod::Nat,
+            (403, "<h1>Forbidden</h1>"),
+            "status 403",
+        ),
+        (ForwardingMethod::Dr, (301, ""), "status 301"),
+        (ForwardingMethod::Dr, (200, "It works!"), "`It works!`"),
     ] {
         let evidence = answering(mode, answer);
         let page = &evidence.lab().real_servers()[0].page;
@@ -60,7 +64,7 @@ fn another_status_or_page_is_named_on_the_real_server_that_gave_it() {
 
 #[test]
 fn answers_of_which_nobody_knows_who_gave_them_stay_the_client_s() {
-    let mut evidence = answering(Mode::Dr, (403, ""));
+    let mut evidence = answering(ForwardingMethod::Dr, (403, ""));
     let director = super::found_after(&mut evidence, "director");
     director.ipvs_connections = None;
     let verdict = check(&evidence);
@@ -80,7 +84,7 @@ fn answers_of_which_nobody_knows_who_gave_them_stay_the_client_s() {
 #[test]
 fn a_directory_that_keeps_the_web_server_out_is_opened() {
     let with = |status: u16, html: (u32, u32)| {
-        let mut evidence = answering(Mode::Dr, (status, ""));
+        let mut evidence = answering(ForwardingMethod::Dr, (status, ""));
         found(&mut evidence, "web1").directories = vec![
             directory("/var/www", (0o755, 0)),
             directory("/var/www/html", html),
@@ -100,7 +104,7 @@ fn a_directory_that_keeps_the_web_server_out_is_opened() {
 
 #[test]
 fn a_closed_directory_is_named_where_no_request_came_by() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     super::found_after(&mut evidence, "director").ipvs_connections = None;
     found(&mut evidence, "web2").directories = vec![directory("/var/www", (0o700, 0))];
     let named = named(&evidence);

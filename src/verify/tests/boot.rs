@@ -2,7 +2,7 @@
 
 use super::{causes, evidence, found, healthy, observe, with_status};
 use crate::agent::protocol::{IfcfgEvidence, ListenLine};
-use crate::model::{Lab, Mode};
+use crate::model::{ForwardingMethod, Lab};
 use crate::plan::{HostPlan, assumed_facts, plan};
 use crate::resource::{NetworkFiles, Observed, OsFamily, ServiceManager, ServiceState};
 use crate::verify::check;
@@ -35,7 +35,7 @@ fn later(evidence: &Evidence) -> Vec<Check> {
 
 #[test]
 fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
-    let mut nat = evidence(Mode::Nat);
+    let mut nat = evidence(ForwardingMethod::Nat);
     let inner = "net.ipv4.conf.eth1.forwarding";
     saved(&mut nat, "director", (inner, inner, "0"));
     let named = later(&nat);
@@ -51,7 +51,7 @@ fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
           /etc/sysctl.d/98-x.conf"
         ]
     );
-    let mut dr = evidence(Mode::Dr);
+    let mut dr = evidence(ForwardingMethod::Dr);
     let own = "net.ipv4.conf.eth0.arp_ignore";
     for (value, harmless) in [("8", false), ("2", true), ("0", true)] {
         saved(&mut dr, "web1", (own, own, value));
@@ -61,7 +61,7 @@ fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
 
 #[test]
 fn another_name_of_a_setting_is_deleted_by_that_name() {
-    let mut nat = evidence(Mode::Nat);
+    let mut nat = evidence(ForwardingMethod::Nat);
     let key = "net.ipv4.ip_forward";
     let inner = "net.ipv4.conf.eth1.forwarding";
     for line in ["net.ipv4.conf.all.forwarding", "net.ipv4.conf.*.forwarding"] {
@@ -176,7 +176,7 @@ fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_se
 #[test]
 fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_next_boot() {
     let with = |lines: &[&str]| {
-        let mut evidence = evidence(Mode::Dr);
+        let mut evidence = evidence(ForwardingMethod::Dr);
         let ports = |line: &&str| ListenLine {
             file: "/etc/apache2/ports.conf".to_owned(),
             line: (*line).to_owned(),
@@ -216,7 +216,7 @@ fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_n
 
 #[test]
 fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
-    let with = |mode: Mode, interface: &str, (address, gateway): (&str, &str)| {
+    let with = |mode: ForwardingMethod, interface: &str, (address, gateway): (&str, &str)| {
         let mut evidence = evidence(mode);
         let file = IfcfgEvidence {
             path: format!("/etc/sysconfig/network-scripts/ifcfg-{interface}:9"),
@@ -232,25 +232,25 @@ fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
     };
     for (mode, interface, setting, harm) in [
         (
-            Mode::Nat,
+            ForwardingMethod::Nat,
             "eth1",
             ("192.168.2.110/24", ""),
             "the RIP 192.168.2.110/24 on eth1",
         ),
         (
-            Mode::Nat,
+            ForwardingMethod::Nat,
             "eth1",
             ("192.168.4.77/24", ""),
             "192.168.4.77/24 on eth1",
         ),
         (
-            Mode::Nat,
+            ForwardingMethod::Nat,
             "eth1",
             ("", "192.168.2.1"),
             "the default route via 192.168.2.1",
         ),
         (
-            Mode::Dr,
+            ForwardingMethod::Dr,
             "eth0",
             ("192.168.4.15/24", ""),
             "the VIP 192.168.4.15/24 on eth0",
@@ -266,9 +266,13 @@ fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
         );
     }
     for (mode, interface, setting) in [
-        (Mode::Nat, "eth1", ("10.0.0.1/8", "192.168.2.5")),
-        (Mode::Nat, "eth1", ("192.168.2.100/24", "")),
-        (Mode::Dr, "eth0", ("192.168.4.77/24", "192.168.4.1")),
+        (ForwardingMethod::Nat, "eth1", ("10.0.0.1/8", "192.168.2.5")),
+        (ForwardingMethod::Nat, "eth1", ("192.168.2.100/24", "")),
+        (
+            ForwardingMethod::Dr,
+            "eth0",
+            ("192.168.4.77/24", "192.168.4.1"),
+        ),
     ] {
         assert_eq!(with(mode, interface, setting), None, "{setting:?}");
     }
@@ -276,7 +280,7 @@ fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
 
 #[test]
 fn of_ifcfg_files_that_the_system_reads_itself_nothing_is_said() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     found(&mut evidence, "web1").ifcfg_files = None;
     let verdict = check(&evidence);
     let made = |host: &str| {
@@ -298,7 +302,7 @@ fn a_service_is_put_into_the_boot_whatever_is_left_of_its_links_and_mask() {
     };
     for (mut evidence, service, state, fix) in [
         (
-            evidence(Mode::Nat),
+            evidence(ForwardingMethod::Nat),
             "apache2",
             running,
             [

@@ -1,14 +1,14 @@
 //! The two JSON documents, and the questions that are asked.
 
 use super::{evidence, observe, set_sysctl};
-use crate::model::Mode;
+use crate::model::ForwardingMethod;
 use crate::resource::Observed;
 use crate::verify::evidence::{Evidence, EvidenceError};
 use crate::verify::{ROUNDS, check};
 
 #[test]
 fn saved_evidence_gives_the_same_verdict() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     set_sysctl(&mut evidence, "director", "net.ipv4.ip_forward", "0");
     let again = Evidence::from_json(&evidence.to_json()).unwrap();
     assert_eq!(again, evidence);
@@ -24,7 +24,7 @@ fn documents_that_are_no_evidence_are_refused_with_the_reason() {
         "the document says it is `lvslab.evidence/2`; this program reads `lvslab.evidence/1`"
     );
     let altered = |alter: fn(&mut serde_json::Value)| {
-        let mut json = serde_json::from_str(&evidence(Mode::Dr).to_json()).unwrap();
+        let mut json = serde_json::from_str(&evidence(ForwardingMethod::Dr).to_json()).unwrap();
         alter(&mut json);
         match Evidence::from_json(&json.to_string()).unwrap_err() {
             EvidenceError::Inconsistent { what } => what,
@@ -51,7 +51,7 @@ fn documents_that_are_no_evidence_are_refused_with_the_reason() {
 
 #[test]
 fn the_rounds_ask_everybody_then_the_client_then_the_director() {
-    let evidence = evidence(Mode::Dr);
+    let evidence = evidence(ForwardingMethod::Dr);
     let asked: Vec<Vec<String>> = ROUNDS
         .iter()
         .map(|round| {
@@ -74,7 +74,7 @@ fn the_rounds_ask_everybody_then_the_client_then_the_director() {
 
 #[test]
 fn the_verdict_document_has_the_promised_shape() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     observe(
         &mut evidence,
         "web1",

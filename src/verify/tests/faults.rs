@@ -4,7 +4,7 @@ use super::{
     address, causes, evidence, found, found_after, observe, set_sysctl, silence, with_status,
 };
 use crate::agent::protocol::{Listener, Neighbour};
-use crate::model::Mode;
+use crate::model::ForwardingMethod;
 use crate::resource::{AddressState, FileState, Observed, ServiceState};
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
@@ -14,7 +14,7 @@ use crate::verify::verdict::Status;
 /// One thing broken, and what is said of it: the causes, as [`causes`] writes them.
 type Fault = (
     &'static str,
-    Mode,
+    ForwardingMethod,
     fn(&mut Evidence),
     &'static [&'static str],
 );
@@ -22,13 +22,13 @@ type Fault = (
 const FAULTS: &[Fault] = &[
     (
         "forwarding switched off on the inner interface alone",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| set_sysctl(e, "director", "net.ipv4.conf.eth1.forwarding", "0"),
         &["director/effective forwarding on eth1: 1 → 0"],
     ),
     (
         "ip_forward off",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             set_sysctl(e, "director", "net.ipv4.ip_forward", "0");
             set_sysctl(e, "director", "net.ipv4.conf.eth1.forwarding", "0");
@@ -41,7 +41,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a setting that only the file of another package takes back",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let entry = &mut found(e, "web1").boot_sysctls[0];
             entry.set = Some(("0".to_owned(), "/etc/sysctl.d/99-net.conf".to_owned()));
@@ -50,7 +50,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the sysctl file is gone: its settings are blocked by it",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let id = "file /etc/sysctl.d/90-lvslab.conf";
             observe(e, "web1", id, Observed::File { state: None });
@@ -62,13 +62,13 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the interface's own arp_ignore outbids all's",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| set_sysctl(e, "web1", "net.ipv4.conf.eth0.arp_ignore", "8"),
         &["web1/effective arp_ignore on eth0: 1 or 2 → 8"],
     ),
     (
         "the VIP on lo with the network's mask",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let occurrences = vec![AddressState {
                 interface: "lo".parse().unwrap(),
@@ -90,7 +90,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "web1 has web2's address",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found(e, "web1")
                 .addresses
@@ -103,7 +103,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a NAT real server with a leg in the clients' network",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             let web1 = found(e, "web1");
             web1.addresses.push(address("eth0", "192.168.4.100/24"));
@@ -117,7 +117,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a stray route takes the answers another way",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found(e, "web1").routes[0].via = Some("192.168.2.77".parse().unwrap());
             silence(e, "192.168.2.100");
@@ -126,7 +126,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the web server listens on loopback only",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let address = "127.0.0.1".parse().unwrap();
             found(e, "web2").listeners = vec![Listener { address, port: 80 }];
@@ -136,7 +136,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the web server does not run",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let state = Some(ServiceState {
                 enabled: true,
@@ -150,7 +150,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the web server runs and is not started at boot",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let state = Some(ServiceState {
                 running: true,
@@ -162,7 +162,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the interface is down",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             observe(e, "web1", "link eth1", Observed::Link { up: Some(false) });
             observe(
@@ -181,7 +181,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "lo is down on a direct-routing real server, which still lists the VIP",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found(e, "web1").links.last_mut().unwrap().up = false;
             silence(e, "192.168.4.100");
@@ -190,7 +190,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "ARP is off on a real server, as old instructions have it",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found(e, "web1").links[0].no_arp = true;
             silence(e, "192.168.4.100");
@@ -199,7 +199,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "no carrier",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found(e, "web1").links[0].carrier = false;
             silence(e, "192.168.4.100");
@@ -208,7 +208,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a destination nobody planned",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let mut status = ipvs_status(e);
             let mut stranger = status.destinations[0].clone();
@@ -223,7 +223,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a wrong scheduler and a wrong weight",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let mut status = ipvs_status(e);
             status.service.scheduler = "sh".to_owned();
@@ -238,7 +238,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "the virtual service is gone",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             set_ipvs(e, None);
             silence(e, "192.168.4.100");
@@ -251,7 +251,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "web1 shows another page",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let state = Some(FileState {
                 content_base64: "aGk=".to_owned(),
@@ -280,7 +280,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "answers that no check explains",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| silence(e, "192.168.4.100"),
         &[
             "client/requests answered: 100 of 100 answered with status 200 → \
@@ -289,13 +289,13 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "an unfair share that no check explains",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| e.fetched_mut().as_mut().unwrap()[0].body = "192.168.4.110".to_owned(),
         &["client/distribution: web1 50, web2 50 → web1 49, web2 51"],
     ),
     (
         "requests on one kept-alive connection",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let responses = e.fetched_mut().as_mut().unwrap();
             responses[3].local_port = responses[2].local_port;
@@ -308,7 +308,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "requests on one kept-alive connection, in a document that tells them by their ports alone",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let responses = e.fetched_mut().as_mut().unwrap();
             responses[3].local_port = responses[2].local_port;
@@ -323,7 +323,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a neighbour entry of nobody's on the director",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found_after(e, "director").neighbours.push(neighbour(
                 "192.168.2.100",
@@ -339,7 +339,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a real server whose neighbour entry for the client is another host's",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found(e, "web1").neighbours.push(neighbour(
                 "192.168.4.10",
@@ -355,7 +355,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a packet filter that drops the requests",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found(e, "web1").firewall.nft = Some(DROPS.to_owned());
             silence(e, "192.168.4.100");
@@ -366,7 +366,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a rule that forwards the VIP past IPVS",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found(e, "director").firewall.iptables = Some(DIVERTS.to_owned());
             silence(e, "192.168.2.110");
@@ -378,7 +378,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a blackhole route to the client",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             let route = &mut found(e, "web1").routes[0];
             route.interface = None;
@@ -389,13 +389,13 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "a NAT real server that answers no ARP at all",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| set_sysctl(e, "web1", "net.ipv4.conf.eth1.arp_ignore", "8"),
         &["web1/effective arp_ignore on eth1: 0 or 1 or 2 → 8"],
     ),
     (
         "DR whose director passes the answers on",
-        Mode::Dr,
+        ForwardingMethod::Dr,
         |e| {
             found_after(e, "director")
                 .ipvs_totals
@@ -407,7 +407,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "NAT whose director sees no answers",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found_after(e, "director")
                 .ipvs_totals
@@ -419,7 +419,7 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "requests that the director did not count",
-        Mode::Nat,
+        ForwardingMethod::Nat,
         |e| {
             found_after(e, "director")
                 .ipvs_totals

@@ -6,7 +6,7 @@ use super::{
     silence,
 };
 use crate::agent::protocol::{ListenLine, Listener, RouteEvidence};
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::resource::{AddressState, FileState, Observed};
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
@@ -36,7 +36,7 @@ fn nowhere() -> Observed {
 
 #[test]
 fn an_interface_or_address_takes_the_default_route_along() {
-    let mut down = evidence(Mode::Nat);
+    let mut down = evidence(ForwardingMethod::Nat);
     let down_link = Observed::Link { up: Some(false) };
     observe(&mut down, "web1", "link eth1", down_link);
     assert_eq!(
@@ -46,7 +46,7 @@ fn an_interface_or_address_takes_the_default_route_along() {
             "ip route replace default via 192.168.2.5 dev eth1"
         ]
     );
-    let mut gone = evidence(Mode::Nat);
+    let mut gone = evidence(ForwardingMethod::Nat);
     observe(
         &mut gone,
         "web1",
@@ -64,7 +64,7 @@ fn an_interface_or_address_takes_the_default_route_along() {
 
 #[test]
 fn the_first_address_of_a_network_takes_its_aliases_along() {
-    let mut gone = evidence(Mode::Dr);
+    let mut gone = evidence(ForwardingMethod::Dr);
     observe(
         &mut gone,
         "director",
@@ -88,7 +88,7 @@ fn the_first_address_of_a_network_takes_its_aliases_along() {
 
 #[test]
 fn a_wrong_mask_is_taken_away_before_the_right_one_is_set() {
-    let mut wide = evidence(Mode::Nat);
+    let mut wide = evidence(ForwardingMethod::Nat);
     let occurrences = vec![AddressState {
         interface: "eth1".parse().unwrap(),
         address: "192.168.2.100/21".parse().unwrap(),
@@ -110,7 +110,7 @@ fn a_wrong_mask_is_taken_away_before_the_right_one_is_set() {
 #[test]
 fn a_route_in_the_way_is_deleted_and_a_missing_one_set() {
     let with = |via: Option<&str>, interface: Option<&str>, entry: Option<&str>| {
-        let mut evidence = evidence(Mode::Dr);
+        let mut evidence = evidence(ForwardingMethod::Dr);
         let route = &mut found(&mut evidence, "web1").routes[0];
         route.via = via.map(|via| via.parse().unwrap());
         route.interface = interface.map(|name| name.parse().unwrap());
@@ -136,7 +136,7 @@ fn a_route_in_the_way_is_deleted_and_a_missing_one_set() {
 #[test]
 fn a_network_s_own_route_is_never_deleted() {
     let with = |entry: &str, alter: fn(&mut RouteEvidence)| {
-        let mut evidence = evidence(Mode::Dr);
+        let mut evidence = evidence(ForwardingMethod::Dr);
         let web1 = found(&mut evidence, "web1");
         web1.addresses.push(address("lo", "192.168.4.51/24"));
         web1.routes[0].entry = Some(entry.to_owned());
@@ -169,7 +169,10 @@ fn a_network_s_own_route_is_never_deleted() {
 
 #[test]
 fn another_host_s_address_explains_that_nothing_is_sent_there() {
-    for (mode, vip) in [(Mode::Nat, "192.168.4.5/32"), (Mode::Dr, "192.168.4.15/32")] {
+    for (mode, vip) in [
+        (ForwardingMethod::Nat, "192.168.4.5/32"),
+        (ForwardingMethod::Dr, "192.168.4.15/32"),
+    ] {
         let mut evidence = evidence(mode);
         let client = found(&mut evidence, "client");
         client.addresses.push(address("lo", vip));
@@ -184,7 +187,7 @@ fn another_host_s_address_explains_that_nothing_is_sent_there() {
 
 #[test]
 fn a_wrong_gateway_is_not_deleted_as_a_route_in_the_way() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     let route = &mut found(&mut evidence, "web1").routes[0];
     route.via = Some("192.168.2.77".parse().unwrap());
     route.entry = Some("default via 192.168.2.77 dev eth1".to_owned());
@@ -209,7 +212,7 @@ fn a_wrong_gateway_is_not_deleted_as_a_route_in_the_way() {
 #[test]
 fn the_line_that_tells_the_web_server_where_to_listen_is_corrected() {
     let listening = |address: &str, port: u16, lines: &[&str]| {
-        let mut evidence = evidence(Mode::Dr);
+        let mut evidence = evidence(ForwardingMethod::Dr);
         let web2 = found(&mut evidence, "web2");
         let address = address.parse().unwrap();
         web2.listeners = vec![Listener { address, port }];
@@ -243,7 +246,7 @@ fn the_line_that_tells_the_web_server_where_to_listen_is_corrected() {
 
 #[test]
 fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let state = FileState {
         content_base64: FileState::encode(b"192.168.4.100\n"),
         mode: 0o600,
@@ -274,7 +277,7 @@ fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
 
 #[test]
 fn a_flag_of_the_scheduler_is_part_of_the_service() {
-    let lab = lab(Mode::Nat, Scheduler::Sh, &[1, 3, 0]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Sh, &[1, 3, 0]);
     let mut plain = healthy::evidence(&lab, &plans(&lab));
     let id = "ipvs tcp 192.168.4.5:80";
     let table = found(&mut plain, "director").observed.iter().flatten();
@@ -299,7 +302,7 @@ fn a_flag_of_the_scheduler_is_part_of_the_service() {
 
 #[test]
 fn rules_that_boot_passes_over_for_newer_ones_become_the_newer_ones() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let sighting = evidence.record_mut("director").before.as_mut().unwrap();
     let resources = sighting.asked.resources.iter();
     let at = resources
@@ -315,20 +318,20 @@ fn rules_that_boot_passes_over_for_newer_ones_become_the_newer_ones() {
 
 #[test]
 fn rules_are_lifted_by_their_handles_and_settings_where_they_are_too_large() {
-    let mut filtered = evidence(Mode::Dr);
+    let mut filtered = evidence(ForwardingMethod::Dr);
     found(&mut filtered, "web1").firewall.nft = Some(DROPS.to_owned());
     assert_eq!(
         fix(&filtered),
         ["nft delete rule inet guard input handle 2"]
     );
-    let mut silent = evidence(Mode::Nat);
+    let mut silent = evidence(ForwardingMethod::Nat);
     set_sysctl(&mut silent, "web1", "net.ipv4.conf.all.arp_ignore", "8");
     assert_eq!(fix(&silent), ["sysctl -w net.ipv4.conf.all.arp_ignore=0"]);
 }
 
 #[test]
 fn what_a_cause_has_left_on_another_host_is_cleared_there() {
-    let mut hijacked = evidence(Mode::Dr);
+    let mut hijacked = evidence(ForwardingMethod::Dr);
     set_sysctl(&mut hijacked, "web2", "net.ipv4.conf.all.arp_ignore", "0");
     set_sysctl(&mut hijacked, "web2", "net.ipv4.conf.eth0.arp_ignore", "0");
     assert_eq!(cause(&hijacked).then, []);
@@ -341,7 +344,7 @@ fn what_a_cause_has_left_on_another_host_is_cleared_there() {
     assert_eq!(then.host.as_str(), "client");
     assert_eq!(then.commands, ["ip neighbour del 192.168.4.15 dev eth0"]);
 
-    let mut twice = evidence(Mode::Nat);
+    let mut twice = evidence(ForwardingMethod::Nat);
     let web1 = found(&mut twice, "web1");
     web1.addresses.push(address("eth1", "192.168.2.110/32"));
     found_after(&mut twice, "director")

@@ -16,10 +16,10 @@ use super::labs::{lab, name, plans};
 use super::verdict::{Status, Verdict};
 use super::wires::Wires;
 use crate::agent::protocol::{HostEvidence, Response};
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::resource::{AddressState, Observed, ResourceId};
 
-fn evidence(mode: Mode) -> Evidence {
+fn evidence(mode: ForwardingMethod) -> Evidence {
     let lab = lab(mode, Scheduler::Wrr, &[1, 1]);
     healthy::evidence(&lab, &plans(&lab))
 }
@@ -117,7 +117,7 @@ fn hijack(evidence: &mut Evidence, page: &str, mac: &str) {
 
 #[test]
 fn healthy_labs_pass_with_every_mode_scheduler_and_weights() {
-    for mode in [Mode::Nat, Mode::Dr] {
+    for mode in [ForwardingMethod::Nat, ForwardingMethod::Dr] {
         for scheduler in Scheduler::ALL {
             for weights in [&[1][..], &[1, 1], &[1, 3, 0], &[5, 2, 3, 1, 1, 1, 1, 1]] {
                 let lab = lab(mode, scheduler, weights);
@@ -136,7 +136,7 @@ fn healthy_labs_pass_with_every_mode_scheduler_and_weights() {
 
 #[test]
 fn arp_ignore_off_on_one_real_server_is_named_with_host_setting_and_value() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.all.arp_ignore", "0");
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.eth0.arp_ignore", "0");
     let verdict = check(&evidence);
@@ -153,7 +153,7 @@ fn arp_ignore_off_on_one_real_server_is_named_with_host_setting_and_value() {
 
 #[test]
 fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.all.arp_ignore", "0");
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.eth0.arp_ignore", "0");
     hijack(&mut evidence, "192.168.4.110", "52:54:00:00:00:03");
@@ -187,7 +187,7 @@ fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
 
 #[test]
 fn a_hijacked_vip_that_no_setting_explains_is_itself_the_cause() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     hijack(&mut evidence, "192.168.4.110", "52:54:00:00:00:03");
     assert_eq!(
         causes(&check(&evidence)),
@@ -200,7 +200,7 @@ fn a_hijacked_vip_that_no_setting_explains_is_itself_the_cause() {
 
 #[test]
 fn a_missing_default_route_blocks_what_the_client_sees() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     observe(
         &mut evidence,
         "web1",
@@ -248,7 +248,7 @@ fn address(interface: &str, address: &str) -> AddressState {
 
 #[test]
 fn one_persistent_client_stays_with_one_real_server() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut json = serde_json::to_value(&lab).unwrap();
     json["parts"]["service"]["persistence"] = serde_json::json!({"secs": 300, "nanos": 0});
     let lab: crate::model::Lab = serde_json::from_value(json).unwrap();
@@ -263,7 +263,7 @@ fn one_persistent_client_stays_with_one_real_server() {
 
 #[test]
 fn connections_of_others_excuse_an_uneven_share_but_no_silent_real_server() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     found_after(&mut evidence, "director")
         .ipvs_totals
         .as_mut()
@@ -283,7 +283,7 @@ fn connections_of_others_excuse_an_uneven_share_but_no_silent_real_server() {
 
 #[test]
 fn a_quiesced_real_server_that_answers_is_named() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 0]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 0]);
     let mut evidence = healthy::evidence(&lab, &plans(&lab));
     evidence.fetched_mut().as_mut().unwrap()[0].body = "192.168.4.110".to_owned();
     assert_eq!(
@@ -294,7 +294,7 @@ fn a_quiesced_real_server_that_answers_is_named() {
 
 #[test]
 fn two_real_servers_with_one_page_are_told_apart_by_the_connection_table() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 3]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 3]);
     let mut json = serde_json::to_value(&lab).unwrap();
     for server in json["parts"]["real_servers"].as_array_mut().unwrap() {
         server["page"] = "welcome".into();

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::{causes, evidence, found, found_after, with_status};
 use crate::agent::protocol::{ConnectionEntry, Response};
-use crate::model::Mode;
+use crate::model::ForwardingMethod;
 use crate::resource::Observed;
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
@@ -42,7 +42,7 @@ fn remember(evidence: &mut Evidence, ports: impl Iterator<Item = u16>) {
 
 #[test]
 fn keep_alive_is_the_cause_of_shares_that_it_skews() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     // One connection for all that follow the first: they all go where that went.
     let all = responses(&mut evidence);
     let port = all[1].local_port;
@@ -75,7 +75,7 @@ fn keep_alive_is_the_cause_of_shares_that_it_skews() {
 
 #[test]
 fn persistence_that_is_not_planned_is_the_cause_of_shares_that_it_skews() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let seconds = NonZeroU32::new(300);
     let director = evidence.record_mut("director").before.as_mut().unwrap();
     for observed in director.found.observed.iter_mut().flatten() {
@@ -110,7 +110,7 @@ fn persistence_that_is_not_planned_is_the_cause_of_shares_that_it_skews() {
 
 #[test]
 fn connections_that_a_dr_director_remembers_are_followed_and_take_no_turn() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     // Twelve ports in a row that came before: all of them go to web1 again, and are not counted.
     let all = responses(&mut evidence);
     let ports: Vec<u16> = all[40..52].iter().map(|r| r.local_port).collect();
@@ -141,7 +141,7 @@ fn connections_that_a_dr_director_remembers_are_followed_and_take_no_turn() {
 
 #[test]
 fn ports_that_come_again_within_a_run_are_no_false_alarm() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let all = responses(&mut evidence);
     for at in 50..100 {
         all[at].local_port = all[at - 10].local_port;
@@ -157,7 +157,7 @@ fn ports_that_come_again_within_a_run_are_no_false_alarm() {
 
 #[test]
 fn a_port_that_comes_again_after_the_director_forgot_it_is_as_good_as_new() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let all = responses(&mut evidence);
     for response in all.iter_mut() {
         response.seconds = 3.0;
@@ -179,7 +179,7 @@ fn a_port_that_comes_again_after_the_director_forgot_it_is_as_good_as_new() {
 
 #[test]
 fn a_nat_director_takes_every_connection_for_a_new_one() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     let ports: Vec<u16> = responses(&mut evidence)[40..52]
         .iter()
         .map(|r| r.local_port)
@@ -192,7 +192,7 @@ fn a_nat_director_takes_every_connection_for_a_new_one() {
 
 #[test]
 fn requests_that_were_given_up_leave_the_shares_open() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let all = responses(&mut evidence);
     all.truncate(4);
     for at in [0, 2] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{causes, evidence, observe, recapture, set_sysctl, silence, with_status};
 use crate::agent::protocol::{Captured, ConnectionEntry, Ports};
-use crate::model::{Mode, Scheduler};
+use crate::model::{ForwardingMethod, Scheduler};
 use crate::packet::{Flags, Mac};
 use crate::resource::Observed;
 use crate::verify::evidence::{Absence, AbsenceKind, Evidence};
@@ -23,7 +23,7 @@ fn observed<'v>(verdict: &'v Verdict, subject: &str) -> &'v str {
 
 #[test]
 fn a_nat_journey_crosses_the_director_both_ways_and_names_every_rewrite() {
-    let evidence = evidence(Mode::Nat);
+    let evidence = evidence(ForwardingMethod::Nat);
     let journeys = journeys(&evidence);
     assert_eq!(journeys.len(), 2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&journeys[0]).unwrap());
@@ -40,7 +40,7 @@ fn a_nat_journey_crosses_the_director_both_ways_and_names_every_rewrite() {
 
 #[test]
 fn a_dr_reply_comes_straight_from_the_real_server() {
-    let verdict = check(&evidence(Mode::Dr));
+    let verdict = check(&evidence(ForwardingMethod::Dr));
     assert!(verdict.passed);
     assert_eq!(
         observed(&verdict, "path of the reply"),
@@ -54,7 +54,7 @@ fn a_dr_reply_comes_straight_from_the_real_server() {
 
 #[test]
 fn a_real_server_that_answers_arp_points_at_its_arp_ignore() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.all.arp_ignore", "0");
     set_sysctl(&mut evidence, "web2", "net.ipv4.conf.eth0.arp_ignore", "0");
     recapture(&mut evidence, |wires, ports| {
@@ -84,7 +84,7 @@ fn a_real_server_that_answers_arp_points_at_its_arp_ignore() {
 
 #[test]
 fn a_stranger_with_the_vip_is_itself_the_cause() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     recapture(&mut evidence, |wires, ports| {
         wires.request(0, ports[0]);
         wires.request(1, ports[1]);
@@ -102,7 +102,7 @@ fn a_stranger_with_the_vip_is_itself_the_cause() {
 
 #[test]
 fn nobody_who_answers_arp_is_a_failure_too() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     recapture(&mut evidence, |wires, ports| {
         wires.request(0, ports[0]);
         wires.request(1, ports[1]);
@@ -114,7 +114,7 @@ fn nobody_who_answers_arp_is_a_failure_too() {
 
 #[test]
 fn nat_replies_that_bypass_the_director_are_seen_on_the_wire() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     // web1 has a second leg that its plan knows nothing of; its frames there are not captured.
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.5:80", ports[0]);
@@ -138,7 +138,7 @@ fn nat_replies_that_bypass_the_director_are_seen_on_the_wire() {
 
 #[test]
 fn a_frame_that_never_arrives_is_lost_on_its_way_to_a_host() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.15:80", ports[0]);
         wires.goes((("client", 0), ("director", 0)), &request, SYN);
@@ -156,7 +156,7 @@ fn a_frame_that_never_arrives_is_lost_on_its_way_to_a_host() {
 
 #[test]
 fn a_director_that_does_not_hand_requests_on_is_where_they_end() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     set_sysctl(&mut evidence, "director", "net.ipv4.ip_forward", "0");
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.5:80", ports[0]);
@@ -181,7 +181,7 @@ fn a_director_that_does_not_hand_requests_on_is_where_they_end() {
 
 #[test]
 fn dr_answers_by_the_director_are_no_direct_routing() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.15:80", ports[0]);
         let reply = format!("192.168.4.15:80 → 192.168.4.10:{}", ports[0]);
@@ -206,7 +206,7 @@ fn dr_answers_by_the_director_are_no_direct_routing() {
 
 #[test]
 fn a_host_that_cannot_capture_is_an_error_where_its_frames_are_missing() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     evidence.record_mut("client").captured = Ok(Captured {
         failures: [(
             "eth0".parse().unwrap(),
@@ -235,7 +235,7 @@ fn a_host_that_cannot_capture_is_an_error_where_its_frames_are_missing() {
 
 #[test]
 fn a_silent_real_server_blocks_the_path_to_it_alone() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut evidence = healthy::evidence(&lab, &plans(&lab));
     let absence = Absence {
         kind: AbsenceKind::Unreachable,
@@ -250,7 +250,8 @@ fn a_silent_real_server_blocks_the_path_to_it_alone() {
 
 #[test]
 fn a_document_of_before_there_were_captures_is_judged_without_them() {
-    let mut json: serde_json::Value = serde_json::from_str(&evidence(Mode::Nat).to_json()).unwrap();
+    let mut json: serde_json::Value =
+        serde_json::from_str(&evidence(ForwardingMethod::Nat).to_json()).unwrap();
     json.as_object_mut().unwrap().remove("marked");
     for host in json["hosts"].as_object_mut().unwrap().values_mut() {
         host.as_object_mut().unwrap().remove("captured");
@@ -276,7 +277,7 @@ fn a_document_of_before_there_were_captures_is_judged_without_them() {
 
 #[test]
 fn the_one_real_server_that_is_wrong_on_the_wire_is_found() {
-    let lab = lab(Mode::Nat, Scheduler::Wrr, &[1, 3, 1, 2]);
+    let lab = lab(ForwardingMethod::Nat, Scheduler::Wrr, &[1, 3, 1, 2]);
     let mut evidence = healthy::evidence(&lab, &plans(&lab));
     assert!(check(&evidence).passed);
     // web3's replies take another way; that the answers come all the same must not hide it.
@@ -310,7 +311,7 @@ fn the_one_real_server_that_is_wrong_on_the_wire_is_found() {
 
 #[test]
 fn a_real_server_that_no_captured_request_went_to_is_skipped_and_said_so() {
-    let lab = lab(Mode::Dr, Scheduler::Sh, &[1, 1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Sh, &[1, 1]);
     let verdict = check(&healthy::evidence(&lab, &plans(&lab)));
     assert!(verdict.passed, "{:?}", causes(&verdict));
     assert_eq!(
@@ -329,7 +330,7 @@ fn a_real_server_that_no_captured_request_went_to_is_skipped_and_said_so() {
 
 #[test]
 fn captures_are_part_of_the_document_and_judged_again_from_it() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     recapture(&mut evidence, |wires, _| wires.answers_arp(("web1", 0)));
     let again = Evidence::from_json(&evidence.to_json()).unwrap();
     assert_eq!(check(&again), check(&evidence));
@@ -338,7 +339,7 @@ fn captures_are_part_of_the_document_and_judged_again_from_it() {
 
 #[test]
 fn ports_of_runs_that_follow_each_other_differ() {
-    let lab = lab(Mode::Dr, Scheduler::Wrr, &[1]);
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1]);
     let ports = |taken| Evidence::new(&lab, 1, taken).marked().unwrap();
     let mut seen = std::collections::BTreeSet::new();
     for eighth in 0..1200 {
@@ -353,7 +354,7 @@ fn ports_of_runs_that_follow_each_other_differ() {
 
 #[test]
 fn ports_that_the_director_still_remembers_are_not_marked_again() {
-    let mut evidence = evidence(Mode::Dr);
+    let mut evidence = evidence(ForwardingMethod::Dr);
     let all = evidence.marked().unwrap();
     let remembered = |port| ConnectionEntry {
         client: SocketAddrV4::new([192, 168, 4, 10].into(), port),
@@ -387,7 +388,7 @@ fn ports_that_the_director_still_remembers_are_not_marked_again() {
 
 #[test]
 fn a_changed_default_route_is_the_cause_of_replies_that_are_not_sent() {
-    let mut evidence = evidence(Mode::Nat);
+    let mut evidence = evidence(ForwardingMethod::Nat);
     let routes = Observed::DefaultRoute { routes: vec![] };
     observe(&mut evidence, "web1", "default route", routes);
     recapture(&mut evidence, |wires, ports| {

@@ -21,7 +21,7 @@ const NEW_ONLY: &str = "\
 
 #[test]
 fn a_real_server_that_lets_in_only_new_connections_fails() {
-    for mode in [Mode::Nat, Mode::Dr] {
+    for mode in [ForwardingMethod::Nat, ForwardingMethod::Dr] {
         assert_eq!(
             judged(mode, "web1", &filter(NEW_ONLY)),
             [
@@ -50,13 +50,13 @@ fn connections_that_are_not_tracked_have_no_certain_state() {
         ("-p udp -j CT --notrack", true),
         ("-p tcp -m tcp --dport 80 -j CT --zone 1", true),
     ] {
-        let found = judged(Mode::Dr, "web1", &with_raw(rule));
+        let found = judged(ForwardingMethod::Dr, "web1", &with_raw(rule));
         assert_eq!(!found.is_empty(), certain, "{rule}: {found:?}");
     }
     let drop = rule("input", 4, json!([state(json!("new")), {"drop": null}]));
     let untrack = rule("input", 3, json!([{"notrack": null}]));
     let found = nft(json!([chain("input", "accept"), untrack, drop]));
-    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn new_connections_are_told_by_their_flags() {
         ("--tcp-flags ALL ACK", Some("later packets from the client")),
         ("--tcp-flags FIN,ODD SYN", None),
     ] {
-        let found = judged(Mode::Dr, "web1", &drops(options));
+        let found = judged(ForwardingMethod::Dr, "web1", &drops(options));
         let taken: Vec<String> = taken
             .into_iter()
             .map(|taken| format!("{taken}: "))
@@ -155,23 +155,32 @@ fn flags_are_read_from_nft() {
         ),
     ] {
         assert_eq!(
-            judged(Mode::Dr, "web1", &drops(flags(masked), op, right)),
+            judged(
+                ForwardingMethod::Dr,
+                "web1",
+                &drops(flags(masked), op, right)
+            ),
             [format!("{taken}: inet guard input: {words} drop | {lift}")]
         );
     }
     let of_answers = json!({"set": [{"|": ["syn", "ack"]}, {"|": ["rst", "ack"]}]});
     assert_eq!(
         judged(
-            Mode::Dr,
+            ForwardingMethod::Dr,
             "web1",
             &drops(flags(false), "==", of_answers.clone())
         ),
         [""; 0]
     );
     assert_eq!(
-        judged(Mode::Dr, "client", &drops(flags(false), "==", of_answers)).len(),
+        judged(
+            ForwardingMethod::Dr,
+            "client",
+            &drops(flags(false), "==", of_answers)
+        )
+        .len(),
         1
     );
     let unknown = drops(flags(false), "==", json!("odd"));
-    assert_eq!(judged(Mode::Dr, "web1", &unknown), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &unknown), [""; 0]);
 }

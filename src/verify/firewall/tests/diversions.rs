@@ -13,7 +13,11 @@ fn nat(rules: &str) -> FirewallEvidence {
 fn a_director_that_forwards_the_vip_to_one_real_server_by_itself_is_named() {
     let rule = "PREROUTING -d 192.168.4.5/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.2.100";
     assert_eq!(
-        judged(Mode::Nat, "director", &nat(&format!("-A {rule}"))),
+        judged(
+            ForwardingMethod::Nat,
+            "director",
+            &nat(&format!("-A {rule}"))
+        ),
         [format!(
             "requests from the client: nat -A {rule} | iptables -t nat -D {rule}"
         )]
@@ -21,7 +25,7 @@ fn a_director_that_forwards_the_vip_to_one_real_server_by_itself_is_named() {
     // Another address or port is no matter of the lab.
     for elsewhere in [rule.replace("4.5/32", "4.6/32"), rule.replace("80", "8080")] {
         let found = nat(&format!("-A {elsewhere}"));
-        assert_eq!(judged(Mode::Nat, "director", &found), [""; 0]);
+        assert_eq!(judged(ForwardingMethod::Nat, "director", &found), [""; 0]);
     }
 }
 
@@ -33,38 +37,48 @@ fn a_request_is_diverted_unless_it_still_reaches_the_service() {
         ))
     };
     for (mode, host, target, taken) in [
-        (Mode::Nat, "web1", "REDIRECT --to-ports 8080", true),
         (
-            Mode::Dr,
+            ForwardingMethod::Nat,
+            "web1",
+            "REDIRECT --to-ports 8080",
+            true,
+        ),
+        (
+            ForwardingMethod::Dr,
             "web1",
             "DNAT --to-destination 192.168.4.100:8080",
             true,
         ),
         (
-            Mode::Dr,
+            ForwardingMethod::Dr,
             "web1",
             "DNAT --to-destination 192.168.4.110",
             true,
         ),
         // A real server without the VIP on lo does with this.
-        (Mode::Dr, "web1", "REDIRECT", false),
+        (ForwardingMethod::Dr, "web1", "REDIRECT", false),
         (
-            Mode::Dr,
+            ForwardingMethod::Dr,
             "web1",
             "DNAT --to-destination 192.168.4.100:80",
             false,
         ),
         // The DIP is no virtual service; under NAT the VIP is the interface's own.
-        (Mode::Dr, "director", "REDIRECT", true),
-        (Mode::Nat, "director", "REDIRECT", false),
+        (ForwardingMethod::Dr, "director", "REDIRECT", true),
+        (ForwardingMethod::Nat, "director", "REDIRECT", false),
         (
-            Mode::Nat,
+            ForwardingMethod::Nat,
             "director",
             "DNAT --to-destination 192.168.2.100-192.168.2.110",
             false,
         ),
-        (Mode::Nat, "director", "MASQUERADE", false),
-        (Mode::Nat, "client", "REDIRECT --to-ports 8080", false),
+        (ForwardingMethod::Nat, "director", "MASQUERADE", false),
+        (
+            ForwardingMethod::Nat,
+            "client",
+            "REDIRECT --to-ports 8080",
+            false,
+        ),
     ] {
         let found = judged(mode, host, &rule(target));
         assert_eq!(
@@ -74,7 +88,7 @@ fn a_request_is_diverted_unless_it_still_reaches_the_service() {
         );
     }
     let own = nat("-A OUTPUT -d 192.168.4.5/32 -p tcp -j REDIRECT");
-    assert_eq!(judged(Mode::Nat, "client", &own).len(), 1);
+    assert_eq!(judged(ForwardingMethod::Nat, "client", &own).len(), 1);
 }
 
 #[test]
@@ -87,15 +101,15 @@ fn behind_a_rule_that_may_divert_nothing_is_judged() {
         ))
     };
     assert_eq!(
-        judged(Mode::Nat, "web1", &found("-m mark --mark 0x1")),
+        judged(ForwardingMethod::Nat, "web1", &found("-m mark --mark 0x1")),
         [""; 0]
     );
     // One thing after the other.
-    let sure = judged(Mode::Nat, "web1", &found(""));
+    let sure = judged(ForwardingMethod::Nat, "web1", &found(""));
     assert_eq!(sure.len(), 1);
     assert!(sure[0].contains("REDIRECT"), "{sure:?}");
     assert_eq!(
-        judged(Mode::Nat, "web1", &found("-s 192.168.9.0/24")).len(),
+        judged(ForwardingMethod::Nat, "web1", &found("-s 192.168.9.0/24")).len(),
         1
     );
 }
@@ -122,7 +136,7 @@ fn diversions_are_read_from_nft() {
         ),
     ] {
         assert_eq!(
-            judged(Mode::Nat, "web1", &diverts(statement)),
+            judged(ForwardingMethod::Nat, "web1", &diverts(statement)),
             [format!(
                 "requests from the director: inet guard prerouting: tcp dport 80 {words} | {lift}"
             )]
@@ -135,6 +149,9 @@ fn diversions_are_read_from_nft() {
         json!({"redirect": null}),
         json!({"masquerade": null}),
     ] {
-        assert_eq!(judged(Mode::Nat, "web1", &diverts(uncertain)), [""; 0]);
+        assert_eq!(
+            judged(ForwardingMethod::Nat, "web1", &diverts(uncertain)),
+            [""; 0]
+        );
     }
 }

@@ -16,12 +16,12 @@ fn printed(nft: &str) -> FirewallEvidence {
 }
 
 /// Every host of both labs but a NAT director, which has to forward as well.
-const RECEIVERS: [(Mode, &str); 5] = [
-    (Mode::Nat, "client"),
-    (Mode::Nat, "web1"),
-    (Mode::Dr, "client"),
-    (Mode::Dr, "director"),
-    (Mode::Dr, "web1"),
+const RECEIVERS: [(ForwardingMethod, &str); 5] = [
+    (ForwardingMethod::Nat, "client"),
+    (ForwardingMethod::Nat, "web1"),
+    (ForwardingMethod::Dr, "client"),
+    (ForwardingMethod::Dr, "director"),
+    (ForwardingMethod::Dr, "web1"),
 ];
 
 #[test]
@@ -36,9 +36,9 @@ fn ufw_lets_through_what_it_is_told_to() {
 #[test]
 fn ufw_without_the_port_fails_until_what_is_printed_is_typed() {
     for (mode, host, packet) in [
-        (Mode::Nat, "web1", "requests from the director"),
-        (Mode::Dr, "web1", "requests from the director"),
-        (Mode::Dr, "director", "requests from the client"),
+        (ForwardingMethod::Nat, "web1", "requests from the director"),
+        (ForwardingMethod::Dr, "web1", "requests from the director"),
+        (ForwardingMethod::Dr, "director", "requests from the client"),
     ] {
         assert_eq!(
             judged(mode, host, &iptables(UFW)),
@@ -50,7 +50,10 @@ fn ufw_without_the_port_fails_until_what_is_printed_is_typed() {
         assert_eq!(judged(mode, host, &lifted), [""; 0]);
     }
     // What a client gets are answers.
-    assert_eq!(judged(Mode::Nat, "client", &iptables(UFW)), [""; 0]);
+    assert_eq!(
+        judged(ForwardingMethod::Nat, "client", &iptables(UFW)),
+        [""; 0]
+    );
 }
 
 /// `ufw default reject incoming`.
@@ -58,7 +61,7 @@ fn ufw_without_the_port_fails_until_what_is_printed_is_typed() {
 fn what_drops_a_packet_once_a_rule_is_lifted_is_lifted_with_it() {
     let reject = "-A ufw-reject-input -j REJECT --reject-with icmp-port-unreachable\n";
     let found = judged(
-        Mode::Dr,
+        ForwardingMethod::Dr,
         "web1",
         &iptables(&UFW.replace("COMMIT", &format!("{reject}COMMIT"))),
     );
@@ -85,7 +88,7 @@ fn a_verdict_map_of_states_is_read() {
         );
     }
     assert_eq!(
-        judged(Mode::Nat, "director", &printed(STOCK)),
+        judged(ForwardingMethod::Nat, "director", &printed(STOCK)),
         [
             "answers of the real servers: policy drop of chain inet filter forward | \
           nft 'chain inet filter forward { policy accept; }'"
@@ -93,7 +96,7 @@ fn a_verdict_map_of_states_is_read() {
     );
     let closed = STOCK.replace("\"right\": 80", "\"right\": 8080");
     assert_eq!(
-        judged(Mode::Dr, "web1", &printed(&closed)),
+        judged(ForwardingMethod::Dr, "web1", &printed(&closed)),
         [
             "requests from the director: policy drop of chain inet filter input | \
           nft 'chain inet filter input { policy accept; }'"
@@ -101,7 +104,7 @@ fn a_verdict_map_of_states_is_read() {
     );
     let refusing = STOCK.replace("\"invalid\"", "\"new\"");
     assert_eq!(
-        judged(Mode::Dr, "web1", &printed(&refusing)),
+        judged(ForwardingMethod::Dr, "web1", &printed(&refusing)),
         [
             "requests from the director: inet filter input: ct state vmap { new : drop, established : accept, \
           related : accept } | nft delete rule inet filter input handle 5"
@@ -118,7 +121,7 @@ fn a_map_that_is_not_known_accuses_nobody() {
         let key = json!({"payload": {"protocol": "tcp", "field": "dport"}});
         let map = rule("input", 4, json!([{"vmap": {"key": key, "data": data}}]));
         let found = nft(json!([chain("input", "drop"), map]));
-        assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+        assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
     }
 }
 
@@ -132,13 +135,16 @@ fn a_way_back_that_may_be_taken_makes_what_follows_uncertain() {
     };
     for uncertain in ["-j RETURN", "-g log"] {
         assert_eq!(
-            judged(Mode::Dr, "web1", &rules(uncertain, "ACCEPT")),
+            judged(ForwardingMethod::Dr, "web1", &rules(uncertain, "ACCEPT")),
             [""; 0]
         );
     }
     // What goes on in any case, or is dropped in any case, is dropped.
     for certain in ["-j log", "-j LOG --log-prefix \"odd \"", "-j DROP"] {
-        assert_eq!(judged(Mode::Dr, "web1", &rules(certain, "ACCEPT")).len(), 1);
+        assert_eq!(
+            judged(ForwardingMethod::Dr, "web1", &rules(certain, "ACCEPT")).len(),
+            1
+        );
     }
 }
 
@@ -154,10 +160,13 @@ fn rules_about_the_kind_of_destination_are_read() {
         "! --dst-type LOCAL",
         "--src-type LOCAL",
     ] {
-        assert_eq!(judged(Mode::Dr, "web1", &drops(harmless)), [""; 0]);
+        assert_eq!(
+            judged(ForwardingMethod::Dr, "web1", &drops(harmless)),
+            [""; 0]
+        );
     }
     assert_eq!(
-        judged(Mode::Dr, "web1", &drops("--dst-type LOCAL")).len(),
+        judged(ForwardingMethod::Dr, "web1", &drops("--dst-type LOCAL")).len(),
         1
     );
     let local = |flags: serde_json::Value| {
@@ -167,7 +176,7 @@ fn rules_about_the_kind_of_destination_are_read() {
         nft(json!([chain("input", "accept"), drop]))
     };
     assert_eq!(
-        judged(Mode::Dr, "web1", &local(json!(["daddr"]))),
+        judged(ForwardingMethod::Dr, "web1", &local(json!(["daddr"]))),
         [
             "requests from the director: inet guard input: fib daddr type local drop | \
           nft delete rule inet guard input handle 4"
@@ -175,5 +184,5 @@ fn rules_about_the_kind_of_destination_are_read() {
     );
     // The VIP is on lo, not where requests come in.
     let found = local(json!(["daddr", "iif"]));
-    assert_eq!(judged(Mode::Dr, "web1", &found), [""; 0]);
+    assert_eq!(judged(ForwardingMethod::Dr, "web1", &found), [""; 0]);
 }
