@@ -1,45 +1,26 @@
 //! The agent: one synchronous process per host that observes, applies, journals and puts back.
 //!
-//! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output.
+//! It is this same binary, started over SSH as root, speaking [`protocol`] on standard input and output. Its rooms,
+//! lower ones first:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | `protocol` | messages between controller and agent, and their framing |
+//! | `system` | what the agent needs of the operating system: root directory, programs, processes, settings files |
+//! | `change` | the lock, the journal, applying, putting back, changes on trial; for any machine |
+//! | `resource` | how each kind of resource is observed, made true and put back on this machine |
+//! | `boot` | what a boot brings up |
+//! | `look` | facts for planning and evidence for the checks |
+//! | `probe` | requests by curl, captures, ARP |
+//! | `session` | the processes: one that serves requests, one that guards a trial |
 
-mod announce;
-mod apply;
 pub mod boot;
-mod capture;
-mod clock;
-mod command;
-mod curl_output;
-mod directories;
-mod error;
-mod evidence;
-mod facts;
-mod fetch;
-mod firewall;
-pub mod frame;
-mod guard_lock;
-mod ipvs_traffic;
-mod journal;
-mod kind;
-mod listen_lines;
-mod lock;
-mod machine;
-mod os_release;
-mod own_program;
-mod packet_socket;
-mod processes;
+mod change;
+mod look;
+mod probe;
 pub mod protocol;
-mod revert;
-mod root;
-mod saved_rules;
-mod script;
-mod serve;
-#[cfg(test)]
-mod session_tests;
-mod sockets;
-mod ssh_connection;
-pub mod sysctl_files;
-mod sysctl_key;
-mod trial;
+mod resource;
+mod session;
+pub mod system;
 
-pub use serve::serve;
-pub use trial::guard;
+pub use session::{guard, serve};

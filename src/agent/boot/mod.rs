@@ -8,18 +8,19 @@
 mod assignments;
 mod ifcfg;
 #[cfg(test)]
+#[path = "tests/bring_up.rs"]
 mod tests;
 
 use std::fs;
 use std::io;
 
 use self::ifcfg::{Ifcfg, is_leftover};
-use super::kind::Local;
-use super::kind::ipvs::open;
-use super::protocol::IfcfgEvidence;
-use super::root::Root;
-use super::saved_rules;
-use super::trial;
+use crate::agent::change::trial;
+use crate::agent::protocol::IfcfgEvidence;
+use crate::agent::resource::Local;
+use crate::agent::resource::ipvs::open;
+use crate::agent::system::root::Root;
+use crate::agent::system::saved_rules;
 use crate::ipvs::{Command, Desired, Others, Removal, reconcile};
 use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
 
@@ -183,10 +184,12 @@ impl Boot {
             }
         };
         let result = open().and_then(|client| {
-            let table = client.table().map_err(super::kind::ipvs::asked)?;
+            let table = client
+                .table()
+                .map_err(crate::agent::resource::ipvs::asked)?;
             client
                 .batch(&reconcile(&table, &desired, Others::Keep, Removal::AtOnce))
-                .map_err(super::kind::ipvs::asked)
+                .map_err(crate::agent::resource::ipvs::asked)
         });
         match result {
             Ok(refused) => {

@@ -92,7 +92,7 @@ fn boot(assignment: &Assignment) -> Result<login::Logins, Failure> {
 
 /// What `sysctl --system` does on other machines.
 fn set_kernel_settings() {
-    for (setting, error) in crate::agent::sysctl_files::apply(Path::new("/")) {
+    for (setting, error) in crate::agent::system::sysctl_files::apply(Path::new("/")) {
         log(&format!("set {}: {error}", setting.key));
     }
 }

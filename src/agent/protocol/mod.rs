@@ -1,0 +1,321 @@
+//! What controller and agent say to each other: frames of a 32-bit big-endian length and that many bytes of JSON.
+//!
+//! The agent opens with [`Reply::Hello`]. Each [`Request`] is answered by any number of
+//! [`Reply::Progress`] and then exactly one other reply. End of input ends the agent.
+
+mod capture;
+pub(super) mod error;
+mod evidence;
+pub(super) mod frame;
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::LabName;
+use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
+
+pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
+pub use evidence::{
+    BootSysctl, ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, IfcfgEvidence,
+    LinkEvidence, ListenLine, Listener, Neighbour, RouteEvidence,
+};
+
+/// Version of this protocol; both sides are the same binary, so it must match exactly.
+pub const VERSION: u32 = 1;
+
+/// Largest frame either side accepts, bytes.
+pub const MAX_FRAME_BYTES: u32 = 64 * 1024 * 1024;
+
+/// From the controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// What are you? Answered by [`Reply::Facts`].
+    Facts {
+        /// Lab whose journal is looked at.
+        lab: LabName,
+    },
+    /// Observe without changing anything. Answered by [`Reply::Observed`].
+    Observe {
+        /// Resources, in plan order.
+        resources: Vec<Resource>,
+    },
+    /// Make it true, in order, under the host's lock, with a journal. Answered by [`Reply::Applied`].
+    Apply(Apply),
+    /// Over a new connection: the changes of this run stay. Answered by [`Reply::TrialOver`].
+    Confirm {
+        /// Lab.
+        lab: LabName,
+        /// [`Apply::run`].
+        run: String,
+    },
+    /// Put everything this lab's journal holds back as it was. Answered by [`Reply::Reverted`].
+    Revert {
+        /// Lab.
+        lab: LabName,
+        /// Who runs it, for the lock and its messages.
+        run: String,
+        /// Remove the packages we installed, too.
+        purge: bool,
+    },
+    /// Evidence beyond the plan's resources. Answered by [`Reply::Evidence`].
+    Collect(Collect),
+    /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
+    Fetch(Fetch),
+    /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
+    Script(Script),
+    /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
+    Announce {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
+    /// [`Reply::CaptureStarted`].
+    CaptureStart(CaptureStart),
+    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
+    CaptureStop(CaptureStop),
+}
+
+/// See [`Request::Apply`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Apply {
+    /// Lab.
+    pub lab: LabName,
+    /// Who runs it, for the lock and its messages: `user@host pid`.
+    pub run: String,
+    /// Resources, in order of application.
+    pub resources: Vec<Resource>,
+    /// The host puts back what this run changed unless [`Request::Confirm`] comes within so many seconds after
+    /// its end; `None` to keep it in any case.
+    #[serde(default)]
+    pub confirm_within_seconds: Option<u32>,
+}
+
+/// How changes on trial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum TrialEnd {
+    /// They stay.
+    Committed,
+    /// The host has put them back.
+    RolledBack {
+        /// What it could not put back, and why.
+        failed: Vec<String>,
+    },
+    /// The host knows of no changes on trial by this run.
+    Unknown,
+}
+
+/// See [`Request::Collect`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Collect {
+    /// Resources to observe, in plan order.
+    pub resources: Vec<Resource>,
+    /// Dotted sysctls to look up in the files that are read at boot.
+    pub boot_sysctls: Vec<String>,
+    /// Destinations to ask the kernel's route for.
+    pub routes_to: Vec<Ipv4Addr>,
+    /// Source of the packets whose ways are asked, where the host has that address.
+    #[serde(default)]
+    pub routes_from: Option<Ipv4Addr>,
+    /// Whether to read the IPVS table.
+    pub ipvs: bool,
+    /// Client whose entries of the IPVS connection table are wanted.
+    #[serde(default)]
+    pub ipvs_connections_of: Option<Ipv4Addr>,
+    /// Whether to read the packet filter's rules.
+    #[serde(default)]
+    pub firewall: bool,
+    /// Whether to read where the web server is configured to listen.
+    #[serde(default)]
+    pub listen_lines: bool,
+    /// File whose directories are to be looked at: the web server's page.
+    #[serde(default)]
+    pub directories_above: Option<String>,
+    /// Whether to read the ifcfg files that a boot brings up.
+    #[serde(default)]
+    pub ifcfg_files: bool,
+}
+
+/// See [`Request::Fetch`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// `http://192.168.4.15/`.
+    pub url: String,
+    /// Number of requests, each on a connection of its own.
+    pub requests: u32,
+    /// Longest time for one request, seconds.
+    pub timeout_seconds: u32,
+    /// Longest time for all of them, seconds.
+    pub total_seconds: u32,
+    /// The first so many requests come from ports of [`Self::ports`], so that captures can tell their frames
+    /// from those of the others.
+    #[serde(default)]
+    pub marked: u32,
+    /// Local ports of the marked requests.
+    #[serde(default)]
+    pub ports: Option<Ports>,
+    /// Requests that may time out; the rest is not sent then. 0 for any number.
+    ///
+    /// One more timeout tells nothing new and costs as long as hundreds of answers.
+    #[serde(default)]
+    pub most_timeouts: u32,
+}
+
+/// See [`Request::Script`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Who runs it, for the lock and its messages: `user@host pid`.
+    pub run: String,
+    /// Lines for sh(1), which stops at the first that fails.
+    pub lines: Vec<String>,
+    /// Longest time, seconds.
+    pub seconds: u32,
+}
+
+/// From the agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// First frame of a session.
+    Hello {
+        /// [`VERSION`] of the agent.
+        protocol: u32,
+        /// Crate version.
+        version: String,
+    },
+    /// One resource is being worked on.
+    Progress {
+        /// Which.
+        resource: ResourceId,
+    },
+    /// Answer to [`Request::Facts`].
+    Facts(Box<Facts>),
+    /// Answer to [`Request::Observe`], one entry per resource in the same order.
+    Observed {
+        /// State, or why it could not be observed.
+        observed: Vec<Result<Observed, ResourceError>>,
+    },
+    /// Answer to [`Request::Apply`].
+    Applied {
+        /// One entry per resource in the same order.
+        outcomes: Vec<Outcome>,
+        /// Whether the host waits for [`Request::Confirm`].
+        #[serde(default)]
+        on_trial: bool,
+    },
+    /// Answer to [`Request::Confirm`].
+    TrialOver(TrialEnd),
+    /// Answer to [`Request::Revert`]; empty when there was nothing of ours.
+    Reverted {
+        /// One entry per journaled resource, newest first.
+        outcomes: Vec<Outcome>,
+    },
+    /// Answer to [`Request::Collect`].
+    Evidence(Box<HostEvidence>),
+    /// Answer to [`Request::Fetch`].
+    Fetched {
+        /// In order of the requests; shorter when the total time ran out.
+        responses: Vec<Response>,
+    },
+    /// Answer to [`Request::Script`].
+    Ran {
+        /// Exit code; `None` when it was ended by a signal or because the time was up.
+        code: Option<i32>,
+        /// The end of what it wrote on standard error, without the line end.
+        complaint: String,
+    },
+    /// Answer to [`Request::Announce`].
+    Announced {
+        /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
+        interfaces: u32,
+    },
+    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
+    CaptureStarted,
+    /// Answer to [`Request::CaptureStop`].
+    Captured(Box<Captured>),
+    /// The request as a whole could not be served.
+    Failed(AgentError),
+}
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which.
+    pub resource: ResourceId,
+    /// What became of it.
+    pub result: OutcomeResult,
+}
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum OutcomeResult {
+    /// It was so already.
+    Unchanged,
+    /// It was changed, and observed afterwards to be so.
+    Changed {
+        /// How.
+        change: Change,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why.
+        error: ResourceError,
+    },
+    /// An earlier resource of this host failed.
+    NotAttempted,
+}
+
+/// Why one resource could not be observed or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{cause}")]
+pub struct ResourceError {
+    /// What went wrong, a lower-case fragment: `apt-get ended with 100: …`.
+    pub cause: String,
+    /// What the person can do about it.
+    pub hint: Option<String>,
+}
+
+/// Why a request as a whole failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "kebab-case")]
+pub enum AgentError {
+    /// Another run has the host.
+    #[error("another run has locked this host: {holder}")]
+    Locked {
+        /// `user@host pid, since …`.
+        holder: String,
+    },
+    /// Not root.
+    #[error("the agent does not run as root")]
+    NotRoot,
+    /// Anything else that is not about one resource.
+    #[error("{cause}")]
+    Host {
+        /// What went wrong.
+        cause: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// One answer to a request of [`Request::Fetch`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// HTTP status, 0 when there was no answer.
+    pub status: u16,
+    /// curl's exit code, 0 for success (curl(1) EXIT CODES).
+    pub curl_exit: i32,
+    /// Body, at most 4096 bytes, trailing white space removed.
+    pub body: String,
+    /// Local port of the connection: a fresh connection has a fresh one.
+    pub local_port: u16,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// Connections that were made for it: 1 when it was fresh, 0 when an earlier one was used again. `None` in
+    /// documents of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+}
