@@ -19,6 +19,7 @@ pub mod orchestrate;
 pub mod packet;
 pub mod plan;
 pub mod report;
+pub mod requirement;
 pub mod resource;
 pub mod sandbox;
 pub mod sys;

@@ -14,7 +14,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sys", &["model"]),
     ("resource", &["model", "ipvs"]),
     ("topology", &["model"]),
-    ("plan", &["model", "ipvs", "ipvsadm", "resource"]),
+    ("requirement", &["model", "ipvs", "resource"]),
+    (
+        "plan",
+        &["model", "ipvs", "ipvsadm", "resource", "requirement"],
+    ),
     (
         "agent",
         &[

@@ -1,16 +1,14 @@
 //! One host: its interfaces, then its steps in order.
 
-use std::collections::BTreeMap;
-
 use minijinja::value::Value;
 
 use super::render::{Template, Templates};
 use super::system::System;
 use super::{
-    HostPlan, PlanError, Purpose, Step, address, boot, director, interfaces, kernel, protection,
-    shell, web,
+    HostPlan, PlanError, Purpose, Step, address, boot, director, kernel, protection, shell, web,
 };
 use crate::model::{Attachment, Host, InterfaceName, Lab};
+use crate::requirement::Interfaces;
 use crate::resource::{Facts, File, Resource};
 
 /// Plans for `host`.
@@ -20,7 +18,7 @@ pub(super) fn plan(
     facts: &Facts,
     (templates, purpose): (&Templates, Purpose),
 ) -> Result<HostPlan, PlanError> {
-    let interfaces = interfaces::choose(host, facts)?;
+    let interfaces = Interfaces::choose(host, facts)?;
     let subject = Subject {
         lab,
         host,
@@ -51,7 +49,10 @@ pub(super) fn plan(
     .concat();
     Ok(HostPlan {
         host: host.name.clone(),
-        interfaces,
+        interfaces: interfaces
+            .iter()
+            .map(|(network, name)| (network, name.clone()))
+            .collect(),
         steps,
     })
 }
@@ -65,14 +66,14 @@ pub(super) struct Subject<'a> {
     pub system: System,
     pub purpose: Purpose,
     templates: &'a Templates,
-    interfaces: &'a BTreeMap<usize, InterfaceName>,
+    interfaces: &'a Interfaces,
 }
 
 impl<'a> Subject<'a> {
     /// The host's own addresses with the interface each is on.
     pub fn attachments(self) -> impl Iterator<Item = (&'a Attachment, &'a InterfaceName)> {
         self.host.attachments.iter().filter_map(move |attachment| {
-            Some((attachment, self.interfaces.get(&attachment.segment)?))
+            Some((attachment, self.interfaces.get(attachment.segment)?))
         })
     }
 

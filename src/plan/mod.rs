@@ -13,7 +13,6 @@ mod boot;
 mod director;
 mod error;
 mod host;
-mod interfaces;
 mod kernel;
 mod protection;
 mod render;
@@ -29,7 +28,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use assumed::assumed_facts;
-pub use error::{Candidate, PlanError};
+pub use error::PlanError;
 
 use crate::model::{HostName, InterfaceName, Lab};
 use crate::resource::{Facts, Resource};

@@ -150,10 +150,7 @@ pub fn diff(desired: &Resource, observed: &Observed) -> Option<Change> {
                 (Some(_), wanted) => wanted != SelinuxMode::Enforcing,
             };
             (!enough(live) || !enough(configured)).then(|| {
-                Change::value(
-                    describe::selinux(*live, *configured),
-                    describe::mode(desired.mode),
-                )
+                Change::value(describe::selinux(*live, *configured), desired.mode.as_str())
             })
         }
         (Resource::Selinux(_), _) => None,

@@ -52,12 +52,15 @@ pub(super) fn service_state(state: &ServiceState) -> String {
     service(state.running, state.enabled) + boot
 }
 
-/// The word in `/etc/selinux/config`.
-pub(super) fn mode(mode: SelinuxMode) -> &'static str {
-    match mode {
-        SelinuxMode::Enforcing => "enforcing",
-        SelinuxMode::Permissive => "permissive",
-        SelinuxMode::Disabled => "disabled",
+impl SelinuxMode {
+    /// The word in `/etc/selinux/config`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforcing => "enforcing",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
+        }
     }
 }
 
@@ -67,10 +70,12 @@ pub(super) fn selinux(
     configured: Option<SelinuxMode>,
 ) -> Option<String> {
     match (live, configured) {
-        (Some(live), Some(configured)) if live != configured => {
-            Some(format!("{} now, {} at boot", mode(live), mode(configured)))
-        }
-        (Some(only), _) | (None, Some(only)) => Some(mode(only).to_owned()),
+        (Some(live), Some(configured)) if live != configured => Some(format!(
+            "{} now, {} at boot",
+            live.as_str(),
+            configured.as_str()
+        )),
+        (Some(only), _) | (None, Some(only)) => Some(only.as_str().to_owned()),
         (None, None) => None,
     }
 }

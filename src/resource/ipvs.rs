@@ -5,6 +5,21 @@ use std::net::SocketAddr;
 use super::{Change, IpvsService};
 use crate::ipvs::{Destination, Forwarding, Granularity, Service, ServiceStatus, TunnelKind};
 
+impl IpvsService {
+    /// What `found`, the same service, has in place of what this one asks for; `None` where nothing differs. Neither the
+    /// order of the destinations nor traffic counts.
+    #[must_use]
+    pub fn differences(&self, found: &Self) -> Option<String> {
+        let configured = parts(&found.service, found.destinations.iter());
+        let wanted = parts(&self.service, self.destinations.iter());
+        match compare(Some(configured), wanted)? {
+            Change::Value { from, to } | Change::Text { from, to } => {
+                Some(from.unwrap_or_else(|| format!("not there: {to}")))
+            }
+        }
+    }
+}
+
 pub(super) fn diff(desired: &IpvsService, status: Option<&ServiceStatus>) -> Option<Change> {
     let wanted = parts(&desired.service, desired.destinations.iter());
     compare(status.map(configured), wanted)

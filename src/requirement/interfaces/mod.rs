@@ -1,21 +1,60 @@
-//! Which interface each of a host's addresses belongs on.
+//! Which interface of a host is on which network of the lab.
 //!
-//! "Interface names cannot be copied from the book" is the course's most repeated warning, so they are found:
-//! named by the topology, else (in the sandbox, which wires them itself) the one of that segment, else the one that an
-//! earlier run gave the address, else the interface that is in the network already, else the only one that has no
-//! address yet. What an address was moved to by mistake so is no reason to plan for the mistake.
+//! "Interface names cannot be copied from the book" is the course's most repeated warning, so they are found. An
+//! interface that the topology names is taken. Where the sandbox wires the host, the wiring says it. Otherwise it is
+//! the interface that an earlier run gave the address, or the one that is in the network already, or the only one
+//! without an address. The earlier run comes before the network: an address that was moved by mistake does not move
+//! the interface along.
+
+mod error;
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, PlanError};
+use serde::{Deserialize, Serialize};
+
+pub use error::{Candidate, InterfaceError};
+
 use crate::model::{Attachment, Host, InterfaceName, Role};
 use crate::resource::{Address, Facts, LinkFacts, Resource};
 
-/// The interface per segment.
-pub(super) fn choose(
-    host: &Host,
-    facts: &Facts,
-) -> Result<BTreeMap<usize, InterfaceName>, PlanError> {
+/// The interface that a host has on each of its networks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Interfaces(BTreeMap<usize, InterfaceName>);
+
+impl Interfaces {
+    /// Chooses them from what is known of the host.
+    ///
+    /// # Errors
+    /// There is no telling, or the choice would cut the SSH connection.
+    pub fn choose(host: &Host, facts: &Facts) -> Result<Self, InterfaceError> {
+        choose(host, facts).map(Self)
+    }
+
+    /// The one on this network.
+    #[must_use]
+    pub fn get(&self, network: usize) -> Option<&InterfaceName> {
+        self.0.get(&network)
+    }
+
+    /// All of them, by network.
+    pub fn names(&self) -> impl Iterator<Item = &InterfaceName> {
+        self.0.values()
+    }
+
+    /// Each network with its interface.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &InterfaceName)> {
+        self.0.iter().map(|(network, name)| (*network, name))
+    }
+}
+
+impl FromIterator<(usize, InterfaceName)> for Interfaces {
+    fn from_iter<I: IntoIterator<Item = (usize, InterfaceName)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+fn choose(host: &Host, facts: &Facts) -> Result<BTreeMap<usize, InterfaceName>, InterfaceError> {
     let choice = Choice { host, facts };
     let mut chosen: BTreeMap<usize, &LinkFacts> = BTreeMap::new();
     // What is certain first, so that the last resort sees what is left.
@@ -61,13 +100,13 @@ impl<'a> Choice<'a> {
         self.facts.links.iter().filter(|link| !link.loopback)
     }
 
-    fn named(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, PlanError> {
+    fn named(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, InterfaceError> {
         let Some(name) = &attachment.interface else {
             return Ok(None);
         };
         match self.links().find(|link| link.name == *name) {
             Some(link) => Ok(Some(link)),
-            None => Err(PlanError::Missing {
+            None => Err(InterfaceError::Missing {
                 host: self.host.name.clone(),
                 key: self.key(attachment),
                 interface: name.clone(),
@@ -78,7 +117,7 @@ impl<'a> Choice<'a> {
     }
 
     /// The interface with the address itself, else the only one with any address of its network.
-    fn in_network(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, PlanError> {
+    fn in_network(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, InterfaceError> {
         let own = self.links().find(|link| has_address(link, attachment));
         if own.is_some() {
             return Ok(own);
@@ -94,7 +133,7 @@ impl<'a> Choice<'a> {
         match inside.as_slice() {
             [] => Ok(None),
             [only] => Ok(Some(only)),
-            several => Err(PlanError::Several {
+            several => Err(InterfaceError::Several {
                 host: self.host.name.clone(),
                 key: self.key(attachment),
                 address: attachment.address,
@@ -103,7 +142,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn wired(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, PlanError> {
+    fn wired(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, InterfaceError> {
         if self.host.ssh.is_some() {
             return Ok(None);
         }
@@ -113,7 +152,7 @@ impl<'a> Choice<'a> {
     }
 
     /// The interface that the host's journal says we gave the address.
-    fn given(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, PlanError> {
+    fn given(&self, attachment: &Attachment) -> Result<Option<&'a LinkFacts>, InterfaceError> {
         Ok(self.links().find(|link| {
             let address = Resource::Address(Address {
                 interface: link.name.clone(),
@@ -128,7 +167,7 @@ impl<'a> Choice<'a> {
         &self,
         attachment: &Attachment,
         chosen: &BTreeMap<usize, &LinkFacts>,
-    ) -> Result<&'a LinkFacts, PlanError> {
+    ) -> Result<&'a LinkFacts, InterfaceError> {
         let taken = |link: &LinkFacts| chosen.values().any(|other| other.name == link.name);
         let free: Vec<&LinkFacts> = self
             .links()
@@ -141,12 +180,12 @@ impl<'a> Choice<'a> {
             .collect();
         match free.as_slice() {
             [only] => Ok(only),
-            [] => Err(PlanError::NoneLeft {
+            [] => Err(InterfaceError::NoneLeft {
                 host: self.host.name.clone(),
                 address: attachment.address,
                 candidates: self.candidates(self.links()),
             }),
-            _ => Err(PlanError::Ambiguous {
+            _ => Err(InterfaceError::Ambiguous {
                 host: self.host.name.clone(),
                 key: self.key(attachment),
                 address: attachment.address,
@@ -155,7 +194,7 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn refuse_doubles(&self, chosen: &BTreeMap<usize, &LinkFacts>) -> Result<(), PlanError> {
+    fn refuse_doubles(&self, chosen: &BTreeMap<usize, &LinkFacts>) -> Result<(), InterfaceError> {
         let of = |segment| self.host.on_segment(segment).map(|a| a.address);
         for (segment, link) in chosen {
             let other = chosen
@@ -164,7 +203,7 @@ impl<'a> Choice<'a> {
             if let Some((other, _)) = other
                 && let (Some(address), Some(other)) = (of(*segment), of(*other))
             {
-                return Err(PlanError::Taken {
+                return Err(InterfaceError::Taken {
                     host: self.host.name.clone(),
                     interface: link.name.clone(),
                     address,
@@ -180,11 +219,11 @@ impl<'a> Choice<'a> {
         &self,
         attachment: &Attachment,
         link: &LinkFacts,
-    ) -> Result<(), PlanError> {
+    ) -> Result<(), InterfaceError> {
         if !self.is_management(link) || has_address(link, attachment) {
             return Ok(());
         }
-        Err(PlanError::Management {
+        Err(InterfaceError::Management {
             host: self.host.name.clone(),
             interface: link.name.clone(),
             address: attachment.address,

@@ -1,0 +1,82 @@
+//! Forwarding, and the other kernel settings that a forwarding method asks for.
+
+use super::{HostState, Interfaces, Need, Requirement, Verdict, arp};
+use crate::model::{Host, Lab, Replies, Role, Setting};
+
+/// Sets the forwarding of every interface, and of those to come (`inet_forward_change`, net/ipv4/devinet.c).
+const FORWARD_ALL: &str = "net.ipv4.ip_forward";
+
+pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
+    let profile = lab.profile();
+    let settings = profile.settings(host.role);
+    let forwards = host.role == Role::Director && profile.replies == Replies::ThroughDirector;
+    let inner = host.attachments.last().filter(|_| forwards);
+    let forwarding = inner.map(|attachment| Requirement {
+        need: Need::Forwarding {
+            network: attachment.segment,
+            settings,
+        },
+        service: None,
+        why: settings
+            .settings
+            .iter()
+            .find(|setting| setting.key == FORWARD_ALL)
+            .map_or_else(String::new, |setting| setting.why.to_owned()),
+        symptom: "Every request hangs: the director drops the real servers' answers.",
+    });
+    let others = settings
+        .settings
+        .iter()
+        .filter(|setting| !is_covered(setting.key))
+        .map(|setting| Requirement {
+            need: Need::Setting(*setting),
+            service: None,
+            why: setting.why.to_owned(),
+            symptom: "Packets of the lab are dropped on this host.",
+        });
+    forwarding.into_iter().chain(others).collect()
+}
+
+/// Settings that are the means to an effect with a kind of its own.
+fn is_covered(key: &str) -> bool {
+    key == FORWARD_ALL || key.ends_with(".arp_ignore") || key.ends_with(".arp_announce")
+}
+
+/// Forwarding is asked of the interface that a packet arrives on (`IN_DEV_FORWARD`, net/ipv4/route.c).
+pub(super) fn asked(interfaces: &Interfaces, network: usize) -> Vec<String> {
+    let own = interfaces.get(network);
+    own.map(|interface| arp::key(interface, "forwarding"))
+        .into_iter()
+        .chain([FORWARD_ALL.to_owned()])
+        .collect()
+}
+
+pub(super) fn judge(network: usize, interfaces: &Interfaces, state: &HostState) -> Verdict {
+    let Some(interface) = interfaces.get(network) else {
+        return Verdict::unknown("no interface of the host is known to be on that network");
+    };
+    match state.number(&arp::key(interface, "forwarding")) {
+        Ok(found) if found.value != 0 => Verdict::holds(format!("on for {interface}")),
+        Ok(found) => Verdict::fails(format!("off for {interface}"), found.origin),
+        Err(cause) => Verdict::unknown(cause),
+    }
+}
+
+pub(super) fn judge_setting(wanted: Setting, state: &HostState) -> Verdict {
+    match state.settings.values.get(wanted.key) {
+        Some(found)
+            if found
+                .value
+                .split_whitespace()
+                .eq(wanted.value.split_whitespace()) =>
+        {
+            Verdict::holds(found.value.clone())
+        }
+        Some(found) => Verdict::fails(found.value.clone(), found.origin.clone()),
+        None => match state.number(wanted.key) {
+            Ok(zero) if wanted.value == "0" => Verdict::holds(zero.value.to_string()),
+            Ok(zero) => Verdict::fails(zero.value.to_string(), []),
+            Err(cause) => Verdict::unknown(cause),
+        },
+    }
+}
