@@ -4,7 +4,7 @@ use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::Role;
 use crate::resource::{File, NetworkFiles, OsFamily, Resource, ServiceManager};
-use crate::verify::CheckId;
+use crate::verify::{CheckId, Subject};
 
 const SYMPTOM: &str = "Everything works; after a restart of the host it no longer does.";
 
@@ -148,7 +148,7 @@ fn httpd_disabled(scene: &Scene<'_>) -> Option<Damage> {
     let service = scene.httpd()?;
     Some(damage(
         format!("{service} is not started at boot"),
-        scene.topic(format_args!("boot service {service}")),
+        scene.check(Subject::BootService(service.to_owned())),
         scene.disable_command(service),
     ))
 }
@@ -160,7 +160,7 @@ fn httpd_link_removed(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(scene.facts.family == OsFamily::Debian)?;
     Some(damage(
         format!("the S link of {service} in /etc/rc2.d"),
-        scene.topic(format_args!("boot service {service}")),
+        scene.check(Subject::BootService(service.to_owned())),
         format!("rm /etc/rc2.d/S[0-9][0-9]{service}"),
     ))
 }
@@ -173,7 +173,7 @@ fn listen_outdated(scene: &Scene<'_>) -> Option<Damage> {
     let file = scene.httpd_ports_file();
     Some(Damage {
         setting: format!("where {service} listens ({file})"),
-        cause: scene.topic(format_args!("boot listens on tcp {port}")),
+        cause: scene.check(Subject::BootListens(port)),
         inflict: vec![
             format!("grep -q '^Listen 80$' {file}"),
             format!("sed -i 's/^Listen 80$/Listen 8080/' {file}"),
@@ -209,7 +209,7 @@ fn overruled(scene: &Scene<'_>, key: &str, line: &str) -> Damage {
         undo: vec![format!("rm -f {LATER}")],
         ..damage(
             format!("{key}, in {LATER}"),
-            scene.topic(format_args!("boot sysctl {key}")),
+            scene.check(Subject::BootSetting(key.to_string())),
             format!("echo '{line}' > {LATER}"),
         )
     }
@@ -280,7 +280,7 @@ fn ifcfg_left_over(scene: &Scene<'_>) -> Option<Damage> {
         undo: vec![format!("rm -f {path}")],
         ..damage(
             path.clone(),
-            scene.topic("boot ifcfg files"),
+            scene.check(Subject::BootIfcfgFiles),
             format!(
                 "printf '%s\\n' DEVICE={label} ONBOOT=yes IPADDR={} PREFIX={} > {path}",
                 address.addr(),

@@ -2,6 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
+use crate::verify::Subject;
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -145,7 +146,7 @@ fn chain(scene: &Scene<'_>, name: &str, base: &str, rules: &Rules) -> Damage {
     });
     Damage {
         setting: format!("the packet filter's {name} chain"),
-        cause: scene.topic("firewall"),
+        cause: scene.check(Subject::PacketFilter),
         inflict: with_either_tool(nft, iptables.collect()),
         undo: with_either_tool(
             vec!["nft delete table inet guard 2> /dev/null || true".to_owned()],

@@ -2,8 +2,9 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
+use crate::model::InterfaceName;
 use crate::model::Role;
-use crate::verify::CheckId;
+use crate::verify::{CheckId, InterfaceSetting, Subject};
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -84,11 +85,7 @@ fn arp_silent(scene: &Scene<'_>) -> Option<Damage> {
     );
     Some(Damage {
         keeps: vec![key.clone()],
-        ..setting(
-            &key,
-            "8",
-            scene.topic(format_args!("effective arp_ignore on {interface}")),
-        )
+        ..setting(&key, "8", scene.check(effective("arp_ignore", interface)))
     })
 }
 
@@ -105,10 +102,13 @@ fn interface_forwarding_off(scene: &Scene<'_>) -> Option<Damage> {
     );
     Some(Damage {
         keeps: vec![key.clone()],
-        ..setting(
-            &key,
-            "0",
-            scene.topic(format_args!("effective forwarding on {interface}")),
-        )
+        ..setting(&key, "0", scene.check(effective("forwarding", interface)))
+    })
+}
+
+fn effective(setting: &str, interface: &InterfaceName) -> Subject {
+    Subject::EffectiveSetting(InterfaceSetting {
+        setting: setting.to_owned(),
+        interface: interface.clone(),
     })
 }

@@ -4,6 +4,7 @@ use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::Role;
 use crate::resource::Resource;
+use crate::verify::Subject;
 
 /// Nobody's: locally administered, and not one the sandbox makes up.
 const NOBODY: &str = "02:00:5e:00:53:01";
@@ -69,7 +70,7 @@ fn loopback_down(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(scene.hides_vip())?;
     Some(Damage {
         setting: "lo is not up".to_owned(),
-        cause: scene.topic("link lo"),
+        cause: scene.check(Subject::Link("lo".parse().ok()?)),
         inflict: vec!["ip link set lo down".to_owned()],
         undo: vec!["ip link set lo up".to_owned()],
         keeps: Vec::new(),
@@ -81,7 +82,7 @@ fn arp_off(scene: &Scene<'_>) -> Option<Damage> {
     let interface = scene.own_interface()?;
     Some(Damage {
         setting: format!("ARP is off on {interface}"),
-        cause: scene.topic(format_args!("arp {interface}")),
+        cause: scene.check(Subject::Arp(interface.clone())),
         inflict: vec![format!("ip link set {interface} arp off")],
         undo: vec![format!("ip link set {interface} arp on")],
         keeps: Vec::new(),
@@ -115,7 +116,7 @@ fn pinned(
     let interface = scene.interface(segment)?;
     Some(Damage {
         setting: format!("the neighbour entry for {address} on {interface}"),
-        cause: scene.topic(format_args!("neighbour {address}")),
+        cause: scene.check(Subject::Neighbour(address.into())),
         inflict: vec![format!(
             "ip neighbour replace {address} lladdr {mac} nud permanent dev {interface}"
         )],

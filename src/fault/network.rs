@@ -9,7 +9,7 @@ use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{InterfaceName, Replies, Role};
 use crate::resource::Resource;
-use crate::verify::CheckId;
+use crate::verify::{CheckId, Subject};
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -181,7 +181,7 @@ fn second_address(scene: &Scene<'_>) -> Option<Damage> {
         scene,
         address,
         interface,
-        scene.topic("no way around the director"),
+        scene.check(Subject::NoWayAroundDirector),
     ))
 }
 
@@ -193,7 +193,7 @@ fn address_twice(scene: &Scene<'_>) -> Option<Damage> {
         scene,
         address,
         interface,
-        scene.topic("addresses of its own"),
+        scene.check(Subject::OwnAddresses),
     ))
 }
 
@@ -201,7 +201,7 @@ fn vip_at_client(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(scene.host.role == Role::Client)?;
     let vip = Ipv4Net::from(scene.ground.lab.vip());
     let lo = "lo".parse().ok()?;
-    let cause = scene.topic("addresses of its own");
+    let cause = scene.check(Subject::OwnAddresses);
     Some(added_address(scene, vip, &lo, cause))
 }
 
@@ -213,7 +213,7 @@ fn stray_address(scene: &Scene<'_>) -> Option<Damage> {
     scene.only(network.contains(&to))?;
     let address = Ipv4Net::new(scene.free_address(network)?, network.prefix_len()).ok()?;
     let lo = "lo".parse().ok()?;
-    let cause = scene.topic(format_args!("route to {to}"));
+    let cause = scene.check(Subject::Route(to.into()));
     Some(Damage {
         cuts: scene.own_interface().cloned(),
         ..added_address(scene, address, &lo, cause)

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::{InterfaceName, Replies, Role};
 use crate::resource::{DefaultRoute, Resource};
-use crate::verify::CheckId;
+use crate::verify::{CheckId, Subject};
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -132,7 +132,7 @@ fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
         undo: vec![format!("ip route del blackhole {to} 2> /dev/null || true")],
         ..Damage::new(
             format!("the route to {to}"),
-            scene.topic(format_args!("route to {to}")),
+            scene.check(Subject::Route(to.into())),
             vec![format!("ip route add blackhole {to}")],
         )
     })
@@ -157,7 +157,7 @@ fn detour(scene: &Scene<'_>) -> Option<Damage> {
         )],
         ..Damage::new(
             format!("the route to {to}"),
-            scene.topic(format_args!("route to {to}")),
+            scene.check(Subject::Route(to.into())),
             vec![format!("ip route add {to} via {via} dev {interface}")],
         )
     })
@@ -178,7 +178,7 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
         ],
         ..Damage::new(
             format!("the rule for packets from {from} to {to}"),
-            scene.topic(format_args!("route to {to}")),
+            scene.check(Subject::Route(to.into())),
             vec![
                 format!("ip route add default via {via} dev {interface} table {TABLE}"),
                 format!("ip rule add from {from} to {to} lookup {TABLE}"),
@@ -201,7 +201,7 @@ fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
         cuts: Some(interface.clone()),
         ..Damage::new(
             format!("the route to {network}"),
-            scene.topic(format_args!("route to {to}")),
+            scene.check(Subject::Route(to.into())),
             vec![format!("ip route del {network} dev {interface}")],
         )
     })

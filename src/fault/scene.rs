@@ -8,7 +8,7 @@ use super::Ground;
 use crate::model::{Host, InterfaceName, Profile, RealServer, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Address, Facts, File, OsFamily, Resource, ServiceManager};
-use crate::verify::CheckId;
+use crate::verify::{CheckId, Subject};
 
 /// A host with its lab.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +104,7 @@ impl<'a> Scene<'a> {
     /// The check of the planned resource that `fits`.
     pub(super) fn check_of(&self, fits: impl Fn(&Resource) -> bool) -> Option<CheckId> {
         let step = self.plan.steps.iter().find(|step| fits(&step.resource))?;
-        Some(CheckId::resource(&self.host.name, &step.resource.id()))
+        Some(CheckId::resource(&self.host.name, &step.resource))
     }
 
     pub(super) fn check_of_file(&self, file: &File) -> Option<CheckId> {
@@ -115,8 +115,8 @@ impl<'a> Scene<'a> {
         self.check_of(|resource| matches!(resource, Resource::Sysctl(sysctl) if sysctl.key == key))
     }
 
-    pub(super) fn topic(&self, topic: impl std::fmt::Display) -> CheckId {
-        CheckId::topic(&self.host.name, topic)
+    pub(super) fn check(&self, subject: Subject) -> CheckId {
+        CheckId::new(&self.host.name, subject)
     }
 
     /// The first real server that is given connections.

@@ -3,6 +3,7 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::resource::{File, Resource};
+use crate::verify::Subject;
 
 pub(super) const KINDS: &[&Kind] = &[
     &Kind {
@@ -106,7 +107,7 @@ fn listens(scene: &Scene<'_>, wrong: &str) -> Option<Damage> {
         ],
         ..Damage::new(
             format!("where {service} listens ({file})"),
-            scene.topic(format_args!("listens on tcp {port}")),
+            scene.check(Subject::Listens(port)),
             vec![
                 format!("grep -q '^Listen 80$' {file}"),
                 format!("sed -i 's/^Listen 80$/Listen {wrong}/' {file}"),
@@ -147,7 +148,7 @@ fn page_forbidden(scene: &Scene<'_>) -> Option<Damage> {
         undo: vec![format!("chmod 755 {directory}")],
         ..Damage::new(
             format!("the mode of {directory}"),
-            scene.topic("answers"),
+            scene.check(Subject::Answers),
             vec![format!("chmod 700 {directory}")],
         )
     })

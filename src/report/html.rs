@@ -105,7 +105,7 @@ fn item(check: &Check, open: &str) -> String {
     };
     let mut out = format!(
         "<details class=\"{class}\" id=\"{}\" {open}><summary><b>{}</b> {} <span>{word}</span></summary><dl>",
-        attribute(check.id.as_str()),
+        attribute(&check.id.to_string()),
         text(check.host.as_str()),
         text(&check.summary)
     );
@@ -140,8 +140,8 @@ fn item(check: &Check, open: &str) -> String {
             .map(|id| {
                 format!(
                     "<a href=\"#{}\">{}</a>",
-                    attribute(id.as_str()),
-                    text(id.as_str())
+                    attribute(&id.to_string()),
+                    text(&id.to_string())
                 )
             })
             .collect();

@@ -58,7 +58,7 @@ fn case(out: &mut String, verdict: &Verdict, check: &Check) {
         "    <testcase classname=\"{}.{}\" name=\"{}\"",
         attribute(verdict.lab.as_str()),
         attribute(check.host.as_str()),
-        attribute(check.id.subject())
+        attribute(&check.id.subject.to_string())
     );
     let element = match check.status {
         Status::Pass => {

@@ -297,8 +297,7 @@ fn unreachable_error_failed_blocked_and_skipped_stay_apart_in_every_output() {
         "every_way_junit",
         one_of_each(&verdict, &junit, |check| format!(
             "classname=\"nat.{}\" name=\"{}\"",
-            check.host,
-            check.id.subject()
+            check.host, check.id.subject
         ))
     );
     let page = super::html::page(&verdict, &evidence);

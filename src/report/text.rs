@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::clean;
 use super::layout::{counted, has_here_document, pad, spread, width, wrap};
 use super::style::{Style, Tone};
-use crate::verify::{Aspect, Check, CheckId, Status, Verdict};
+use crate::verify::{Aspect, Check, CheckId, Status, Subject, Verdict};
 
 /// Columns before the values of a detail line.
 const LABEL: usize = 10;
@@ -107,7 +107,7 @@ impl<'a> Page<'a> {
 
     /// A silent host is told of once; the checks that are missing for that are a number.
     fn error(&self, check: &Check) -> String {
-        let evidence = CheckId::evidence(&check.host);
+        let evidence = CheckId::new(&check.host, Subject::Evidence);
         let silent = self.verdict.find(&evidence).is_some_and(unknown);
         if silent && check.id != evidence {
             return String::new();
@@ -163,9 +163,13 @@ impl<'a> Page<'a> {
 
     fn named(&self, id: &CheckId) -> String {
         match self.verdict.find(id) {
-            Some(cause) if *id == CheckId::evidence(&cause.host) => cause.host.to_string(),
-            Some(cause) => format!("{}: {}", cause.host, clean::line(cause.id.subject())),
-            None => clean::line(id.as_str()),
+            Some(cause) if id.subject == Subject::Evidence => cause.host.to_string(),
+            Some(cause) => format!(
+                "{}: {}",
+                cause.host,
+                clean::line(&cause.id.subject.to_string())
+            ),
+            None => clean::line(&id.to_string()),
         }
     }
 
@@ -173,7 +177,11 @@ impl<'a> Page<'a> {
     fn skipped(&self) -> String {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for check in self.with(Status::Skipped) {
-            let name = format!("{}: {}", check.host, clean::line(check.id.subject()));
+            let name = format!(
+                "{}: {}",
+                check.host,
+                clean::line(&check.id.subject.to_string())
+            );
             match reasons
                 .iter_mut()
                 .find(|(reason, _)| *reason == check.observed)

@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::verdict::{Aspect, Check, CheckId, Elsewhere, Status};
+use super::identity::{CheckId, Subject};
+use super::verdict::{Aspect, Check, Elsewhere, Status};
 use crate::model::HostName;
 
 /// How a finding came out, before others explain it.
@@ -207,7 +208,7 @@ impl Settling<'_> {
 
     /// The check that says why `host` is silent, where it is.
     fn silent(&self, host: &HostName) -> Option<CheckId> {
-        let evidence = CheckId::evidence(host);
+        let evidence = CheckId::new(host, Subject::Evidence);
         let &at = self.index.get(&evidence)?;
         (self.findings[at].outcome != Outcome::Pass).then_some(evidence)
     }
@@ -245,11 +246,20 @@ fn checked(finding: Finding, settled: Settled, then: Vec<Elsewhere>) -> Check {
 mod tests {
     use super::*;
 
+    /// The check of a package, which may have any name.
+    fn id(host: &str, name: &str) -> CheckId {
+        let subject = match name {
+            "evidence" => Subject::Evidence,
+            name => Subject::Package(name.to_owned()),
+        };
+        CheckId::new(&host.parse().unwrap(), subject)
+    }
+
     fn finding(host: &str, topic: &str, outcome: Outcome, needs: &[&str]) -> Finding {
-        let host: HostName = host.parse().unwrap();
+        let own = id(host, topic);
         Finding {
-            id: CheckId::topic(&host, topic),
-            host,
+            host: own.host.clone(),
+            id: own,
             outcome,
             aspect: Aspect::Now,
             summary: topic.to_owned(),
@@ -263,7 +273,7 @@ mod tests {
                 .iter()
                 .map(|need| {
                     let (host, topic) = need.split_once('/').unwrap();
-                    CheckId::topic(&host.parse().unwrap(), topic)
+                    id(host, topic)
                 })
                 .collect(),
         }
@@ -277,8 +287,9 @@ mod tests {
         checks
             .iter()
             .map(|check| {
-                let causes: Vec<_> = check.blocked_by.iter().map(CheckId::as_str).collect();
+                let causes: Vec<_> = check.blocked_by.iter().map(CheckId::to_string).collect();
                 format!("{} {:?} {}", check.id, check.status, causes.join(" "))
+                    .replace("package ", "")
                     .trim_end()
                     .to_owned()
             })

@@ -1,60 +1,14 @@
 //! What is said of a lab in the end: one status per check, and whether the lab as a whole is proven.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::CheckId;
 use crate::model::{ForwardingMethod, HostName, LabName};
-use crate::resource::ResourceId;
 
 /// Schema of [`Verdict`] as JSON.
 pub const SCHEMA: &str = "lvslab.verify/1";
-
-/// Name of one check: `HOST/what`, stable over runs and unique in a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CheckId(String);
-
-impl CheckId {
-    /// The check of one planned resource.
-    #[must_use]
-    pub fn resource(host: &HostName, resource: &ResourceId) -> Self {
-        Self(format!("{host}/{resource}"))
-    }
-
-    /// The check of anything else; `topic` is words, `route to 192.168.4.10`.
-    #[must_use]
-    pub fn topic(host: &HostName, topic: impl fmt::Display) -> Self {
-        Self(format!("{host}/{topic}"))
-    }
-
-    /// The check whether `host` gave any evidence.
-    #[must_use]
-    pub fn evidence(host: &HostName) -> Self {
-        Self::topic(host, "evidence")
-    }
-
-    /// The whole name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What follows the host.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        self.0
-            .split_once('/')
-            .map_or(self.0.as_str(), |(_, rest)| rest)
-    }
-}
-
-impl fmt::Display for CheckId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

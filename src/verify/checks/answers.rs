@@ -10,7 +10,7 @@ use crate::agent::protocol::{DirectoryEvidence, Response};
 use crate::model::{HostName, Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::{Finding, Lack};
-use crate::verify::verdict::CheckId;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::view::{Gap, View};
 
 /// Names of these checks, for what depends on every real server's answers.
@@ -20,7 +20,7 @@ pub(super) fn ids(lab: &Lab) -> Vec<CheckId> {
 }
 
 fn id(host: &HostName) -> CheckId {
-    CheckId::topic(host, "answers")
+    CheckId::new(host, Subject::Answers)
 }
 
 /// Of the real servers that said anything of themselves.
@@ -40,7 +40,7 @@ pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) 
 
 fn of(view: View<'_>, server: &RealServer, answers: &[&Response], path: &Path) -> Finding {
     let host = &server.host;
-    let draft = Draft::new(host, id(host), format!("{host} answers with its page"))
+    let draft = Draft::new(host, Subject::Answers, format!("{host} answers with its page"))
         .expected(format!("status 200 and `{}`", server.page))
         .why(
             "It got these requests and answered them, so what is wrong with the answers is made by its web server: \

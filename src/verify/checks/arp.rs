@@ -4,11 +4,10 @@ use super::{Draft, Judged, Path, arp_answers};
 use crate::agent::protocol::Neighbour;
 use crate::model::{Host, InterfaceName, Role};
 use crate::plan::HostPlan;
-use crate::resource::ResourceId;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, InterfaceSetting, Subject};
 use crate::verify::probes;
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View, untold};
 
 /// Per-interface settings as they take effect.
@@ -87,9 +86,9 @@ fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Co
     let own = probes::interface_sysctl(interface, setting.name, &setting.set.to_string()).key;
     let value = number(view, host, &all).and_then(|all| Ok(all.max(number(view, host, &own)?)));
     let wanted: Vec<String> = setting.wanted.iter().map(i64::to_string).collect();
-    Draft::topic(
+    Draft::new(
         name,
-        format_args!("effective {} on {interface}", setting.name),
+        effective_on(setting.name, interface),
         format!(
             "{} takes effect on {interface} as {}",
             setting.name, wanted[0]
@@ -99,10 +98,17 @@ fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Co
     .why(setting.why)
     .fix(lower(view, host, [&all, &own], setting))
     .needs([
-        CheckId::resource(name, &ResourceId(format!("sysctl {all}"))),
-        CheckId::resource(name, &ResourceId(format!("sysctl {own}"))),
+        CheckId::new(name, Subject::Setting(all.clone())),
+        CheckId::new(name, Subject::Setting(own.clone())),
     ])
     .judged(value.map(|value| Judged::new(setting.wanted.contains(&value), value.to_string())))
+}
+
+fn effective_on(setting: &str, interface: &InterfaceName) -> Subject {
+    Subject::EffectiveSetting(InterfaceSetting {
+        setting: setting.to_owned(),
+        interface: interface.clone(),
+    })
 }
 
 /// The larger of the two counts, so whichever is too large is set, and the interface's own otherwise.
@@ -126,9 +132,9 @@ fn lower(view: View<'_>, host: &Host, keys: [&String; 2], setting: &Combined) ->
 fn forwarding(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding {
     let own = probes::interface_sysctl(interface, "forwarding", "1").key;
     let value = number(view, host, &own);
-    Draft::topic(
+    Draft::new(
         &host.name,
-        format_args!("effective forwarding on {interface}"),
+        effective_on("forwarding", interface),
         format!("packets arriving on {interface} are forwarded"),
     )
     .expected("1")
@@ -137,9 +143,9 @@ fn forwarding(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding
          director drops them.",
     )
     .fix([format!("sysctl -w {own}=1")])
-    .needs([CheckId::resource(
+    .needs([CheckId::new(
         &host.name,
-        &ResourceId("sysctl net.ipv4.ip_forward".to_owned()),
+        Subject::Setting("net.ipv4.ip_forward".to_owned()),
     )])
     .judged(value.map(|value| Judged::new(value != 0, value.to_string())))
 }
@@ -184,9 +190,9 @@ pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
         ))
     });
     Some(
-        Draft::topic(
+        Draft::new(
             client,
-            format_args!("neighbour {vip}"),
+            Subject::Neighbour(vip.into()),
             format!("the client sends what is for the VIP to {director}"),
         )
         .expected(expected)

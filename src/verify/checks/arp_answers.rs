@@ -8,16 +8,17 @@ use crate::model::{InterfaceName, Lab};
 use crate::packet::{Content, Mac, Operation};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::journey::{frames, owner};
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Gap, Seen, View};
 
 /// Name of the check.
 pub(super) fn id(lab: &Lab) -> CheckId {
-    CheckId::topic(
-        &lab.client().name,
-        format_args!("ARP answers for {}", lab.vip()),
-    )
+    CheckId::new(&lab.client().name, subject(lab))
+}
+
+fn subject(lab: &Lab) -> Subject {
+    Subject::ArpAnswers(lab.vip().into())
 }
 
 /// How a host claimed the VIP.
@@ -64,7 +65,7 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
     });
     let draft = Draft::new(
         client,
-        id(lab),
+        subject(lab),
         format!("only {director} answers ARP for the VIP"),
     )
     .expected(match &wanted {

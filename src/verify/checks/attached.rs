@@ -10,14 +10,8 @@ use crate::plan::HostPlan;
 use crate::resource::{AddressState, Resource};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
-use crate::verify::verdict::CheckId;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::view::{Seen, View, untold};
-
-/// Topic of [`detour`], for those that depend on it.
-const NO_DETOUR: &str = "no way around the director";
-
-/// Topic of [`own_addresses`], for those that depend on it.
-const OWN_ADDRESSES: &str = "addresses of its own";
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
     let mut findings: Vec<Finding> = plan
@@ -33,21 +27,18 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
     findings
 }
 
-fn link<'a>(view: View<'a>, host: &HostName, interface: &str) -> Seen<&'a LinkEvidence> {
+fn link<'a>(view: View<'a>, host: &HostName, interface: &InterfaceName) -> Seen<&'a LinkEvidence> {
     let found = view.before(host)?;
-    let link = found
-        .links
-        .iter()
-        .find(|link| link.name.as_str() == interface);
+    let link = found.links.iter().find(|link| link.name == *interface);
     link.ok_or_else(|| untold(host, format_args!("the interface {interface}")))
 }
 
 fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
     let host = &plan.host;
-    let link = link(view, host, interface.as_str());
-    Draft::topic(
+    let link = link(view, host, interface);
+    Draft::new(
         host,
-        format_args!("carrier {interface}"),
+        Subject::Carrier(interface.clone()),
         format!("{interface} has carrier"),
     )
     .expected("carrier")
@@ -66,10 +57,10 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
 /// Old instructions hide the VIP with `ifconfig -arp`, which hides every address of the interface.
 fn arp(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
     let host = &plan.host;
-    let link = link(view, host, interface.as_str());
-    Draft::topic(
+    let link = link(view, host, interface);
+    Draft::new(
         host,
-        format_args!("arp {interface}"),
+        Subject::Arp(interface.clone()),
         format!("{interface} asks and answers by ARP"),
     )
     .expected("ARP is on")
@@ -84,6 +75,10 @@ fn arp(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
     }))
 }
 
+fn lo() -> InterfaceName {
+    "lo".parse().expect("a valid name")
+}
+
 /// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
 /// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
 fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
@@ -91,11 +86,11 @@ fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
         return None;
     }
     Some(
-        Draft::topic(&host.name, "link lo", "lo is up")
+        Draft::new(&host.name, Subject::Link(lo()), "lo is up")
             .expected("up")
             .why("An address on an interface that is down is not the host's own: it takes no packets for the VIP.")
             .fix(["ip link set lo up".to_owned()])
-            .judged(link(view, &host.name, "lo").map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
+            .judged(link(view, &host.name, &lo()).map(|lo| Judged::new(lo.up, if lo.up { "up" } else { "down" }))),
     )
 }
 
@@ -114,9 +109,9 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
         .as_ref()
         .map(|stolen| stolen.iter().copied().map(delete).collect())
         .unwrap_or_default();
-    Draft::topic(
+    Draft::new(
         name,
-        OWN_ADDRESSES,
+        Subject::OwnAddresses,
         format!("{name} has no address of another host"),
     )
     .expected("none of another host's addresses")
@@ -175,9 +170,9 @@ fn detour(view: View<'_>, host: &Host) -> Finding {
         .as_ref()
         .map(|inside| inside.iter().copied().map(delete).collect())
         .unwrap_or_default();
-    Draft::topic(
+    Draft::new(
         name,
-        NO_DETOUR,
+        Subject::NoWayAroundDirector,
         format!("{name} has no address in the clients' network {clients}"),
     )
     .expected(format!("no address in {clients}"))
@@ -205,6 +200,9 @@ pub(super) fn of(plan: &HostPlan) -> Vec<CheckId> {
             Resource::Link(_) | Resource::Address(_) | Resource::DefaultRoute(_)
         )
     });
-    ids.extend([OWN_ADDRESSES, NO_DETOUR].map(|topic| CheckId::topic(&plan.host, topic)));
+    ids.extend(
+        [Subject::OwnAddresses, Subject::NoWayAroundDirector]
+            .map(|subject| CheckId::new(&plan.host, subject)),
+    );
     ids
 }

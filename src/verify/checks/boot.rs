@@ -7,8 +7,8 @@ use crate::model::Host;
 use crate::plan::{HostPlan, Step};
 use crate::resource::{Resource, ResourceId, Sysctl};
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::probes;
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View};
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
@@ -36,9 +36,9 @@ fn sysctl(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Sysctl) -> Find
         Some((value, file)) => Judged::new(false, format!("{}, set by {file}", value.trim())),
         None => Judged::new(false, "no file sets it"),
     });
-    Draft::topic(
+    Draft::new(
         host,
-        topic(&wanted.key),
+        Subject::BootSetting(wanted.key.clone()),
         format!("{} is {} after a reboot", wanted.key, wanted.value),
     )
     .after_reboot()
@@ -54,10 +54,6 @@ fn sysctl(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Sysctl) -> Find
         |resource| matches!(resource, Resource::File(file) if file.content.contains(&wanted.key)),
     ))
     .judged(judged)
-}
-
-fn topic(key: &str) -> String {
-    format!("boot sysctl {key}")
 }
 
 /// A setting beside the planned ones that decides together with them: no file need set it, and none may undo them.
@@ -90,16 +86,19 @@ fn not_undone(view: View<'_>, plan: &HostPlan, live: &Sysctl) -> Finding {
              after the next boot.",
         )
     };
-    Draft::topic(
+    Draft::new(
         host,
-        topic(&live.key),
+        Subject::BootSetting(live.key.clone()),
         format!("no file undoes {} at the next boot", live.key),
     )
     .after_reboot()
     .expected(expected)
     .why(why)
     .fix(fix)
-    .needs(forwarding.then(|| CheckId::topic(host, topic("net.ipv4.ip_forward"))))
+    .needs(
+        forwarding
+            .then(|| CheckId::new(host, Subject::BootSetting("net.ipv4.ip_forward".to_owned()))),
+    )
     .judged(judged)
 }
 

@@ -9,6 +9,7 @@ use crate::plan::HostPlan;
 use crate::resource::Resource;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::Subject;
 use crate::verify::view::View;
 
 /// Not made where the system reads the files by itself, or where they were not asked for.
@@ -31,9 +32,9 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Option<Find
         .map(|(file, harm)| format!("{} brings up {harm}", file.path));
     let seen = describe::joined(seen, "none");
     Some(
-        Draft::topic(
+        Draft::new(
             &host.name,
-            "boot ifcfg files",
+            Subject::BootIfcfgFiles,
             "no other ifcfg file undoes the lab at the next boot",
         )
         .after_reboot()

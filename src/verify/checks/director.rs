@@ -10,7 +10,7 @@ use crate::ipvs::{Counters, Forwarding};
 use crate::model::{HostName, Replies};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
-use crate::verify::verdict::CheckId;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::view::{Seen, View, untold};
 
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
@@ -46,9 +46,9 @@ fn connections(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: Vec<CheckId
             text,
         ))
     });
-    Draft::topic(
+    Draft::new(
         director,
-        "connections",
+        Subject::Connections,
         "every request passed through the director",
     )
     .expected(format!("at least {new} connections"))
@@ -109,7 +109,7 @@ fn replies(view: View<'_>, needs: Vec<CheckId>) -> Finding {
             Judged::new(as_expected, text)
         });
     let words = &lab.profile().words;
-    Draft::topic(director, "replies", words.counter_summary)
+    Draft::new(director, Subject::Replies, words.counter_summary)
         .expected(words.counter_expected)
         .why(words.counter_why)
         .needs(needs)

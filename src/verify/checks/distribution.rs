@@ -7,10 +7,10 @@ use super::{Draft, Judged, director};
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::level::{self, Loads};
 use crate::verify::probes;
 use crate::verify::schedule::Law;
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Gap, Seen, View};
 
 pub(super) fn check(
@@ -53,9 +53,9 @@ pub(super) fn check(
         }
         Judged::new(any && allowed, text)
     });
-    Draft::topic(
+    Draft::new(
         &lab.client().name,
-        "distribution",
+        Subject::Distribution,
         format!(
             "the answers are spread as {} spreads them",
             match lab.service().persistence {

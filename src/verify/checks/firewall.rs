@@ -7,6 +7,7 @@ use crate::plan::HostPlan;
 use crate::resource::Resource;
 use crate::verify::firewall::{Fate, Obstacle, obstacles, packets};
 use crate::verify::graph::Finding;
+use crate::verify::identity::Subject;
 use crate::verify::view::{Gap, View};
 
 const NOTHING: &str = "no rule that drops or diverts them";
@@ -39,9 +40,9 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
                 .to_owned()
         }
     };
-    Draft::topic(
+    Draft::new(
         name,
-        "firewall",
+        Subject::PacketFilter,
         format!("{name}'s firewall lets the lab's packets through"),
     )
     .expected(NOTHING)

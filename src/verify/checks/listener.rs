@@ -10,8 +10,8 @@ use crate::plan::HostPlan;
 use crate::resource::Resource;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::probes;
-use crate::verify::verdict::CheckId;
 use crate::verify::view::View;
 
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
@@ -39,10 +39,6 @@ impl Place {
 
     fn is_reached_at(self, address: IpAddr) -> bool {
         address.is_unspecified() || address == IpAddr::V4(self.address)
-    }
-
-    fn topic(self) -> String {
-        format!("listens on tcp {}", self.port)
     }
 }
 
@@ -79,9 +75,9 @@ fn listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
         .before(host)
         .map(|found| repair(&found.listen_lines, plan, port))
         .unwrap_or_default();
-    Draft::topic(
+    Draft::new(
         host,
-        place.topic(),
+        Subject::Listens(port),
         format!("something listens on {target}{address}:{port}"),
     )
     .expected(format!("a socket on *:{port} or {address}:{port}"))
@@ -98,15 +94,15 @@ fn listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
 fn boot_listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
     let host = &plan.host;
     let Place { address, port } = place;
-    let draft = Draft::topic(
+    let draft = Draft::new(
         host,
-        format_args!("boot {}", place.topic()),
+        Subject::BootListens(port),
         format!("the web server listens on tcp {port} after a reboot"),
     )
     .after_reboot()
     .expected(format!("a line `Listen {port}`, or `Listen {address}:{port}`"))
     .why("The web server listens where its configuration told it when it was started; the next boot starts it anew.")
-    .needs([CheckId::topic(host, place.topic())])
+    .needs([CheckId::new(host, Subject::Listens(port))])
     .needs(needs(plan));
     let lines = match view.before(host) {
         // Documents of before the lines were asked for everywhere have none.

@@ -20,7 +20,8 @@ mod traffic;
 
 use super::evidence::Evidence;
 use super::graph::{Finding, Outcome, settle};
-use super::verdict::{Aspect, Check, CheckId, Verdict};
+use super::identity::{CheckId, Subject};
+use super::verdict::{Aspect, Check, Verdict};
 use super::view::{Gap, Seen, View};
 use crate::model::{Host, HostName};
 
@@ -107,10 +108,10 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(host: &HostName, id: CheckId, summary: impl Into<String>) -> Self {
+    fn new(host: &HostName, subject: Subject, summary: impl Into<String>) -> Self {
         Self {
             finding: Finding {
-                id,
+                id: CheckId::new(host, subject),
                 host: host.clone(),
                 outcome: Outcome::Pass,
                 aspect: Aspect::Now,
@@ -124,10 +125,6 @@ impl Draft {
                 leaves: None,
             },
         }
-    }
-
-    fn topic(host: &HostName, topic: impl std::fmt::Display, summary: impl Into<String>) -> Self {
-        Self::new(host, CheckId::topic(host, topic), summary)
     }
 
     fn after_reboot(mut self) -> Self {

@@ -7,6 +7,7 @@ use crate::agent::protocol::Neighbour;
 use crate::model::{Host, HostName, Role};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::Subject;
 use crate::verify::view::{Seen, View};
 
 /// One check per host and neighbour it hands packets of the lab to; the client's entry for the VIP of
@@ -91,9 +92,9 @@ fn entry(
         })
     });
     Some(
-        Draft::topic(
+        Draft::new(
             &host.name,
-            format_args!("neighbour {address}"),
+            Subject::Neighbour(address.into()),
             format!("{} sends what is for {target} to {owner}", host.name),
         )
         .expected(match &wanted {

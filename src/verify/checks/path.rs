@@ -6,9 +6,9 @@ use super::{Draft, Judged, Path, arp_answers, requests};
 use crate::model::{HostName, Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::journey::{End, Journey, Leg, journeys};
 use crate::verify::proof::{self, Way};
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View};
 
 /// Checks of what was seen on the wire, which explain what the client and the director saw in the end: who
@@ -17,18 +17,18 @@ pub(super) fn on_the_wire(lab: &Lab) -> [CheckId; 4] {
     let client = &lab.client().name;
     [
         arp_answers::id(lab),
-        CheckId::topic(client, format_args!("neighbour {}", lab.vip())),
+        CheckId::new(client, Subject::Neighbour(lab.vip().into())),
         request_id(client),
         reply_id(client),
     ]
 }
 
 fn request_id(client: &HostName) -> CheckId {
-    CheckId::topic(client, "path of the request")
+    CheckId::new(client, Subject::RequestPath)
 }
 
 fn reply_id(client: &HostName) -> CheckId {
-    CheckId::topic(client, "path of the reply")
+    CheckId::new(client, Subject::ReplyPath)
 }
 
 /// Why nothing is said of the wires where nothing was captured by intent.
@@ -56,9 +56,9 @@ fn by(view: View<'_>, journeys: &[Journey], server: &RealServer, path: &Path) ->
         _ => journey.request.hosts().last() == Some(host),
     };
     let request = |journey| proof::request(lab, journey);
-    let draft = Draft::topic(
+    let draft = Draft::new(
         client,
-        format_args!("path by {host}"),
+        Subject::PathBy(host.clone()),
         format!("{host} is seen to get requests and to answer them"),
     )
     .expected("the way of a request to it, and of its reply")
@@ -98,7 +98,7 @@ fn request(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
     needs.extend(on_the_wire(lab)[..2].iter().cloned());
     let draft = Draft::new(
         client,
-        request_id(client),
+        Subject::RequestPath,
         "requests go by the director to a real server",
     )
     .expected(lab.profile().words.request_way)
@@ -120,10 +120,14 @@ fn reply(view: View<'_>, journeys: &[Journey], path: &Path) -> Finding {
         .and_then(|journey| journey.request.hosts().last());
     let mut needs = path.from(silent.unwrap_or_else(|| suspect(lab, &ways)));
     needs.extend(on_the_wire(lab)[..3].iter().cloned());
-    let draft = Draft::new(client, reply_id(client), lab.profile().words.reply_summary)
-        .expected(lab.profile().words.reply_way)
-        .why(lab.profile().words.reply_why)
-        .needs(needs);
+    let draft = Draft::new(
+        client,
+        Subject::ReplyPath,
+        lab.profile().words.reply_summary,
+    )
+    .expected(lab.profile().words.reply_way)
+    .why(lab.profile().words.reply_why)
+    .needs(needs);
     end(view, draft, &ways, "no frame of a request was seen")
 }
 

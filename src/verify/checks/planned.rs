@@ -6,8 +6,8 @@ use crate::plan::{HostPlan, Step};
 use crate::resource::{Observed, Resource, Service, ServiceState, diff};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::ipvs;
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View};
 
 pub(super) fn check(view: View<'_>, plan: &HostPlan) -> Vec<Finding> {
@@ -65,11 +65,10 @@ fn service(view: View<'_>, plan: &HostPlan, step: &Step, wanted: &Service) -> Ve
                 describe::observed(&step.resource, &observed)
             })),
     ];
-    let topic = format!("boot service {}", wanted.name);
     findings.push(
-        Draft::topic(
+        Draft::new(
             host,
-            topic,
+            Subject::BootService(wanted.name.clone()),
             format!("{} {}", wanted.name, describe::enabled(wanted.enabled)),
         )
         .after_reboot()
@@ -109,7 +108,7 @@ fn compared(
 fn draft(view: View<'_>, plan: &HostPlan, step: &Step) -> Draft {
     let host = &plan.host;
     let summary = describe::summary(view.lab(), &step.resource);
-    Draft::new(host, CheckId::resource(host, &step.resource.id()), summary)
+    Draft::new(host, Subject::of(&step.resource), summary)
         .why(step.why.clone())
         .needs(conditions(plan, &step.resource))
 }
@@ -160,7 +159,7 @@ pub(super) fn named(
     plan.steps
         .iter()
         .filter(|step| fits(&step.resource))
-        .map(|step| CheckId::resource(host, &step.resource.id()))
+        .map(|step| CheckId::resource(host, &step.resource))
         .collect()
 }
 

@@ -9,19 +9,19 @@ use crate::agent::protocol::Response;
 use crate::model::{Lab, RealServer};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::{CheckId, Subject};
 use crate::verify::probes;
 use crate::verify::schedule::{self, Law};
-use crate::verify::verdict::CheckId;
 use crate::verify::view::{Seen, View};
 
 /// Name of the check whether all requests were answered.
 pub(super) fn answered_id(lab: &Lab) -> CheckId {
-    CheckId::topic(&lab.client().name, "requests answered")
+    CheckId::new(&lab.client().name, Subject::RequestsAnswered)
 }
 
 /// Name of the check whether every request had a connection of its own.
 fn fresh_id(lab: &Lab) -> CheckId {
-    CheckId::topic(&lab.client().name, "fresh connections")
+    CheckId::new(&lab.client().name, Subject::FreshConnections)
 }
 
 pub(super) fn check(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path) -> Vec<Finding> {
@@ -86,7 +86,7 @@ fn all_answered(view: View<'_>, traffic: Option<&Traffic<'_>>, way: &[CheckId]) 
     let nobody = lab.real_servers().iter().all(|server| server.weight == 0);
     Draft::new(
         &lab.client().name,
-        answered_id(lab),
+        Subject::RequestsAnswered,
         format!("every request to {} is answered", lab.url()),
     )
     .expected(format!("{requests} of {requests} answered with status 200"))
@@ -151,7 +151,7 @@ fn fresh(view: View<'_>, traffic: Option<&Traffic<'_>>, needs: &[CheckId]) -> Fi
     });
     Draft::new(
         &view.lab().client().name,
-        fresh_id(view.lab()),
+        Subject::FreshConnections,
         "every request has a connection of its own",
     )
     .expected("a connection of its own for every answer")
@@ -181,9 +181,9 @@ fn pages(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path, sent: &Chec
         Judged::new(any && strange.is_some_and(BTreeMap::is_empty), text)
     });
     let client = &lab.client().name;
-    Draft::topic(
+    Draft::new(
         client,
-        "pages",
+        Subject::Pages,
         "every answer is the page of one real server",
     )
     .expected(describe::joined(
@@ -239,9 +239,9 @@ fn page_of(
     let requests = view.requests() as usize;
     let excuse = excuse.filter(|_| traffic.is_some_and(|t| t.answered() == requests));
     let seen = seen(view, traffic).map(|traffic| traffic.map_or(0, |t| t.counts[at]));
-    let draft = Draft::topic(
+    let draft = Draft::new(
         &view.lab().client().name,
-        format_args!("page of {}", server.host),
+        Subject::PageOf(server.host.clone()),
         format!("{} answers with its own page", server.host),
     )
     .expected(format!("answers with `{}`", server.page))
@@ -266,9 +266,9 @@ fn no_page_of(
 ) -> Finding {
     let persistent = view.lab().service().persistence.is_some();
     let seen = seen(view, traffic).map(|traffic| traffic.map_or(0, |t| t.counts[at]));
-    let draft = Draft::topic(
+    let draft = Draft::new(
         &view.lab().client().name,
-        format_args!("no page of {}", server.host),
+        Subject::NoPageOf(server.host.clone()),
         format!("{} gets no new connections", server.host),
     )
     .expected("0 answers")

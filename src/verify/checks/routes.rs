@@ -9,6 +9,7 @@ use crate::plan::HostPlan;
 use crate::resource::AddressState;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
+use crate::verify::identity::Subject;
 use crate::verify::probes;
 use crate::verify::view::View;
 
@@ -44,9 +45,9 @@ fn route(view: View<'_>, host: &Host, plan: &HostPlan, wanted: &RouteEvidence) -
         .ok()
         .and_then(|found| repair(view, host, (wanted, found)));
     let judged = found.map(|found| Judged::new(same_way(found, wanted), words(view, host, found)));
-    Draft::topic(
+    Draft::new(
         &host.name,
-        format_args!("route to {to}"),
+        Subject::Route(to.into()),
         match wanted.via {
             Some(via) => format!(
                 "packets to {target} go through {}{via}",

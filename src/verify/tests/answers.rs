@@ -58,7 +58,10 @@ fn another_status_or_page_is_named_on_the_real_server_that_gave_it() {
             )]
         );
         let blocked = with_status(&verdict, Status::Blocked);
-        assert!(blocked.contains(&"client/page of web1"), "{blocked:?}");
+        assert!(
+            blocked.contains(&"client/page of web1".to_owned()),
+            "{blocked:?}"
+        );
     }
 }
 
@@ -108,7 +111,7 @@ fn a_closed_directory_is_named_where_no_request_came_by() {
     super::found_after(&mut evidence, "director").ipvs_connections = None;
     found(&mut evidence, "web2").directories = vec![directory("/var/www", (0o700, 0))];
     let named = named(&evidence);
-    assert_eq!(named.id.as_str(), "web2/answers");
+    assert_eq!(named.id.to_string(), "web2/answers");
     assert_eq!(
         named.observed,
         "/var/www has mode 0700, which lets only root in"

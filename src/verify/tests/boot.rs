@@ -40,7 +40,7 @@ fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
     saved(&mut nat, "director", (inner, inner, "0"));
     let named = later(&nat);
     assert_eq!(
-        named[0].id.as_str(),
+        named[0].id.to_string(),
         format!("director/boot sysctl {inner}")
     );
     assert_eq!(named[0].observed, "0, set by /etc/sysctl.d/98-x.conf");
@@ -71,7 +71,7 @@ fn another_name_of_a_setting_is_deleted_by_that_name() {
             panic!("one cause");
         };
         assert_eq!(
-            named.id.as_str(),
+            named.id.to_string(),
             "director/boot sysctl net.ipv4.ip_forward"
         );
         let pattern = line.replace('.', "[./]").replace('*', "[*]");
@@ -170,7 +170,10 @@ fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_se
     assert_eq!(named.aspect, Aspect::Now);
     assert_eq!(named.fix.last().unwrap(), "service apache2 restart");
     let blocked = with_status(&verdict, Status::Blocked);
-    assert!(blocked.contains(&"web1/listens on tcp 8080"), "{blocked:?}");
+    assert!(
+        blocked.contains(&"web1/listens on tcp 8080".to_owned()),
+        "{blocked:?}"
+    );
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_n
     let [named] = &later(&outdated)[..] else {
         panic!("one cause");
     };
-    assert_eq!(named.id.as_str(), "web1/boot listens on tcp 80");
+    assert_eq!(named.id.to_string(), "web1/boot listens on tcp 80");
     assert_eq!(
         named.observed,
         "`Listen 8080` in /etc/apache2/ports.conf, `Listen 443` in /etc/apache2/ports.conf"
@@ -285,7 +288,10 @@ fn of_ifcfg_files_that_the_system_reads_itself_nothing_is_said() {
     let verdict = check(&evidence);
     let made = |host: &str| {
         let id = format!("{host}/boot ifcfg files");
-        verdict.checks.iter().any(|check| check.id.as_str() == id)
+        verdict
+            .checks
+            .iter()
+            .any(|check| check.id.to_string() == id)
     };
     assert!(!made("web1") && made("web2"));
 }

@@ -180,7 +180,7 @@ fn another_host_s_address_explains_that_nothing_is_sent_there() {
         client.routes[0].interface = Some("lo".parse().unwrap());
         client.routes[0].entry = Some("192.168.4.0/24 dev eth0".to_owned());
         let cause = cause(&evidence);
-        assert_eq!(cause.id.as_str(), "client/addresses of its own");
+        assert_eq!(cause.id.to_string(), "client/addresses of its own");
         assert_eq!(cause.fix, [format!("ip address del {vip} dev lo")]);
     }
 }
@@ -352,7 +352,7 @@ fn what_a_cause_has_left_on_another_host_is_cleared_there() {
         .push(neighbour("192.168.2.110", "eth1", "52:54:00:00:01:02"));
     silence(&mut twice, "192.168.2.110");
     let cause_of_it = cause(&twice);
-    assert_eq!(cause_of_it.id.as_str(), "web1/addresses of its own");
+    assert_eq!(cause_of_it.id.to_string(), "web1/addresses of its own");
     assert_eq!(cause_of_it.then[0].host.as_str(), "director");
     assert_eq!(
         cause_of_it.then[0].commands,

@@ -24,9 +24,9 @@ fn evidence(mode: ForwardingMethod) -> Evidence {
     healthy::evidence(&lab, &plans(&lab))
 }
 
-fn with_status(verdict: &Verdict, status: Status) -> Vec<&str> {
+fn with_status(verdict: &Verdict, status: Status) -> Vec<String> {
     let matching = verdict.checks.iter().filter(|c| c.status == status);
-    matching.map(|check| check.id.as_str()).collect()
+    matching.map(|check| check.id.to_string()).collect()
 }
 
 /// `HOST/check: expected → observed` of everything that failed.
@@ -181,7 +181,7 @@ fn a_hijacked_vip_is_blocked_by_the_setting_that_lets_it_happen() {
     let neighbour = verdict
         .checks
         .iter()
-        .find(|c| c.id.subject().starts_with("neighbour"));
+        .find(|c| c.id.subject.to_string().starts_with("neighbour"));
     assert_eq!(neighbour.unwrap().observed, "52:54:00:00:00:03 (web2)");
 }
 

@@ -19,7 +19,7 @@ fn responses(evidence: &mut Evidence) -> &mut Vec<Response> {
 
 fn distribution(verdict: &Verdict) -> &Check {
     let mut checks = verdict.checks.iter();
-    let found = checks.find(|check| check.id.subject() == "distribution");
+    let found = checks.find(|check| check.id.subject.to_string() == "distribution");
     found.expect("a check of the distribution")
 }
 
@@ -64,7 +64,7 @@ fn keep_alive_is_the_cause_of_shares_that_it_skews() {
     let distribution = distribution(&verdict);
     assert_eq!(distribution.status, Status::Blocked);
     assert_eq!(
-        distribution.blocked_by[0].as_str(),
+        distribution.blocked_by[0].to_string(),
         "client/fresh connections"
     );
     assert_eq!(
@@ -99,7 +99,7 @@ fn persistence_that_is_not_planned_is_the_cause_of_shares_that_it_skews() {
     let distribution = distribution(&verdict);
     assert_eq!(distribution.status, Status::Blocked);
     assert_eq!(
-        distribution.blocked_by[0].as_str(),
+        distribution.blocked_by[0].to_string(),
         "director/ipvs tcp 192.168.4.15:80"
     );
     assert_eq!(
@@ -205,7 +205,7 @@ fn requests_that_were_given_up_leave_the_shares_open() {
     assert_eq!(distribution.status, Status::Blocked);
     assert_eq!(distribution.observed, "96 of 100 requests were not sent");
     assert_eq!(
-        distribution.blocked_by[0].as_str(),
+        distribution.blocked_by[0].to_string(),
         "client/requests answered"
     );
     assert_eq!(with_status(&verdict, Status::Error), [""; 0]);

@@ -17,7 +17,10 @@ const SYN: u8 = Flags::SYN;
 const ANSWER: u8 = Flags::SYN | Flags::ACK;
 
 fn observed<'v>(verdict: &'v Verdict, subject: &str) -> &'v str {
-    let check = verdict.checks.iter().find(|c| c.id.subject() == subject);
+    let check = verdict
+        .checks
+        .iter()
+        .find(|c| c.id.subject.to_string() == subject);
     &check.expect(subject).observed
 }
 
@@ -133,7 +136,9 @@ fn nat_replies_that_bypass_the_director_are_seen_on_the_wire() {
     // Nothing else explains it: the wire is the cause, and what the client misses is its consequence.
     assert_eq!(causes(&verdict).len(), 1);
     assert!(causes(&verdict)[0].starts_with("client/path of the reply: "));
-    assert!(with_status(&verdict, Status::Blocked).contains(&"client/requests answered"));
+    assert!(
+        with_status(&verdict, Status::Blocked).contains(&"client/requests answered".to_owned())
+    );
 }
 
 #[test]
@@ -406,8 +411,8 @@ fn a_changed_default_route_is_the_cause_of_replies_that_are_not_sent() {
     let reply = verdict
         .checks
         .iter()
-        .find(|c| c.id.subject() == "path of the reply")
+        .find(|c| c.id.subject.to_string() == "path of the reply")
         .unwrap();
-    assert_eq!(reply.blocked_by[0].as_str(), "web1/default route");
+    assert_eq!(reply.blocked_by[0].to_string(), "web1/default route");
     assert_eq!(reply.host, name("client"));
 }
