@@ -10,9 +10,14 @@
 pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod context;
+pub mod deployment;
+pub mod exercise;
+pub mod exit;
 pub mod fault;
 pub mod ipvs;
 pub mod ipvsadm;
+pub mod labs;
 pub mod model;
 pub mod netlink;
 pub mod orchestrate;

@@ -9,7 +9,7 @@ use crate::commands::{
     up, verify,
 };
 
-use super::exit;
+use crate::exit;
 use crate::model::LabName;
 
 /// Stand up, verify and explain Linux Virtual Server labs
@@ -17,7 +17,7 @@ use crate::model::LabName;
 /// A topology file says what: a client, a director, real servers, one virtual service. Where the hosts are
 /// comes from `ssh:` entries or an inventory; hosts without one live in a sandbox that lvslab brings along.
 #[derive(Debug, Parser)]
-#[command(name = "lvslab", version, after_help = exit::TABLE, max_term_width = 100)]
+#[command(name = "lvslab", version, after_help = exit::table(), max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
     pub verb: Verb,

@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 use crate::commands::CommandError;
 use crate::report::clean;
 
-use super::exit;
-
 /// `error: MESSAGE: SOURCE: …` and `hint: …`.
 pub fn text(error: &CommandError) -> String {
     let mut out = String::from("error: ");
@@ -32,7 +30,7 @@ pub fn document(error: &CommandError) -> Value {
         "schema": "lvslab.error/1",
         "error": message(error),
         "hint": error.hint(),
-        "exit": exit::code(error.status()),
+        "exit": error.status().code(),
     })
 }
 
@@ -62,11 +60,13 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::deployment::DeploymentError;
+    use crate::labs::LabsError;
     use crate::model::LabName;
     use crate::sandbox::{Accelerator, SandboxError};
 
     fn shown(error: &CommandError) -> String {
-        format!("{}exit {}", text(error), exit::code(error.status()))
+        format!("{}exit {}", text(error), error.status().code())
     }
 
     #[test]
@@ -77,30 +77,35 @@ mod tests {
             CommandError::NoDirectories {
                 source: io::Error::other("neither XDG_CACHE_HOME nor HOME is set"),
             },
-            CommandError::NothingUp,
-            CommandError::NotUp { lab: lab() },
-            CommandError::WhichLab {
+            LabsError::NothingUp.into(),
+            LabsError::NotUp { lab: lab() }.into(),
+            LabsError::WhichLab {
                 labs: vec![lab(), "nat".parse().unwrap()],
-            },
-            CommandError::UnknownHost {
+            }
+            .into(),
+            LabsError::UnknownHost {
                 host: "web9".parse().unwrap(),
                 lab: lab(),
                 known: vec!["client".parse().unwrap(), "web1".parse().unwrap()],
-            },
-            CommandError::InventoryForName { name: lab() },
-            CommandError::ElsewhereUp {
+            }
+            .into(),
+            LabsError::InventoryForName { name: lab() }.into(),
+            LabsError::ElsewhereUp {
                 lab: lab(),
                 sandbox: true,
-            },
-            CommandError::ElsewhereUp {
+            }
+            .into(),
+            LabsError::ElsewhereUp {
                 lab: lab(),
                 sandbox: false,
-            },
-            CommandError::MachinesLeftOut {
+            }
+            .into(),
+            LabsError::MachinesLeftOut {
                 lab: lab(),
                 machines: vec!["web3 (10.0.0.3)".to_owned()],
-            },
-            CommandError::NotInSandbox { lab: lab() },
+            }
+            .into(),
+            LabsError::NotInSandbox { lab: lab() }.into(),
             CommandError::ExerciseSet { lab: lab() },
             CommandError::NoExercise { lab: lab() },
         ];
@@ -144,7 +149,7 @@ mod tests {
                 obstacle: "it was saved with QEMU 8.0, here is 7.2.22".to_owned(),
             },
         ];
-        let pages = errors.map(|error| shown(&error.into()));
+        let pages = errors.map(|error| shown(&DeploymentError::from(error).into()));
         insta::assert_snapshot!(pages.join("\n\n"));
     }
 
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_same_as_a_document() {
-        let document = document(&CommandError::NothingUp);
+        let document = document(&LabsError::NothingUp.into());
         assert_eq!(document["schema"], "lvslab.error/1");
         assert_eq!(document["error"], "no lab is up");
         assert_eq!(document["exit"], 4);

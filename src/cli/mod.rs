@@ -4,7 +4,6 @@
 
 mod arguments;
 mod error;
-pub mod exit;
 mod question;
 mod terminal;
 
@@ -16,7 +15,9 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Answer, Asker, CommandError, Context, Situation};
+use crate::commands::{Answer, CommandError};
+use crate::context::{Asker, Context, Situation};
+use crate::exit::Status;
 use crate::report::{Ink, Style};
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::{Progress, Silent};
@@ -33,9 +34,9 @@ pub fn main() -> ExitCode {
             // Help goes to standard output and is no failure; both are clap's to know.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
-                exit::USAGE
+                Status::Usage.code()
             } else {
-                exit::OK
+                Status::Done.code()
             });
         }
     };
@@ -73,7 +74,7 @@ fn ended(face: &str, result: std::io::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("lvslab {face}: {error}\n"));
-            ExitCode::from(exit::INTERNAL)
+            ExitCode::from(Status::Internal.code())
         }
     }
 }
@@ -107,7 +108,7 @@ fn run(verb: Verb) -> u8 {
         Some(Ok(answer)) => {
             print(&answer.text);
             complain(&answer.complaint);
-            exit::code(answer.status)
+            answer.status.code()
         }
         Some(Err(error)) => failed(&error, json, &screen),
         None => {
@@ -117,7 +118,7 @@ fn run(verb: Verb) -> u8 {
             } else {
                 format!("interrupted: {situation}\n")
             });
-            exit::INTERRUPTED
+            Status::Interrupted.code()
         }
     }
 }
@@ -193,12 +194,11 @@ fn dumb() -> bool {
 
 fn failed(error: &CommandError, json: bool, screen: &Screen) -> u8 {
     screen.clear();
-    let status = error.status();
     complain(&error::text(error));
     if json {
         print(&format!("{:#}\n", error::document(error)));
     }
-    exit::code(status)
+    error.status().code()
 }
 
 /// Standard error, as it is used for progress and questions.

@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::agent::protocol::{Reply, Request};
+use crate::deployment::{self, Deployment, Login, reachable};
+use crate::exercise::{self, Exercise};
 use crate::fault::{Fault, Ground, Layer, catalogue};
+use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab};
 use crate::plan::{assumed_facts, plan};
 use crate::resource::{Observed, Resource, Sysctl};
 
-use super::deployment::{Deployment, Login, reachable};
-use super::exercise::{self, Exercise};
-use super::labs::{self, Selection};
-use super::{Answer, CommandError, Context, Status, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// Set an exercise: break one thing of a lab that is up
 ///
@@ -67,7 +67,7 @@ impl Break {
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         deployment.expect().await;
-        if let Some(status) = trouble::worst(&deployment.troubles) {
+        if let Some(status) = deployment::worst(&deployment.troubles) {
             // What a fault would fit is not known without every host.
             return self.refused(&lab, &deployment, status);
         }
@@ -121,13 +121,13 @@ impl Break {
                 "lab": lab.name(),
                 "set": false,
                 "errors": deployment.troubles,
-                "exit": crate::cli::exit::code(status),
+                "exit": status.code(),
             });
             return Answer::document(&document, status);
         }
         Ok(Answer {
             text: String::new(),
-            complaint: trouble::render(&deployment.troubles) + "nothing was broken\n",
+            complaint: deployment::render(&deployment.troubles) + "nothing was broken\n",
             status,
         })
     }
@@ -139,7 +139,7 @@ impl Break {
         seed: Option<u64>,
         deployment: &Deployment<'_>,
     ) -> Result<Answer, CommandError> {
-        let status = trouble::worst(&deployment.troubles).unwrap_or(Status::Done);
+        let status = deployment::worst(&deployment.troubles).unwrap_or(Status::Done);
         let name = lab.name();
         if self.json {
             let told = seed.is_none().then(|| {
@@ -161,7 +161,7 @@ impl Break {
                     "seed": seed,
                     "fault": told,
                     "errors": deployment.troubles,
-                    "exit": crate::cli::exit::code(status),
+                    "exit": status.code(),
                 }),
                 status,
             );
@@ -190,7 +190,7 @@ impl Break {
                 "  hints      lvslab hint {name}\n  grade      lvslab verify {name}\n  undo       lvslab repair {name}"
             );
         }
-        let mut complaint = trouble::render(&deployment.troubles);
+        let mut complaint = deployment::render(&deployment.troubles);
         if status != Status::Done {
             let _ = writeln!(
                 complaint,

@@ -6,11 +6,13 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::agent::protocol::{Outcome, OutcomeResult, Reply, Request};
+use crate::deployment::sandbox;
+use crate::deployment::{self, Deployment, Login, Trouble, address_machines, hang_up, run_id};
+use crate::exercise;
+use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab, LabName};
 
-use super::deployment::{Deployment, Login, address_machines, hang_up, run_id};
-use super::labs::{self, Selection};
-use super::{Answer, CommandError, Context, Status, Trouble, exercise, sandbox, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// Put every host back as it was found, and stop the sandbox the lab ran in
 ///
@@ -110,7 +112,7 @@ impl Down {
         Ok(Answer {
             text: ending.text(),
             complaint: match ending {
-                Ending::Hosts(hosts) => trouble::render(&hosts.troubles),
+                Ending::Hosts(hosts) => deployment::render(&hosts.troubles),
                 _ => String::new(),
             },
             status,
@@ -153,7 +155,7 @@ impl Hosts {
 impl Ending {
     fn status(&self) -> Status {
         match self {
-            Self::Hosts(hosts) => trouble::worst(&hosts.troubles).unwrap_or(Status::Done),
+            Self::Hosts(hosts) => deployment::worst(&hosts.troubles).unwrap_or(Status::Done),
             _ => Status::Done,
         }
     }
@@ -201,7 +203,7 @@ impl Ending {
     }
 
     fn document(&self) -> Value {
-        let exit = crate::cli::exit::code(self.status());
+        let exit = self.status().code();
         match self {
             Self::Sandbox { name, stopped } => json!({
                 "schema": "lvslab.down/1", "lab": name, "exit": exit,

@@ -1,10 +1,11 @@
 //! `lvslab exec HOST -- COMMAND…`.
 
+use crate::deployment::vantage_point;
+use crate::labs::{LabsError, WhichLab};
 use crate::model::HostName;
 use crate::orchestrate::{Roster, run};
 
-use super::labs::WhichLab;
-use super::{Answer, CommandError, Context, Status, vantage_point};
+use super::{Answer, CommandError, Context, Status};
 
 /// Run a command on a host of a lab
 ///
@@ -34,11 +35,12 @@ impl Exec {
         let roster = Roster::of(&lab, &ctx.dirs)
             .map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {
-            return Err(CommandError::UnknownHost {
+            return Err(LabsError::UnknownHost {
                 host: self.host,
                 lab: lab.name().clone(),
                 known: lab.hosts().iter().map(|host| host.name.clone()).collect(),
-            });
+            }
+            .into());
         };
         match run(to, &self.command).await {
             Ok(code) => Ok(Answer {

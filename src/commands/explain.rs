@@ -1,10 +1,11 @@
 //! `lvslab explain TOPOLOGY`.
 
+use crate::deployment::{self, Trouble};
+use crate::labs::Selection;
 use crate::plan;
 use crate::report::explain::explain;
 
-use super::labs::Selection;
-use super::{Answer, CommandError, Context, Trouble, trouble};
+use super::{Answer, CommandError, Context};
 
 /// Show what a person would type on each host, and why
 ///
@@ -34,8 +35,8 @@ impl Explain {
         }
         Ok(Answer {
             text: explain(&lab, &plans, ctx.style),
-            complaint: trouble::render(&troubles),
-            status: trouble::worst(&troubles).unwrap_or(super::Status::Done),
+            complaint: deployment::render(&troubles),
+            status: deployment::worst(&troubles).unwrap_or(super::Status::Done),
         })
     }
 }

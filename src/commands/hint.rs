@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::exercise;
-use super::labs::Selection;
+use crate::exercise;
+use crate::labs::Selection;
+
 use super::{Answer, CommandError, Context, Status};
 
 /// Help with the exercise that is set, a little more each time

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::agent::protocol::{Reply, Request};
+use crate::deployment::{self, Deployment, Login, Trouble, reachable};
+use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab};
 use crate::plan::{self, HostPlan};
 use crate::report::plan::Section;
 use crate::resource::{Change, Resource, ResourceId, diff};
 
-use super::deployment::{Deployment, Login, reachable};
-use super::labs::{self, Selection};
-use super::{Answer, CommandError, Context, Status, Trouble, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// Show what `up` would make true on each host, and why
 ///
@@ -47,7 +47,7 @@ impl Plan {
             let (plans, troubles) = assumed(&lab);
             (plans, None, troubles)
         };
-        let status = trouble::worst(&troubles).unwrap_or(Status::Done);
+        let status = deployment::worst(&troubles).unwrap_or(Status::Done);
         if self.json {
             return document(&lab, &plans, changes.as_ref(), &troubles, status);
         }
@@ -65,7 +65,7 @@ impl Plan {
         };
         Ok(Answer {
             text: crate::report::plan::plan(&lab, &sections.collect(), &notes, ctx.style),
-            complaint: trouble::render(&troubles),
+            complaint: deployment::render(&troubles),
             status,
         })
     }
@@ -184,7 +184,7 @@ fn document(
             "lab": lab.name(),
             "mode": lab.method(),
             "asked": changes.is_some(),
-            "exit": crate::cli::exit::code(status),
+            "exit": status.code(),
             "hosts": hosts,
         }),
         status,

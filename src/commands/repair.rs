@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
+use crate::deployment::{self, Deployment, Login, Trouble, reachable, run_id};
+use crate::exercise::{self, Exercise};
+use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab};
 
-use super::deployment::{Deployment, Login, reachable, run_id};
-use super::exercise::{self, Exercise};
-use super::labs::{self, Selection};
-use super::{Answer, CommandError, Context, Status, Trouble, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// End the exercise that is set: put right what `break` broke
 ///
@@ -73,7 +73,7 @@ impl Repair {
         changed: usize,
         deployment: &Deployment<'_>,
     ) -> Result<Answer, CommandError> {
-        let status = trouble::worst(&deployment.troubles).unwrap_or(Status::Done);
+        let status = deployment::worst(&deployment.troubles).unwrap_or(Status::Done);
         let name = lab.name();
         if self.json {
             let repaired = (status == Status::Done)
@@ -85,12 +85,12 @@ impl Repair {
                     "repaired": repaired,
                     "changed": changed,
                     "errors": deployment.troubles,
-                    "exit": crate::cli::exit::code(status),
+                    "exit": status.code(),
                 }),
                 status,
             );
         }
-        let mut complaint = trouble::render(&deployment.troubles);
+        let mut complaint = deployment::render(&deployment.troubles);
         let mut text = String::new();
         if status == Status::Done {
             text = format!(

@@ -1,4 +1,4 @@
-//! `lvslab sandbox …`, and what other verbs do with the sandbox.
+//! `lvslab sandbox …`.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::model::{HostName, Lab, LabName};
+use crate::deployment::sandbox::{Consent, Starting, prepare_image, start, stop};
+use crate::deployment::{DeploymentError, blocking, disconnect};
+use crate::labs::{self, LabsError, Selection, WhichLab};
+use crate::model::HostName;
 use crate::sandbox::control::GuestState;
-use crate::sandbox::image::{self, Image};
-use crate::sandbox::{self, RestoreRequest, StartRequest, Started, Status};
+use crate::sandbox::{self, RestoreRequest, Status};
 
-use super::deployment::{addresses, blocking, disconnect, hang_up};
-use super::labs::{self, Selection, WhichLab};
 use super::{Answer, CommandError, Context};
 
 /// Prepare, start and look after the sandbox
@@ -38,27 +38,6 @@ enum Verb {
     Save(Save),
     /// Bring a kept lab back, in place of the running one
     Restore(Restore),
-}
-
-/// Whether packages may be installed on this machine.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Consent {
-    /// Install what the sandbox needs on this machine without asking
-    #[arg(short, long)]
-    yes: bool,
-}
-
-/// How a lab's sandbox is started.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Starting {
-    #[command(flatten)]
-    consent: Consent,
-    /// Start sandbox hosts without httpd, to be installed from the sandbox's own package repository
-    #[arg(long)]
-    without_httpd: bool,
-    /// Longest wait for the sandbox machine, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: u64,
 }
 
 /// See [`Verb::Prepare`].
@@ -139,7 +118,7 @@ impl Sandbox {
                 let name = which.name(&ctx.dirs)?;
                 let lab = labs::saved(&ctx.dirs, &name)?;
                 if lab.is_some_and(|lab| !labs::in_sandbox(&lab)) {
-                    return Err(CommandError::NotInSandbox { lab: name });
+                    return Err(LabsError::NotInSandbox { lab: name }.into());
                 }
                 Ok(Answer::done(if stop(ctx, &name).await? {
                     format!("the sandbox of lab {name} is stopped\n")
@@ -159,9 +138,10 @@ impl Start {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.selection.load(&ctx.dirs)?;
         if !labs::in_sandbox(&lab) {
-            return Err(CommandError::NotInSandbox {
+            return Err(LabsError::NotInSandbox {
                 lab: lab.name().clone(),
-            });
+            }
+            .into());
         }
         labs::same_place(&ctx.dirs, &lab)?;
         let started = start(ctx, &lab, &self.starting).await?;
@@ -180,7 +160,9 @@ impl Start {
 impl ShowStatus {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let dirs = ctx.dirs.clone();
-        let running = blocking(move || sandbox::status(&dirs)).await??;
+        let running = blocking(move || sandbox::status(&dirs))
+            .await?
+            .map_err(DeploymentError::from)?;
         if self.json {
             return Answer::document(
                 &json!({ "schema": "lvslab.sandbox-status/1", "labs": running }),
@@ -206,7 +188,9 @@ impl Reboot {
         let lab = self.which.with_host(&ctx.dirs, &self.host)?;
         let (dirs, name, host) = (ctx.dirs.clone(), lab.name().clone(), self.host.clone());
         ctx.progress.doing(host.as_str(), "rebooting");
-        blocking(move || sandbox::reboot(&dirs, &name, &host)).await??;
+        blocking(move || sandbox::reboot(&dirs, &name, &host))
+            .await?
+            .map_err(DeploymentError::from)?;
         Ok(Answer::done(format!("{} is up again\n", self.host)))
     }
 }
@@ -217,7 +201,9 @@ impl Save {
         let (dirs, name) = (ctx.dirs.clone(), self.name.clone());
         ctx.progress.doing("sandbox", "saving");
         let saved = lab.clone();
-        blocking(move || sandbox::save(&dirs, &saved, &name)).await??;
+        blocking(move || sandbox::save(&dirs, &saved, &name))
+            .await?
+            .map_err(DeploymentError::from)?;
         Ok(Answer::done(format!(
             "lab {lab} is kept as {0}: lvslab sandbox restore {0} --lab {lab}\n",
             self.name
@@ -244,7 +230,7 @@ impl Restore {
             };
             sandbox::restore(&request, progress.as_ref())
         };
-        let started = blocking(restore).await??;
+        let started = blocking(restore).await?.map_err(DeploymentError::from)?;
         Ok(Answer::done(format!(
             "lab {lab} is as it was kept, after {:.1} s\n",
             started.elapsed.as_secs_f64()
@@ -287,77 +273,6 @@ fn describe(lab: &Status) -> String {
         let _ = writeln!(text, "  {:width$}  {state:<14}  {}", host.name, host.login);
     }
     text
-}
-
-/// Gets the image, asking or installing as `consent` says.
-///
-/// # Errors
-/// When it cannot be had.
-pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, CommandError> {
-    let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
-    let (yes, ask) = (consent.yes, ctx.ask.clone());
-    let prepare = move || {
-        let asking;
-        let consent = match (&ask, yes) {
-            (_, true) => image::Consent::Yes,
-            (Some(ask), false) => {
-                asking = |question: &str| ask(question);
-                image::Consent::Ask(&asking)
-            }
-            (None, false) => image::Consent::No,
-        };
-        image::prepare(&dirs, consent, progress.as_ref())
-    };
-    Ok(blocking(prepare).await??)
-}
-
-/// Starts the lab's sandbox, or finds it running, and remembers the lab.
-///
-/// # Errors
-/// When the image or the machine cannot be had.
-pub async fn start(ctx: &Context, lab: &Lab, starting: &Starting) -> Result<Started, CommandError> {
-    let image = prepare_image(ctx, &starting.consent).await?;
-    let before = addresses(ctx, lab);
-    let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
-    let (wanted, starting) = (lab.clone(), starting.clone());
-    let start = move || {
-        let request = StartRequest {
-            lab: &wanted,
-            dirs: &dirs,
-            image: &image,
-            without_httpd: starting.without_httpd,
-            accelerator: None,
-            timeout: Duration::from_secs(starting.timeout),
-        };
-        sandbox::start(&request, progress.as_ref())
-    };
-    ctx.situation.set(format!(
-        "the sandbox of lab {0} may be half started: `lvslab down` with its topology removes it",
-        lab.name()
-    ));
-    let started = blocking(start).await??;
-    if addresses(ctx, lab) != before {
-        hang_up(ctx, lab).await;
-    }
-    labs::remember(&ctx.dirs, lab)?;
-    ctx.situation.set(format!(
-        "the sandbox of lab {0} runs: `lvslab down {0}` stops it",
-        lab.name()
-    ));
-    Ok(started)
-}
-
-/// Ends the connections to the lab's hosts, stops its machine, and forgets the lab. Whether one ran.
-///
-/// # Errors
-/// When it does not stop.
-pub async fn stop(ctx: &Context, lab: &LabName) -> Result<bool, CommandError> {
-    disconnect(ctx, lab).await;
-    let (dirs, name) = (ctx.dirs.clone(), lab.clone());
-    ctx.progress.doing("sandbox", "stopping");
-    let stopped = blocking(move || sandbox::stop(&dirs, &name)).await??;
-    labs::forget(&ctx.dirs, lab)?;
-    Ok(stopped)
 }
 
 /// `3 min 20 s`, in the two largest units.

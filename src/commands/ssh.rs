@@ -3,11 +3,12 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::deployment::vantage_point;
+use crate::labs::{LabsError, WhichLab};
 use crate::model::HostName;
 use crate::orchestrate::{Roster, command_line};
 
-use super::labs::WhichLab;
-use super::{CommandError, Context, vantage_point};
+use super::{CommandError, Context};
 
 /// Log in to a host of a lab
 ///
@@ -41,9 +42,10 @@ impl Ssh {
         let roster = Roster::of(&lab, &ctx.dirs)
             .map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {
-            return Err(CommandError::NotUp {
+            return Err(LabsError::NotUp {
                 lab: lab.name().clone(),
-            });
+            }
+            .into());
         };
         let mut ssh = Command::new("ssh");
         ssh.arg("-F")

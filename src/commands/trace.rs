@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::deployment::{self, Deployment, Login, reachable};
+use crate::labs::{self, LiveSelection};
 use crate::report::{capture, trace};
 use crate::verify::Evidence;
 
-use super::deployment::{Deployment, Login, reachable};
-use super::labs::{self, LiveSelection};
 use super::verify::{keep, kept};
-use super::{Answer, CommandError, Context, Status, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// Show the way of one live request through the lab, hop by hop
 ///
@@ -69,8 +69,8 @@ impl Trace {
         let evidence = deployment.trace().await;
         Ok((
             evidence,
-            trouble::render(&deployment.troubles),
-            trouble::worst(&deployment.troubles),
+            deployment::render(&deployment.troubles),
+            deployment::worst(&deployment.troubles),
         ))
     }
 }

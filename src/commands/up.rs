@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::agent::protocol::{Apply, Outcome, OutcomeResult, Reply, Request};
+use crate::deployment::sandbox::{self, Starting};
+use crate::deployment::{self, Deployment, Login, Trial, Trouble, address_machines, run_id};
+use crate::exercise;
+use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab};
 use crate::orchestrate::Cause;
 use crate::report::{HostLine, HostOutcome, UpTable, host_summary, up_table};
 use crate::sandbox::Started;
 use crate::verify::{Verdict, check};
 
-use super::confirmation::{self, Trial};
-use super::deployment::{Deployment, Login, address_machines, run_id};
-use super::labs::{self, Selection};
-use super::sandbox::{self, Starting};
-use super::{Answer, CommandError, Context, Status, Trouble, exercise, trouble};
+use super::{Answer, CommandError, Context, Status};
 
 /// Bring a lab up and prove that it works
 ///
@@ -81,7 +81,7 @@ impl Up {
         );
         for (host, end) in ends? {
             let is_lost = deployment.in_trouble(&host);
-            let trouble = confirmation::trouble(&host, end, is_lost);
+            let trouble = deployment::trial_trouble(&host, end, is_lost);
             deployment.troubles.extend(trouble);
         }
         let verdict = if deployment.troubles.is_empty() {
@@ -183,7 +183,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn status(&self) -> Status {
-        if let Some(status) = trouble::worst(&self.deployment.troubles) {
+        if let Some(status) = deployment::worst(&self.deployment.troubles) {
             return status;
         }
         match &self.verdict {
@@ -206,7 +206,7 @@ impl Run<'_> {
             hosts: self.hosts(),
             next: self.next(status),
         };
-        let mut complaint = trouble::render(&self.deployment.troubles);
+        let mut complaint = deployment::render(&self.deployment.troubles);
         if !self.deployment.troubles.is_empty() {
             complaint.push_str(&self.remainder(status));
         }
@@ -261,7 +261,7 @@ impl Run<'_> {
             self.words,
             left.join(", ")
         );
-        let exit = crate::cli::exit::code(status);
+        let exit = status.code();
         match done.len() {
             0 => format!("{again}   exit {exit}\n"),
             1 => format!("✓ {} is done; {again}   exit {exit}\n", done[0]),
@@ -283,7 +283,7 @@ impl Run<'_> {
                 "lab": self.lab.name(),
                 "mode": self.lab.method(),
                 "passed": status == Status::Done,
-                "exit": crate::cli::exit::code(status),
+                "exit": status.code(),
                 "sandbox": self.started.as_ref().map(|started| json!({
                     "how": started.how,
                     "seconds": started.elapsed.as_secs_f64(),

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::deployment::{Deployment, Login, reachable};
+use crate::labs::{self, LiveSelection};
 use crate::report::{self, html, junit};
 use crate::sys::atomic;
 use crate::verify::{Evidence, Verdict, check};
 
-use super::deployment::{Deployment, Login, reachable};
-use super::labs::{self, LiveSelection};
 use super::{Answer, CommandError, Context, Status};
 
 /// Prove that a lab works, or name what is broken
@@ -75,7 +75,7 @@ impl Verify {
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         deployment.expect().await;
-        deployment.collect(self.requests).await
+        Ok(deployment.collect(self.requests).await?)
     }
 
     fn write(&self, verdict: &Verdict, evidence: &Evidence) -> Result<(), CommandError> {

@@ -31,7 +31,7 @@ const RECORD: &str = "sandbox.json";
 const TEMPORARY: &str = ".saving";
 /// The lab as the commands know it, and the exercise that is set in it: not ours, but what is on the restored hosts
 /// means nothing without them.
-const COMPANIONS: [&str; 2] = ["lab.json", "exercise"];
+const COMPANIONS: [&str; 2] = [dirs::LAB_FILE, dirs::EXERCISE_FILE];
 
 /// What to restore.
 #[derive(Debug, Clone, Copy)]

@@ -100,7 +100,7 @@ impl Files {
     /// `ssh -F` this.
     #[must_use]
     pub fn ssh_config(&self) -> PathBuf {
-        self.state.join("ssh_config")
+        self.state.join(dirs::SSH_CONFIG_FILE)
     }
 
     /// The person's private key.

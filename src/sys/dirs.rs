@@ -9,6 +9,13 @@ use std::path::{Path, PathBuf};
 
 use crate::model::LabName;
 
+/// In a lab's state directory: the lab as it was brought up.
+pub const LAB_FILE: &str = "lab.json";
+/// In a lab's state directory: the exercise that is set.
+pub const EXERCISE_FILE: &str = "exercise";
+/// In a lab's state directory: how ssh(1) reaches the lab's hosts.
+pub const SSH_CONFIG_FILE: &str = "ssh_config";
+
 /// The three roots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {

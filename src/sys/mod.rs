@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod dirs;
+pub mod local;
 pub mod progress;
 #[cfg(test)]
 pub mod test_programs;

@@ -1,7 +1,7 @@
 use super::*;
 
-const DR: &str = include_str!("../../../topologies/dr.yaml");
-const NAT: &str = include_str!("../../../topologies/nat.yaml");
+const DR: &str = include_str!("../../topologies/dr.yaml");
+const NAT: &str = include_str!("../../topologies/nat.yaml");
 
 struct Home {
     directory: tempfile::TempDir,
@@ -78,17 +78,17 @@ fn the_lab_has_to_be_named_only_where_several_have_such_a_host() {
     let home = home();
     let web1: HostName = "web1".parse().unwrap();
     let none = which(None).with_host(&home.dirs, &web1);
-    assert!(matches!(none, Err(CommandError::NothingUp)));
+    assert!(matches!(none, Err(LabsError::NothingUp)));
     remember(&home.dirs, &lab(DR)).unwrap();
     assert_eq!(which(None).with_host(&home.dirs, &web1).unwrap(), lab(DR));
     remember(&home.dirs, &lab(NAT)).unwrap();
     let both = which(None).with_host(&home.dirs, &web1);
-    assert!(matches!(both, Err(CommandError::WhichLab { labs }) if labs.len() == 2));
+    assert!(matches!(both, Err(LabsError::WhichLab { labs }) if labs.len() == 2));
     let named = which(Some("nat")).with_host(&home.dirs, &web1);
     assert_eq!(named.unwrap(), lab(NAT));
     let web9 = "web9".parse().unwrap();
     let unknown = which(Some("nat")).with_host(&home.dirs, &web9);
-    assert!(matches!(unknown, Err(CommandError::UnknownHost { .. })));
+    assert!(matches!(unknown, Err(LabsError::UnknownHost { .. })));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_lab_cannot_be_in_two_places() {
     assert!(same_place(&home.dirs, &lab(DR)).is_ok());
     assert!(matches!(
         same_place(&home.dirs, &on_machines("a")),
-        Err(CommandError::ElsewhereUp { sandbox: true, .. })
+        Err(LabsError::ElsewhereUp { sandbox: true, .. })
     ));
     assert!(same_place(&home.dirs, &lab(NAT)).is_ok());
 }
@@ -115,7 +115,7 @@ fn machines_that_were_touched_cannot_be_left_out() {
     touch(&home.dirs, &room_a, |host| host.as_str() == "web2").unwrap();
     assert!(same_place(&home.dirs, &room_a).is_ok());
     match same_place(&home.dirs, &room_b) {
-        Err(CommandError::MachinesLeftOut { machines, .. }) => {
+        Err(LabsError::MachinesLeftOut { machines, .. }) => {
             assert_eq!(machines, ["web2 (web2.a.example)"]);
         }
         other => panic!("{other:?}"),

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{in_sandbox, read_json, saved, write_json};
-use crate::commands::CommandError;
+use super::{LabsError, in_sandbox, read_json, saved, write_json};
 use crate::model::{Host, HostName, Lab, LabName};
 use crate::sys::dirs::Dirs;
+use crate::sys::local::LocalError;
 
 /// Next to the lab.
 pub(super) const MACHINES_FILE: &str = "machines.json";
@@ -15,12 +15,12 @@ pub(super) const MACHINES_FILE: &str = "machines.json";
 /// # Errors
 /// When it is up on machines and this one says sandbox, or the other way round, or on machines that this one leaves
 /// out: nobody would put those back.
-pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
+pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), LabsError> {
     let Some(up) = saved(dirs, lab.name())? else {
         return Ok(());
     };
     if in_sandbox(&up) != in_sandbox(lab) {
-        return Err(CommandError::ElsewhereUp {
+        return Err(LabsError::ElsewhereUp {
             lab: lab.name().clone(),
             sandbox: in_sandbox(&up),
         });
@@ -34,7 +34,7 @@ pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
     if machines.is_empty() {
         return Ok(());
     }
-    Err(CommandError::MachinesLeftOut {
+    Err(LabsError::MachinesLeftOut {
         lab: lab.name().clone(),
         machines,
     })
@@ -48,7 +48,7 @@ pub fn touch(
     dirs: &Dirs,
     lab: &Lab,
     is_touched: impl Fn(&HostName) -> bool,
-) -> Result<(), CommandError> {
+) -> Result<(), LocalError> {
     let mut machines = touched(dirs, lab.name())?;
     let known = machines.len();
     for machine in lab.hosts().iter().filter_map(Machine::of) {
@@ -63,7 +63,7 @@ pub fn touch(
     write_json(&path, &machines)
 }
 
-fn touched(dirs: &Dirs, name: &LabName) -> Result<Vec<Machine>, CommandError> {
+fn touched(dirs: &Dirs, name: &LabName) -> Result<Vec<Machine>, LocalError> {
     Ok(read_json(&dirs.lab(name).join(MACHINES_FILE))?.unwrap_or_default())
 }
 

@@ -11,16 +11,15 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{HostName, Lab, LabName};
 use crate::sys::atomic;
-use crate::sys::dirs::{Dirs, create_private};
+use crate::sys::dirs::{Dirs, EXERCISE_FILE, LAB_FILE, SSH_CONFIG_FILE, create_private};
+use crate::sys::local::LocalError;
 use crate::topology;
 
-use super::{CommandError, exercise};
-
+mod error;
 mod place;
 
+pub use error::LabsError;
 pub use place::{same_place, touch};
-
-const LAB_FILE: &str = "lab.json";
 
 /// The lab a person names on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,7 +48,7 @@ impl LiveSelection {
     ///
     /// # Errors
     /// As there.
-    pub fn load(&self, dirs: &Dirs) -> Result<Lab, CommandError> {
+    pub fn load(&self, dirs: &Dirs) -> Result<Lab, LabsError> {
         let selection = Selection {
             // The command line has either this or --from.
             topology: self.topology.clone().unwrap_or_default(),
@@ -64,12 +63,12 @@ impl Selection {
     ///
     /// # Errors
     /// Every mistake in the files, or that there is no such lab.
-    pub fn load(&self, dirs: &Dirs) -> Result<Lab, CommandError> {
+    pub fn load(&self, dirs: &Dirs) -> Result<Lab, LabsError> {
         if let Some(name) = self.name(dirs) {
             if self.inventory.is_some() {
-                return Err(CommandError::InventoryForName { name });
+                return Err(LabsError::InventoryForName { name });
             }
-            return saved(dirs, &name)?.ok_or(CommandError::NotUp { lab: name });
+            return saved(dirs, &name)?.ok_or(LabsError::NotUp { lab: name });
         }
         Ok(topology::load(&self.topology, self.inventory.as_deref())?)
     }
@@ -99,7 +98,7 @@ impl Selection {
 ///
 /// # Errors
 /// When its file cannot be read or is not ours.
-pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, CommandError> {
+pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, LocalError> {
     read_json(&dirs.lab(name).join(LAB_FILE))
 }
 
@@ -107,7 +106,7 @@ pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, CommandError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
+pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), LocalError> {
     make_directory(dirs, lab.name())?;
     write_json(&dirs.lab(lab.name()).join(LAB_FILE), lab)
 }
@@ -116,26 +115,27 @@ pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// When it cannot be made or is not ours.
-pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
+pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
     let directory = dirs.lab(name);
     create_private(&dirs.state)
         .and_then(|()| create_private(&directory))
-        .map_err(CommandError::io(format!("make {}", directory.display())))
+        .map_err(LocalError::when(format!("make {}", directory.display())))
 }
 
 /// Removes what [`remember`] and the SSH configuration left, and the lab's directories when they are empty.
 ///
 /// # Errors
 /// When something cannot be removed.
-pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
+pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
     let directory = dirs.lab(name);
-    exercise::forget(dirs, name)?;
-    for file in [LAB_FILE, place::MACHINES_FILE, "ssh_config"] {
+    for file in [
+        EXERCISE_FILE,
+        LAB_FILE,
+        place::MACHINES_FILE,
+        SSH_CONFIG_FILE,
+    ] {
         let path = directory.join(file);
-        if path.exists() {
-            atomic::remove(&path)
-                .map_err(CommandError::io(format!("remove {}", path.display())))?;
-        }
+        atomic::remove(&path).map_err(LocalError::when(format!("remove {}", path.display())))?;
     }
     for directory in [directory, dirs.lab_runtime(name)] {
         // Whoever still has files there keeps them.
@@ -148,12 +148,12 @@ pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// When the state directory cannot be read.
-pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, CommandError> {
+pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, LocalError> {
     let entries = match std::fs::read_dir(&dirs.state) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
-            return Err(CommandError::io(format!("read {}", dirs.state.display()))(
+            return Err(LocalError::when(format!("read {}", dirs.state.display()))(
                 error,
             ));
         }
@@ -184,15 +184,15 @@ impl WhichLab {
     ///
     /// # Errors
     /// When none or several are up and none was named.
-    pub fn name(&self, dirs: &Dirs) -> Result<LabName, CommandError> {
+    pub fn name(&self, dirs: &Dirs) -> Result<LabName, LabsError> {
         if let Some(name) = &self.lab {
             return Ok(name.clone());
         }
         let mut names = running(dirs)?;
         match names.len() {
-            0 => Err(CommandError::NothingUp),
+            0 => Err(LabsError::NothingUp),
             1 => Ok(names.remove(0)),
-            _ => Err(CommandError::WhichLab { labs: names }),
+            _ => Err(LabsError::WhichLab { labs: names }),
         }
     }
 
@@ -200,16 +200,16 @@ impl WhichLab {
     ///
     /// # Errors
     /// See [`WhichLab::name`]; also when the one that was named is not up.
-    pub fn load(&self, dirs: &Dirs) -> Result<Lab, CommandError> {
+    pub fn load(&self, dirs: &Dirs) -> Result<Lab, LabsError> {
         let name = self.name(dirs)?;
-        saved(dirs, &name)?.ok_or(CommandError::NotUp { lab: name })
+        saved(dirs, &name)?.ok_or(LabsError::NotUp { lab: name })
     }
 
     /// The lab, and that it has `host`. Without `--lab`, the one lab that is up and has such a host.
     ///
     /// # Errors
     /// See [`WhichLab::load`]; also when there is no such host.
-    pub fn with_host(&self, dirs: &Dirs, host: &HostName) -> Result<Lab, CommandError> {
+    pub fn with_host(&self, dirs: &Dirs, host: &HostName) -> Result<Lab, LabsError> {
         if self.lab.is_none() {
             let mut having = Vec::new();
             for name in running(dirs)? {
@@ -219,7 +219,7 @@ impl WhichLab {
                 0 => {}
                 1 => return Ok(having.remove(0)),
                 _ => {
-                    return Err(CommandError::WhichLab {
+                    return Err(LabsError::WhichLab {
                         labs: having.iter().map(|lab| lab.name().clone()).collect(),
                     });
                 }
@@ -229,7 +229,7 @@ impl WhichLab {
         if lab.host(host.as_str()).is_some() {
             Ok(lab)
         } else {
-            Err(CommandError::UnknownHost {
+            Err(LabsError::UnknownHost {
                 host: host.clone(),
                 lab: lab.name().clone(),
                 known: lab.hosts().iter().map(|host| host.name.clone()).collect(),
@@ -244,29 +244,29 @@ pub fn in_sandbox(lab: &Lab) -> bool {
     lab.hosts().iter().all(|host| host.ssh.is_none())
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CommandError> {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, LocalError> {
     let failed = || format!("read {}", path.display());
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CommandError::io(failed())(error)),
+        Err(error) => return Err(LocalError::when(failed())(error)),
     };
     serde_json::from_slice(&text)
         .map(Some)
-        .map_err(|error| CommandError::io(failed())(error.into()))
+        .map_err(|error| LocalError::when(failed())(error.into()))
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CommandError> {
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LocalError> {
     let failed = || format!("write {}", path.display());
     let text = serde_json::to_vec_pretty(value)
-        .map_err(|error| CommandError::io(failed())(error.into()))?;
-    atomic::write(path, &text, 0o600).map_err(CommandError::io(failed()))
+        .map_err(|error| LocalError::when(failed())(error.into()))?;
+    atomic::write(path, &text, 0o600).map_err(LocalError::when(failed()))
 }
 
 /// Where the SSH configuration of a lab that is up is.
 #[must_use]
 pub fn ssh_config(dirs: &Dirs, lab: &LabName) -> PathBuf {
-    dirs.lab(lab).join("ssh_config")
+    dirs.lab(lab).join(SSH_CONFIG_FILE)
 }
 
 #[cfg(test)]

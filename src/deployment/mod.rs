@@ -5,13 +5,26 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::agent::protocol::{Reply, Request};
-use crate::model::{HostName, Lab, LabName};
-use crate::orchestrate::{self, Cause, ConversationFailure, Fleet, HostError, HostKeys, Roster};
+use crate::context::Context;
+use crate::exit::Status;
+use crate::model::{HostName, Lab};
+use crate::orchestrate::{Cause, ConversationFailure, Fleet, HostError, Roster};
 use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
+use crate::sys::local::LocalError;
 use crate::verify::{self, Evidence, Round};
 
-use super::{CommandError, Context, Trouble, labs};
+mod error;
+mod machines;
+pub mod sandbox;
+mod trial;
+mod trouble;
+pub mod vantage_point;
+
+pub use error::DeploymentError;
+pub use machines::{Login, address_machines, addresses, disconnect, hang_up, reachable};
+pub use trial::{Trial, trouble as trial_trouble};
+pub use trouble::{Trouble, render, status as host_status, worst};
 
 /// A lab whose hosts are being worked with.
 pub struct Deployment<'a> {
@@ -28,71 +41,13 @@ pub struct Deployment<'a> {
     lost: bool,
 }
 
-/// How to log in to machines of one's own.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub struct Login {
-    /// Accept and remember the keys of hosts that are not known yet; a changed key is always refused
-    #[arg(long)]
-    accept_new_host_keys: bool,
-}
-
-impl Login {
-    fn host_keys(self) -> HostKeys {
-        if self.accept_new_host_keys {
-            HostKeys::AcceptNew
-        } else {
-            HostKeys::Strict
-        }
-    }
-}
-
-/// Writes the SSH configuration of a lab on machines of its own.
-///
-/// # Errors
-/// When this machine does not let us.
-pub async fn address_machines(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
-    let before = addresses(ctx, lab);
-    let path = labs::ssh_config(&ctx.dirs, lab.name());
-    let failed = CommandError::io(format!("write {}", path.display()));
-    labs::make_directory(&ctx.dirs, lab.name())?;
-    let hosts = lab.clone();
-    let write = move || orchestrate::write_config(&path, &hosts, login.host_keys());
-    blocking(write).await?.map_err(failed)?;
-    if addresses(ctx, lab) != before {
-        hang_up(ctx, lab).await;
-    }
-    Ok(())
-}
-
-/// Where the lab's hosts are, as the SSH configuration has it. Connections that were made when it was another one
-/// may lead to other machines.
-pub fn addresses(ctx: &Context, lab: &Lab) -> Option<Vec<u8>> {
-    std::fs::read(labs::ssh_config(&ctx.dirs, lab.name())).ok()
-}
-
-/// Makes sure that the lab's hosts can be asked: its sandbox runs, or its machines have addresses.
-///
-/// # Errors
-/// When the lab lives in the sandbox and is not up.
-pub async fn reachable(ctx: &Context, lab: &Lab, login: Login) -> Result<(), CommandError> {
-    if !labs::in_sandbox(lab) {
-        return address_machines(ctx, lab, login).await;
-    }
-    match labs::saved(&ctx.dirs, lab.name())? {
-        Some(_) => Ok(()),
-        None => Err(CommandError::NotUp {
-            lab: lab.name().clone(),
-        }),
-    }
-}
-
 impl<'a> Deployment<'a> {
     /// Connects to every host of a lab whose SSH configuration is in place. Hosts that cannot be reached
     /// are in `troubles`.
     ///
     /// # Errors
     /// When this machine does not let us.
-    pub async fn connect(ctx: &'a Context, lab: &'a Lab) -> Result<Self, CommandError> {
+    pub async fn connect(ctx: &'a Context, lab: &'a Lab) -> Result<Self, LocalError> {
         let fleet = fleet(ctx, lab).await?;
         let troubles = fleet.failures().iter().map(Trouble::from).collect();
         Ok(Self {
@@ -208,7 +163,7 @@ impl<'a> Deployment<'a> {
             .to_owned(),
             tried: None,
             next: Some("this is a mistake in lvslab; please report it".to_owned()),
-            status: super::Status::Internal,
+            status: Status::Internal,
         });
     }
 
@@ -219,7 +174,7 @@ impl<'a> Deployment<'a> {
     ///
     /// # Errors
     /// When this machine does not let us connect again.
-    pub async fn collect(&mut self, requests: u32) -> Result<Evidence, CommandError> {
+    pub async fn collect(&mut self, requests: u32) -> Result<Evidence, LocalError> {
         let requests = verify::requests_for(self.lab, requests);
         let known = self.troubles.len();
         self.lost = false;
@@ -290,29 +245,10 @@ impl<'a> Deployment<'a> {
     }
 }
 
-async fn fleet(ctx: &Context, lab: &Lab) -> Result<Fleet, CommandError> {
+async fn fleet(ctx: &Context, lab: &Lab) -> Result<Fleet, LocalError> {
     let roster = Roster::of(lab, &ctx.dirs)
-        .map_err(CommandError::io("make the directory of the SSH sockets"))?;
+        .map_err(LocalError::when("make the directory of the SSH sockets"))?;
     Ok(Fleet::connect(roster, &ctx.progress).await)
-}
-
-/// Ends the connections to the hosts of the lab that is up under that name, if there are any.
-pub async fn disconnect(ctx: &Context, lab: &LabName) {
-    if let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) {
-        hang_up(ctx, &lab).await;
-    }
-}
-
-/// Ends the connections to the lab's hosts, if there are any.
-pub async fn hang_up(ctx: &Context, lab: &Lab) {
-    // Without its directory of sockets there is no connection to end.
-    if let Ok(roster) = Roster::of(lab, &ctx.dirs) {
-        // An `up` that was ended while it confirmed leaves such ones.
-        if let Ok(anew) = roster.anew() {
-            anew.disconnect().await;
-        }
-        roster.disconnect().await;
-    }
 }
 
 /// Who runs this, for the hosts' locks: `user@host pid 4711`.
@@ -335,8 +271,8 @@ pub fn run_id() -> String {
 /// When it panicked.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, CommandError> {
+) -> Result<T, LocalError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| CommandError::io("finish the work")(std::io::Error::other(error)))
+        .map_err(|error| LocalError::when("finish the work")(std::io::Error::other(error)))
 }

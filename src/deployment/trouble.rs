@@ -5,13 +5,12 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::agent::protocol::{AgentError, Outcome, OutcomeResult};
+use crate::exit::{self, Status};
 use crate::model::HostName;
 use crate::orchestrate::{Cause, HostError};
 use crate::plan::PlanError;
 use crate::report::clean;
 use crate::verify::{Absence, AbsenceKind};
-
-use super::Status;
 
 /// What is wrong with one host, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,16 +112,7 @@ pub fn status(cause: &Cause) -> Status {
 /// The one status for all of them: what has to be mended before anything else shows first.
 #[must_use]
 pub fn worst(troubles: &[Trouble]) -> Option<Status> {
-    let order = [
-        Status::Internal,
-        Status::Unreachable,
-        Status::RolledBack,
-        Status::Locked,
-        Status::HostFailed,
-    ];
-    order
-        .into_iter()
-        .find(|status| troubles.iter().any(|trouble| trouble.status == *status))
+    exit::worst(troubles.iter().map(|trouble| trouble.status))
 }
 
 /// A block per host, as ux.md's "A host that cannot be reached".

@@ -6,7 +6,7 @@
 use crate::model::{HostName, Lab};
 
 /// What to say to a login.
-pub(super) fn of_login(lab: &Lab, host: &HostName) -> Option<String> {
+pub fn of_login(lab: &Lab, host: &HostName) -> Option<String> {
     is_wrong(lab, host).then(|| {
         format!(
             "{}; ask from the client: lvslab ssh {}",
@@ -17,7 +17,7 @@ pub(super) fn of_login(lab: &Lab, host: &HostName) -> Option<String> {
 }
 
 /// What to say to a command that asks the VIP for a page.
-pub(super) fn of_command(lab: &Lab, host: &HostName, command: &[String]) -> Option<String> {
+pub fn of_command(lab: &Lab, host: &HostName, command: &[String]) -> Option<String> {
     let vip = lab.vip().to_string();
     let names_vip = command.iter().any(|word| {
         word.match_indices(&vip).any(|(at, _)| {

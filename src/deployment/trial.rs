@@ -12,12 +12,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agent::protocol::{Reply, Request, TrialEnd};
+use crate::context::Context;
+use crate::exit::Status;
 use crate::model::{HostName, Lab};
 use crate::orchestrate::{Fleet, HostError, LOGINS_AT_ONCE, Roster};
+use crate::sys::local::LocalError;
 use crate::sys::progress::Progress;
 
-use super::deployment::run_id;
-use super::{CommandError, Context, Status, Trouble};
+use super::{Trouble, run_id};
 
 /// What a host may need to put itself back once its time is up: services are restarted.
 const PUTTING_BACK: Duration = Duration::from_secs(15);
@@ -51,7 +53,7 @@ impl Trial {
         ctx: &Context,
         lab: &Lab,
         mut changed: UnboundedReceiver<HostName>,
-    ) -> Result<Ends, CommandError> {
+    ) -> Result<Ends, LocalError> {
         let mut asked = JoinSet::new();
         let logins = Arc::new(Semaphore::new(LOGINS_AT_ONCE));
         let mut anew = None;
@@ -60,7 +62,7 @@ impl Trial {
                 Some(roster) => roster,
                 _ => {
                     let roster = Roster::of(lab, &ctx.dirs).and_then(|roster| roster.anew());
-                    let failed = CommandError::io("make the directory of the SSH sockets");
+                    let failed = LocalError::when("make the directory of the SSH sockets");
                     anew.insert(roster.map_err(failed)?)
                 }
             };
@@ -190,7 +192,7 @@ fn still_cut_off(error: &HostError) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::trouble::{render, worst};
+    use crate::deployment::trouble::{render, worst};
 
     #[test]
     fn a_host_that_put_itself_back_says_why_and_what_next() {

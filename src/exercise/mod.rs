@@ -12,15 +12,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::protocol::{Reply, Request, Script};
+use crate::deployment::{Deployment, Trouble, run_id};
+use crate::exit::Status;
 use crate::fault::Fault;
 use crate::model::{HostName, Lab, LabName};
 use crate::sys::atomic;
-use crate::sys::dirs::Dirs;
+use crate::sys::dirs::{Dirs, EXERCISE_FILE};
+use crate::sys::local::LocalError;
 
-use super::deployment::{Deployment, run_id};
-use super::{CommandError, Status, Trouble};
-
-const FILE: &str = "exercise";
 const SCHEMA: &str = "lvslab.exercise/1";
 
 /// Longest time to set or take back a fault on a host, seconds; a web server may have to be restarted.
@@ -88,15 +87,15 @@ impl Exercise {
 ///
 /// # Errors
 /// When its file cannot be read or is not ours.
-pub fn active(dirs: &Dirs, lab: &LabName) -> Result<Option<Exercise>, CommandError> {
+pub fn active(dirs: &Dirs, lab: &LabName) -> Result<Option<Exercise>, LocalError> {
     let path = file(dirs, lab);
     let failed = || format!("read {}", path.display());
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CommandError::io(failed())(error)),
+        Err(error) => return Err(LocalError::when(failed())(error)),
     };
-    let opened = open(&text).map_err(|error| CommandError::io(failed())(error))?;
+    let opened = open(&text).map_err(|error| LocalError::when(failed())(error))?;
     Ok(Some(opened))
 }
 
@@ -118,7 +117,7 @@ fn open(text: &[u8]) -> io::Result<Exercise> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), CommandError> {
+pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), LocalError> {
     let path = file(dirs, lab);
     let written = || -> io::Result<()> {
         let sealed = Sealed {
@@ -127,20 +126,20 @@ pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), C
         };
         atomic::write(&path, &serde_json::to_vec(&sealed)?, 0o600)
     };
-    written().map_err(CommandError::io(format!("write {}", path.display())))
+    written().map_err(LocalError::when(format!("write {}", path.display())))
 }
 
 /// Forgets the exercise of `lab`, if there is one.
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn forget(dirs: &Dirs, lab: &LabName) -> Result<(), CommandError> {
+pub fn forget(dirs: &Dirs, lab: &LabName) -> Result<(), LocalError> {
     let path = file(dirs, lab);
-    atomic::remove(&path).map_err(CommandError::io(format!("remove {}", path.display())))
+    atomic::remove(&path).map_err(LocalError::when(format!("remove {}", path.display())))
 }
 
 fn file(dirs: &Dirs, lab: &LabName) -> PathBuf {
-    dirs.lab(lab).join(FILE)
+    dirs.lab(lab).join(EXERCISE_FILE)
 }
 
 /// Takes back on its host what no plan knows of, and lets every host forget what it has learnt of the others
