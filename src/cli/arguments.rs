@@ -23,6 +23,7 @@ pub struct Arguments {
     pub verb: Verb,
 }
 
+/// The commands, each with its own arguments.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     Up(up::Up),

@@ -20,10 +20,6 @@ pub enum Protocol {
 /// A scheduler of Linux IPVS; each is the kernel module `ip_vs_<name>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(
-    missing_docs,
-    reason = "the names are the schedulers' own; ipvsadm(8) describes them"
-)]
 pub enum Scheduler {
     Rr,
     Wrr,

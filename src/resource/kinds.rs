@@ -12,7 +12,6 @@ use crate::model::InterfaceName;
 /// Something that should be true on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each variant's type describes it")]
 pub enum Resource {
     Package(Package),
     File(File),
@@ -110,7 +109,6 @@ pub struct Selinux {
 /// SELinux's modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "selinux(8) describes them")]
 pub enum SelinuxMode {
     Enforcing,
     Permissive,

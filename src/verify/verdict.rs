@@ -104,7 +104,6 @@ pub struct Verdict {
 
 /// Number of checks by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "named as the statuses are")]
 pub struct Count {
     pub pass: usize,
     pub fail: usize,

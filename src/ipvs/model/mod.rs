@@ -152,7 +152,6 @@ pub struct Destination {
 
 /// Counters of a service or destination since it was created or zeroed (`ip_vs_kstats`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the field names are the whole story")]
 pub struct Counters {
     pub connections: u64,
     pub packets_in: u64,

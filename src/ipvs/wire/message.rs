@@ -24,7 +24,6 @@ const IPVS_CMD_ATTR_TIMEOUT_UDP: u16 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandNumber(pub u8);
 
-#[expect(missing_docs, reason = "ip_vs.h: the same names as IPVS_CMD_*")]
 impl CommandNumber {
     pub const NEW_SERVICE: Self = Self(1);
     pub const SET_SERVICE: Self = Self(2);
