@@ -98,6 +98,7 @@ impl Kind {
 }
 
 impl Need {
+    /// Which effect this is, without its values.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
