@@ -67,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "resource",
             "sandbox",
             "sys",
+            "topology",
             "verify",
         ],
     ),
@@ -99,7 +100,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "agent", "commands", "context", "exit", "ipvsadm", "model", "report", "sys",
+            "agent",
+            "commands",
+            "context",
+            "deployment",
+            "exit",
+            "ipvsadm",
+            "labs",
+            "model",
+            "report",
+            "sandbox",
+            "sys",
         ],
     ),
 ];
