@@ -64,6 +64,7 @@ pub fn proof(verdict: &Verdict) -> String {
     if let Some(first) = shares.next() {
         parts.push(format!("{}: {first}", counted(total as usize, "request")));
         parts.extend(shares);
+        parts.extend(verdict.skew.iter().map(|words| clean::line(words)));
     }
     parts.push(verdict.method.profile().words.replies.to_owned());
     parts.join(" · ")

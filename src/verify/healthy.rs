@@ -19,7 +19,7 @@ use crate::model::{Host, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::{AddressState, FileState, Observed, Resource, RouteState, ServiceState};
 
-/// First local port of the client's requests.
+/// First local port of the client's requests beyond those that it is told to use.
 const FIRST_PORT: u16 = 40_000;
 
 /// What the hosts of `lab` would answer if they were as `plans` say and 100 requests were asked for.
@@ -96,13 +96,15 @@ pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
         let share = (ports.last - ports.first + 1) / u16::try_from(fetch.marked).unwrap();
         (ports.first, share.max(1))
     });
+    let others = fetch.other_ports.iter();
+    let mut others = others.flat_map(|ports| ports.first..=ports.last);
     (0..fetch.requests)
         .map(|number| {
             let at = u16::try_from(number).unwrap();
             if number < fetch.marked {
                 marked + share * at
             } else {
-                FIRST_PORT + at
+                others.next().unwrap_or(FIRST_PORT + at)
             }
         })
         .collect()

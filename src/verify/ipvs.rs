@@ -3,6 +3,7 @@
 use crate::ipvs::{
     Destination, Forwarding, Granularity, Service, ServiceKey, ServiceStatus, Transport, TunnelKind,
 };
+use crate::model::Scheduler;
 use crate::resource::IpvsService;
 
 /// `wrr: 192.168.4.100:80 gatewaying weight 1, ...`.
@@ -37,6 +38,75 @@ pub(super) fn differences(wanted: &IpvsService, found: Option<&ServiceStatus>) -
         differences.push(format!("{} is not planned", server(have)));
     }
     (!differences.is_empty()).then(|| differences.join("; "))
+}
+
+/// What comes of the scheduling that was found, where it is not the wanted one; `None` where it is.
+pub(super) fn consequence(wanted: &IpvsService, found: &ServiceStatus) -> Option<String> {
+    let (wanted, found) = (&wanted.service, &found.service);
+    let mut sentences = Vec::new();
+    if wanted.scheduler != found.scheduler {
+        sentences.push(format!(
+            "{} {}; {} {}.",
+            found.scheduler,
+            choice(&found.scheduler),
+            wanted.scheduler,
+            choice(&wanted.scheduler)
+        ));
+    }
+    sentences.extend(match (wanted.persistence, found.persistence) {
+        (None, Some(seconds)) => Some(format!(
+            "The service is persistent: for {seconds} s after its last connection the director sends a client to the \
+             real server that it had before, without asking the scheduler, so the shares follow clients and not \
+             connections."
+        )),
+        (Some(seconds), None) => Some(format!(
+            "The service is not persistent: the director asks the scheduler for every connection, so a client changes \
+             its real server where it should stay with one for {seconds} s."
+        )),
+        (Some(wanted), Some(found)) if wanted != found => Some(format!(
+            "A client stays with its real server for {found} s after its last connection instead of {wanted} s."
+        )),
+        _ => None,
+    });
+    if wanted.scheduler == found.scheduler && falls_back(wanted) && !falls_back(found) {
+        sentences.push(format!(
+            "Without {}-fallback the director refuses clients whose place belongs to a real server of weight 0.",
+            wanted.scheduler
+        ));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// How a scheduler chooses, after its name (ipvsadm(8)).
+fn choice(scheduler: &str) -> &'static str {
+    let known = Scheduler::ALL.into_iter();
+    let Some(scheduler) = known.into_iter().find(|known| known.as_str() == scheduler) else {
+        return "chooses in a way of its own";
+    };
+    match scheduler {
+        Scheduler::Rr => "deals connections out in turn and ignores the weights",
+        Scheduler::Wrr => "deals connections out in turn by weight",
+        Scheduler::Lc => {
+            "takes the real server with the fewest connections and ignores the weights"
+        }
+        Scheduler::Wlc => "takes the real server with the fewest connections for its weight",
+        Scheduler::Lblc => {
+            "keeps a destination address with one real server until that is overloaded"
+        }
+        Scheduler::Lblcr => "keeps a destination address with a set of real servers",
+        Scheduler::Dh => "chooses by the destination address",
+        Scheduler::Sh => "chooses by the client's address, so a client stays with one real server",
+        Scheduler::Sed => "takes the real server with the shortest expected delay",
+        Scheduler::Nq => "takes an idle real server, else the one with the shortest expected delay",
+        Scheduler::Fo => "takes the real server with the highest weight",
+        Scheduler::Ovf => {
+            "fills the real server with the highest weight up before it takes the next"
+        }
+        Scheduler::Mh => {
+            "chooses by the client's address from a table, so a client stays with one real server"
+        }
+        Scheduler::Twos => "draws two real servers by weight and takes the less busy one",
+    }
 }
 
 /// The `ipvsadm` commands that make the table what is wanted, and nothing more.

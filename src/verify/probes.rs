@@ -27,6 +27,12 @@ const MOST_MARKED: u32 = 16;
 /// Where they all go to one real server.
 const FEW_MARKED: u32 = 2;
 
+/// Ports that Linux gives out by itself (`ip_local_port_range`), so no service of the client's listens there.
+const EPHEMERAL: std::ops::Range<u16> = 32_768..61_000;
+
+/// Requests that get a port of our choice, at most: each costs curl a set of options.
+const MOST_CHOSEN_PORTS: u32 = 2000;
+
 /// Frames kept per host. One request takes about a dozen, twice that where both ways cross the host, and there are at
 /// most [`MOST_MARKED`].
 const MOST_FRAMES: u32 = 1000;
@@ -207,6 +213,10 @@ fn fetch(evidence: &Evidence) -> Fetch {
         total_seconds: total_seconds(evidence.requests()),
         marked: marked(lab),
         ports: evidence.marked().map(|ports| forgotten(evidence, ports)),
+        other_ports: evidence
+            .marked()
+            .map(|ports| other_ports(evidence, ports))
+            .unwrap_or_default(),
         most_timeouts: MOST_TIMEOUTS,
     }
 }
@@ -231,14 +241,7 @@ fn marked(lab: &Lab) -> u32 {
 ///
 /// A state that was restored brings its connections along, so a run of long ago may have had these ports just now.
 fn forgotten(evidence: &Evidence, ports: Ports) -> Ports {
-    let director = evidence.hosts().get(&evidence.lab().director().name);
-    let remembered: BTreeSet<u16> = director
-        .and_then(|record| record.before.as_ref().ok())
-        .and_then(|sighting| sighting.found.ipvs_connections.as_ref())
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.client.port())
-        .collect();
+    let remembered = remembered(evidence);
     let free = |port: &u16| !remembered.contains(port);
     let Some(first) = (ports.first..=ports.last).find(free) else {
         return ports;
@@ -248,6 +251,44 @@ fn forgotten(evidence: &Evidence, ports: Ports) -> Ports {
         first,
         last: last.unwrap_or(first),
     }
+}
+
+/// The client's ports of connections that the director remembers.
+fn remembered(evidence: &Evidence) -> BTreeSet<u16> {
+    let director = evidence.hosts().get(&evidence.lab().director().name);
+    director
+        .and_then(|record| record.before.as_ref().ok())
+        .and_then(|sighting| sighting.found.ipvs_connections.as_ref())
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.client.port())
+        .collect()
+}
+
+/// Ports for the requests that are not captured, none of them remembered by the director.
+///
+/// A director that is bypassed by the replies sends a request from a port that it remembers to the real server that the
+/// last one from there got (`conn_reuse_mode`, networking/ipvs-sysctl.rst), whatever the scheduler would say.
+fn other_ports(evidence: &Evidence, marked: Ports) -> Vec<Ports> {
+    let remembered = remembered(evidence);
+    let count = evidence.requests().min(MOST_CHOSEN_PORTS) as usize;
+    // Another place for each run, as the marked ports have: the director's table may not be known.
+    let start = usize::from(marked.first) * count % EPHEMERAL.len();
+    let mut ports: Vec<u16> = (0..EPHEMERAL.len())
+        .map(|at| EPHEMERAL.start + ((start + at) % EPHEMERAL.len()) as u16)
+        .filter(|port| !remembered.contains(port))
+        .take(count)
+        .collect();
+    ports.sort_unstable();
+    let ranges = ports.chunk_by(|one, next| one + 1 == *next);
+    ranges
+        .filter_map(|range| {
+            Some(Ports {
+                first: *range.first()?,
+                last: *range.last()?,
+            })
+        })
+        .collect()
 }
 
 fn total_seconds(requests: u32) -> u32 {

@@ -97,6 +97,10 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Requests answered per real server, 0 included.
     pub distribution: BTreeMap<HostName, u32>,
+    /// Why those counts are not the scheduler's shares, fragments; nothing where they are:
+    /// `without 6 from ports that the director may remember`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skew: Vec<String>,
     /// Hosts that could not be reached.
     #[serde(default)]
     pub unreachable: Vec<HostName>,
@@ -129,8 +133,16 @@ impl Verdict {
             passed: proven(&checks),
             checks,
             distribution,
+            skew: Vec::new(),
             unreachable: Vec::new(),
         }
+    }
+
+    /// Notes why the counts are not the scheduler's shares.
+    #[must_use]
+    pub fn skewed_by(mut self, skew: Vec<String>) -> Self {
+        self.skew = skew;
+        self
     }
 
     /// Notes who could not be reached: then the lab is not proven, whatever else was seen.

@@ -54,8 +54,31 @@ pub(in crate::agent) fn fetch(
     Session::new(request, curl, random_mark()?).run(unwanted)
 }
 
-/// The requests in order, each with the ports it has to itself: so one that is taken does not matter.
-fn waiting(request: &Fetch) -> VecDeque<Option<Ports>> {
+/// The local port that a request is sent from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Source {
+    /// The first free one of these, so that a single port that is taken does not matter.
+    Marked(Ports),
+    /// This one, unless it is taken.
+    Port(u16),
+    Any,
+}
+
+impl Source {
+    fn ports(self) -> Option<Ports> {
+        match self {
+            Self::Marked(ports) => Some(ports),
+            Self::Port(port) => Some(Ports {
+                first: port,
+                last: port,
+            }),
+            Self::Any => None,
+        }
+    }
+}
+
+/// Where the requests are sent from, in order.
+fn waiting(request: &Fetch) -> VecDeque<Source> {
     let mut waiting = VecDeque::new();
     if let Some(ports) = request.ports {
         let marked = request.marked.min(request.requests);
@@ -66,11 +89,14 @@ fn waiting(request: &Fetch) -> VecDeque<Option<Ports>> {
         let mut first = ports.first;
         while waiting.len() < marked as usize && first <= ports.last {
             let last = first.saturating_add(share - 1).min(ports.last);
-            waiting.push_back(Some(Ports { first, last }));
+            waiting.push_back(Source::Marked(Ports { first, last }));
             first = last.saturating_add(1);
         }
     }
-    waiting.resize(request.requests as usize, None);
+    let others = request.other_ports.iter();
+    let others = others.flat_map(|ports| ports.first..=ports.last);
+    waiting.extend(others.map(Source::Port));
+    waiting.resize(request.requests as usize, Source::Any);
     waiting
 }
 
@@ -81,7 +107,7 @@ struct Session<'a> {
     mark: String,
     end: Instant,
     /// Requests that are still to be sent.
-    waiting: VecDeque<Option<Ports>>,
+    waiting: VecDeque<Source>,
     /// Requests that get a process each.
     one_by_one: OneByOne,
     answers: Vec<Response>,
@@ -130,7 +156,7 @@ impl<'a> Session<'a> {
         let marked = self
             .waiting
             .iter()
-            .take_while(|ports| ports.is_some())
+            .take_while(|source| matches!(source, Source::Marked(_)))
             .count();
         let batch = match self.one_by_one {
             OneByOne::All => 1,
@@ -161,9 +187,10 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         if none && output.status.is_some() {
-            let unchanging = batch > 1 && marked > 0 && stderr.contains("--next");
+            let unchanging = operations.len() > 1 && stderr.contains("--next");
             if unchanging && self.one_by_one == OneByOne::None {
                 self.one_by_one = OneByOne::Marked;
+                self.leave_ports_open();
                 return Ok(());
             }
             // It did not come as far as a first request.
@@ -195,19 +222,28 @@ impl<'a> Session<'a> {
     }
 
     fn take(&mut self, answer: Response) {
-        let Some(ports) = self.waiting.pop_front() else {
+        let Some(source) = self.waiting.pop_front() else {
             return;
         };
-        if ports.is_some() && answer.curl_exit == NO_LOCAL_PORT {
-            // All its ports are taken: it was not sent, and goes with the others.
-            self.waiting.push_back(None);
+        if source != Source::Any && answer.curl_exit == NO_LOCAL_PORT {
+            // All its ports are taken: it was not sent, and goes last, from any port.
+            self.waiting.push_back(Source::Any);
             return;
         }
         self.timeouts += u32::from(answer.curl_exit == TIMED_OUT);
         self.answers.push(answer);
     }
 
-    /// The first `batch` of those that wait: marked ones by themselves, the others together.
+    /// A process for each request would cost more than the known ports of those that are not captured are worth.
+    fn leave_ports_open(&mut self) {
+        for source in &mut self.waiting {
+            if matches!(source, Source::Port(_)) {
+                *source = Source::Any;
+            }
+        }
+    }
+
+    /// The first `batch` of those that wait: each with ports by itself, the others together.
     fn operations(&self, batch: usize) -> Vec<Operation> {
         let options = options(self.request, &self.mark, self.timeouts > 0);
         let operation = |ports, requests| Operation {
@@ -217,9 +253,10 @@ impl<'a> Session<'a> {
             requests,
         };
         let batch = || self.waiting.iter().take(batch);
-        let marked = batch().flatten().map(|ports| operation(Some(*ports), 1));
-        let mut operations: Vec<Operation> = marked.collect();
-        let others = batch().filter(|ports| ports.is_none()).count();
+        let with_ports = batch().filter_map(|source| source.ports());
+        let mut operations: Vec<Operation> =
+            with_ports.map(|ports| operation(Some(ports), 1)).collect();
+        let others = batch().filter(|source| **source == Source::Any).count();
         if others > 0 {
             operations.push(operation(None, others));
         }

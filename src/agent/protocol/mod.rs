@@ -156,6 +156,9 @@ pub struct Fetch {
     /// Local ports of the marked requests.
     #[serde(default)]
     pub ports: Option<Ports>,
+    /// Local ports of the other requests, one each in this order. Requests for which none is left take any port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_ports: Vec<Ports>,
     /// Requests that may time out; the rest is not sent then. 0 for any number.
     ///
     /// One more timeout tells nothing new and costs as long as hundreds of answers.

@@ -10,7 +10,7 @@ use crate::verify::graph::Finding;
 use crate::verify::identity::{CheckId, Subject};
 use crate::verify::level::{self, Loads};
 use crate::verify::probes;
-use crate::verify::schedule::Law;
+use crate::verify::schedule::{self, Law};
 use crate::verify::view::{Gap, Seen, View};
 
 pub(super) fn check(
@@ -32,17 +32,8 @@ pub(super) fn check(
         let any = counts.iter().any(|count| *count > 0);
         let words = |(server, count): (&RealServer, &u32)| format!("{} {count}", server.host);
         let mut text = describe::joined(lab.real_servers().iter().zip(&counts).map(words), "");
-        if kept > 0 {
-            text += &format!(", without {kept} on connections that were kept alive");
-        }
-        if again > 0 {
-            text += &format!(", without {again} from ports that the director may remember");
-        }
-        if others > 0 {
-            text += &format!(
-                ", beside {}",
-                describe::counted(others as usize, "other connection")
-            );
+        for aside in asides(kept, again, others) {
+            text += &format!(", {aside}");
         }
         let allowed = law.allows(&weights, &counts, (loads.as_ref(), others));
         if !allowed
@@ -87,6 +78,41 @@ pub(super) fn check(
     })
     .needs(needs)
     .judged(judged)
+}
+
+/// What keeps the counts of all requests from being the scheduler's shares, where they are not.
+pub(super) fn skew(view: View<'_>, traffic: &Traffic<'_>) -> Vec<String> {
+    let lab = view.lab();
+    let weights = probes::weights(lab);
+    let law = schedule::law(lab.service(), &weights);
+    if law.allows(&weights, &traffic.counts, (loads(view).as_ref(), 0)) {
+        return Vec::new();
+    }
+    asides(
+        traffic.with(Connection::Kept),
+        traffic.with(Connection::Again),
+        other_connections(view, Some(traffic)),
+    )
+}
+
+/// The connections for which the scheduler was not asked, and those that took turns in between.
+fn asides(kept: usize, again: usize, others: u32) -> Vec<String> {
+    let mut words = Vec::new();
+    if kept > 0 {
+        words.push(format!(
+            "without {kept} on connections that were kept alive"
+        ));
+    }
+    if again > 0 {
+        words.push(format!(
+            "without {again} from ports that the director may remember"
+        ));
+    }
+    if others > 0 {
+        let others = describe::counted(others as usize, "other connection");
+        words.push(format!("beside {others}"));
+    }
+    words
 }
 
 /// `web1 50, web2 50`.

@@ -48,6 +48,9 @@ pub fn check(evidence: &Evidence) -> Verdict {
     let mut checks = settle(findings);
     let place = |check: &Check| lab.hosts().iter().position(|host| host.name == check.host);
     checks.sort_by_key(place);
+    let skew = traffic
+        .as_ref()
+        .map(|traffic| distribution::skew(view, traffic));
     let counts = traffic.map(|traffic| traffic.counts).unwrap_or_default();
     let distribution = lab
         .real_servers()
@@ -57,6 +60,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
         .collect();
     let unreachable = evidence.unreachable().map(|(host, _)| host.clone());
     Verdict::new(lab.name().clone(), lab.method(), checks, distribution)
+        .skewed_by(skew.unwrap_or_default())
         .without(unreachable.collect())
 }
 

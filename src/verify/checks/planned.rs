@@ -27,11 +27,23 @@ fn resource(view: View<'_>, plan: &HostPlan, step: &Step) -> Finding {
     let fix = observed
         .as_ref()
         .map_or_else(|_| step.repair(), |seen| repair(plan, step, seen));
+    let consequence = match (wanted, &observed) {
+        (
+            Resource::Ipvs(wanted),
+            Ok(Observed::Ipvs {
+                status: Some(found),
+            }),
+        ) => ipvs::consequence(wanted, found),
+        _ => None,
+    };
     let judged = observed.map(|seen| match diff(wanted, seen) {
         None => Judged::new(true, expected.clone()),
         Some(_) => Judged::new(false, describe::observed(wanted, seen)),
     });
-    let draft = draft(view, plan, step).expected(expected).fix(fix);
+    let mut draft = draft(view, plan, step).expected(expected).fix(fix);
+    if let Some(consequence) = consequence {
+        draft = draft.why(consequence);
+    }
     if read_at_boot(plan, wanted) {
         draft.after_reboot().judged(judged)
     } else {

@@ -295,6 +295,12 @@ fn a_flag_of_the_scheduler_is_part_of_the_service() {
     let cause = cause(&plain);
     assert_eq!(cause.observed, "sh instead of sh with sh-fallback");
     assert_eq!(
+        cause.why.as_deref(),
+        Some(
+            "Without sh-fallback the director refuses clients whose place belongs to a real server of weight 0."
+        )
+    );
+    assert_eq!(
         cause.fix,
         ["ipvsadm -E -t 192.168.4.5:80 -s sh -b sh-fallback"]
     );

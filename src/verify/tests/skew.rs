@@ -1,5 +1,6 @@
 //! Shares that are not those of the scheduler, and what is recognised as the reason.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::num::NonZeroU32;
 
@@ -9,6 +10,8 @@ use crate::model::ForwardingMethod;
 use crate::resource::Observed;
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
+use crate::verify::healthy::{self, ports};
+use crate::verify::identity::Subject;
 use crate::verify::verdict::{Check, Status, Verdict};
 
 const PAGES: [&str; 2] = ["192.168.4.100", "192.168.4.110"];
@@ -19,7 +22,7 @@ fn responses(evidence: &mut Evidence) -> &mut Vec<Response> {
 
 fn distribution(verdict: &Verdict) -> &Check {
     let mut checks = verdict.checks.iter();
-    let found = checks.find(|check| check.id.subject.to_string() == "distribution");
+    let found = checks.find(|check| check.id.subject == Subject::Distribution);
     found.expect("a check of the distribution")
 }
 
@@ -74,6 +77,46 @@ fn keep_alive_is_the_cause_of_shares_that_it_skews() {
 }
 
 #[test]
+fn requests_come_from_ports_that_the_director_does_not_remember() {
+    let mut evidence = evidence(ForwardingMethod::Dr);
+    let chosen = ports(&evidence);
+    let marked = healthy::marked(&evidence).unwrap();
+    // The last run's requests had every second of these.
+    let remembered: Vec<u16> = chosen.iter().copied().skip(20).step_by(2).collect();
+    remember(&mut evidence, remembered.iter().copied());
+    let other = ports(&evidence);
+    assert_eq!(other.len(), 100);
+    assert!(other.iter().all(|port| !remembered.contains(port)));
+    assert_eq!(other.iter().collect::<BTreeSet<_>>().len(), 100);
+    assert!(marked.contains(other[0]) && !marked.contains(other[99]));
+}
+
+#[test]
+fn shares_that_are_not_exact_say_why() {
+    let mut evidence = evidence(ForwardingMethod::Dr);
+    assert_eq!(check(&evidence).skew, [""; 0]);
+    // Seven requests of web1's follow earlier connections to web2.
+    let followed = ports(&evidence)[20..34].to_vec();
+    remember(&mut evidence, followed.iter().copied());
+    for response in responses(&mut evidence) {
+        if followed.contains(&response.local_port) {
+            response.body = PAGES[1].to_owned();
+        }
+    }
+    count(&mut evidence, 86);
+    let verdict = check(&evidence);
+    assert_eq!(causes(&verdict), [""; 0]);
+    assert_eq!(
+        verdict.distribution.values().copied().collect::<Vec<_>>(),
+        [43, 57]
+    );
+    assert_eq!(
+        verdict.skew,
+        ["without 14 from ports that the director may remember"]
+    );
+}
+
+#[test]
 fn persistence_that_is_not_planned_is_the_cause_of_shares_that_it_skews() {
     let mut evidence = evidence(ForwardingMethod::Dr);
     let seconds = NonZeroU32::new(300);
@@ -96,6 +139,14 @@ fn persistence_that_is_not_planned_is_the_cause_of_shares_that_it_skews() {
     let causes = causes(&verdict);
     assert_eq!(causes.len(), 1, "{causes:?}");
     assert!(causes[0].starts_with("director/ipvs tcp 192.168.4.15:80: "));
+    let cause = verdict.checks.iter().find(|c| c.status == Status::Fail);
+    assert_eq!(
+        cause.and_then(|cause| cause.why.as_deref()),
+        Some(
+            "The service is persistent: for 300 s after its last connection the director sends a client to the real \
+             server that it had before, without asking the scheduler, so the shares follow clients and not connections."
+        )
+    );
     let distribution = distribution(&verdict);
     assert_eq!(distribution.status, Status::Blocked);
     assert_eq!(

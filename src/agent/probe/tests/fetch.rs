@@ -78,6 +78,7 @@ fn request(url: &str, requests: u32) -> Fetch {
         total_seconds: 60,
         marked: 0,
         ports: None,
+        other_ports: Vec::new(),
         most_timeouts: 0,
     }
 }
@@ -170,6 +171,27 @@ fn marked_requests_come_first_and_from_their_ports() {
 }
 
 #[test]
+fn other_requests_have_ports_of_their_own_and_go_last_where_theirs_is_taken() {
+    let (url, server) = server(3, |number, stream| {
+        page(stream, &number.to_string());
+        true
+    });
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = free_ports(1);
+    let others = Fetch {
+        other_ports: vec![ports_from(&taken, 1), free],
+        ..request(&url, 3)
+    };
+    let responses = fetch(&others, &|| false).unwrap();
+    server.join().unwrap();
+    let bodies: Vec<_> = responses.iter().map(|r| r.body.as_str()).collect();
+    assert_eq!(bodies, ["0", "1", "2"]);
+    assert_eq!(responses[0].local_port, free.first);
+    let any = [responses[1].local_port, responses[2].local_port];
+    assert!(!any.contains(&free.first), "{any:?}");
+}
+
+#[test]
 fn when_nobody_waits_for_the_answers_nothing_more_is_sent() {
     let (sender, asked) = std::sync::mpsc::channel();
     let (url, _listening) = server(1000, move |_, _| {
@@ -236,6 +258,7 @@ fn marked_requests_and_the_others_are_one_process() {
             first: 20_000,
             last: 20_007,
         }),
+        other_ports: Vec::new(),
         most_timeouts: 2,
     };
     let session = Session::new(&marked, PathBuf::from("curl"), "MARK".to_owned());
