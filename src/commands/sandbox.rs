@@ -11,7 +11,7 @@ use crate::deployment::{DeploymentError, blocking, disconnect};
 use crate::labs::{self, LabsError, Selection, WhichLab};
 use crate::model::HostName;
 use crate::sandbox::control::GuestState;
-use crate::sandbox::{self, RestoreRequest, Status};
+use crate::sandbox::{self, RestoreRequest, Status, System};
 
 use super::{Answer, CommandError, Context};
 
@@ -107,7 +107,7 @@ impl Sandbox {
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         match self.verb {
             Verb::Prepare(prepare) => {
-                let image = prepare_image(ctx, &prepare.consent).await?;
+                let image = prepare_image(ctx, &prepare.consent, System::default()).await?;
                 Ok(Answer::done(format!(
                     "the sandbox is prepared: {}\n",
                     image.rootfs.parent().unwrap_or(&image.rootfs).display()
@@ -214,7 +214,7 @@ impl Save {
 impl Restore {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.which.name(&ctx.dirs)?;
-        let image = prepare_image(ctx, &self.consent).await?;
+        let image = prepare_image(ctx, &self.consent, System::default()).await?;
         // Connections into the machine that is about to be replaced lead nowhere.
         disconnect(ctx, &lab).await;
         let (dirs, name) = (ctx.dirs.clone(), self.name.clone());

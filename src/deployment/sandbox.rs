@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::labs;
 use crate::model::{Lab, LabName};
 use crate::sandbox::image::{self, Image};
-use crate::sandbox::{self, StartRequest, Started};
+use crate::sandbox::{self, StartRequest, Started, System};
 
 use super::{DeploymentError, addresses, blocking, disconnect, hang_up};
 
@@ -27,16 +27,23 @@ pub struct Starting {
     /// Start sandbox hosts without httpd, to be installed from the sandbox's own package repository
     #[arg(long)]
     without_httpd: bool,
+    /// What sandbox hosts run: `plain`, or `debian` with systemd
+    #[arg(long, hide = true, default_value_t)]
+    system: System,
     /// Longest wait for the sandbox machine, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
 }
 
-/// Gets the image, asking or installing as `consent` says.
+/// Gets the image with hosts of `system`, asking or installing as `consent` says.
 ///
 /// # Errors
 /// When it cannot be had.
-pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, DeploymentError> {
+pub async fn prepare_image(
+    ctx: &Context,
+    consent: &Consent,
+    system: System,
+) -> Result<Image, DeploymentError> {
     let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
     let (yes, ask) = (consent.yes, ctx.ask.clone());
     let prepare = move || {
@@ -49,7 +56,7 @@ pub async fn prepare_image(ctx: &Context, consent: &Consent) -> Result<Image, De
             }
             (None, false) => image::Consent::No,
         };
-        image::prepare(&dirs, consent, progress.as_ref())
+        image::prepare(&dirs, system, consent, progress.as_ref())
     };
     Ok(blocking(prepare).await??)
 }
@@ -63,7 +70,7 @@ pub async fn start(
     lab: &Lab,
     starting: &Starting,
 ) -> Result<Started, DeploymentError> {
-    let image = prepare_image(ctx, &starting.consent).await?;
+    let image = prepare_image(ctx, &starting.consent, starting.system).await?;
     let before = addresses(ctx, lab);
     let (dirs, progress) = (ctx.dirs.clone(), Arc::clone(&ctx.progress));
     let (wanted, starting) = (lab.clone(), starting.clone());

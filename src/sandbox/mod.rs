@@ -29,6 +29,7 @@ mod manage;
 mod record;
 mod ssh_config;
 mod start;
+mod system;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,8 +38,9 @@ use serde::Serialize;
 pub use checkpoint::{RestoreRequest, Saved, list_saved, remove_saved, restore, save};
 pub use error::{ConsoleTail, SandboxError};
 pub use machine::{Accelerator, UnknownAccelerator};
-pub use manage::{HostStatus, Status, reboot, status, stop};
+pub use manage::{HostStatus, Status, pace, reboot, status, stop};
 pub use start::{StartRequest, Started, start};
+pub use system::{System, UnknownSystem};
 
 /// Who is being worked on, for [`Progress`](crate::sys::progress::Progress).
 const SUBJECT: &str = "sandbox";

@@ -23,6 +23,7 @@ mod printed;
 mod rollback;
 mod stage;
 mod starting;
+mod systemd;
 mod wire;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         .chain(other_labs::TESTS)
         .chain(healthy::TESTS)
         .chain(starting::TESTS)
+        .chain(systemd::TESTS)
         .chain(ipvs::TESTS)
         .map(|&(name, test)| {
             let stage = Arc::clone(&stage);

@@ -109,6 +109,7 @@ fn build_in(
         .env("TMPDIR", scratch.path())
         .env("LVSLAB_MODULES", recipe.modules.join(" "))
         .env("LVSLAB_OPTIONAL_MODULES", recipe.optional_modules.join(" "))
+        .env("LVSLAB_MASKED_UNITS", recipe.masked_units.join(" "))
         .env("LVSLAB_PATH_EXCLUDES", recipe.path_excludes.join(" "))
         .env("LVSLAB_SQUASHFS", recipe.squashfs.join(" "))
         .current_dir(scratch.path())
@@ -190,7 +191,11 @@ fn arguments(recipe: &Recipe, host: &Host, files: &Files<'_>) -> Vec<std::ffi::O
         "--variant=minbase".into(),
         "--format=null".into(),
         "--architectures=amd64".into(),
-        format!("--include={}", recipe.packages.join(",")).into(),
+        format!(
+            "--include={}",
+            [recipe.packages, recipe.system_packages].concat().join(",")
+        )
+        .into(),
         "--aptopt=Acquire::Languages \"none\"".into(),
         option("--aptopt=", files.apt_options),
     ];

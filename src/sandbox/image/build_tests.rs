@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::sandbox::image::cache;
-use crate::sandbox::image::recipe::RECIPE;
+use crate::sandbox::image::recipe::PLAIN;
 use crate::sys::progress::Silent;
 
 /// Remembers what it is told.
@@ -56,7 +56,7 @@ fn obtain(
 ) -> Result<super::super::Image, ImageError> {
     let environment = environment(directory, script);
     cache::obtain(&directory.join("images"), "key", progress, |room| {
-        build(&RECIPE, &environment, room, progress)
+        build(&PLAIN, &environment, room, progress)
     })
 }
 
@@ -226,7 +226,7 @@ fn mmdebstrap_is_told_everything() {
     };
     let recipe = Recipe {
         packages: &["curl", "less"],
-        ..RECIPE
+        ..PLAIN
     };
     let words: Vec<String> = arguments(&recipe, &host, &files)
         .into_iter()
@@ -260,7 +260,7 @@ fn only_what_a_download_needs_is_handed_on() {
 
 #[test]
 fn the_scripts_are_shell() {
-    for script in [RECIPE.script, include_str!("outside.sh")] {
+    for script in [PLAIN.script, include_str!("outside.sh")] {
         let output = Command::new("sh")
             .args(["-n", "-c", script])
             .output()

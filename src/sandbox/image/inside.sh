@@ -2,8 +2,8 @@
 # mmdebstrap's customize hook: $1 is the freshly installed system, with its apt still online.
 # Leaves in $1/lvslab/out what the sandbox boots from: rootfs.squashfs, vmlinuz,
 # kernel.release, modules/*.ko and in modules/modules.order the order to load them in.
-# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_PATH_EXCLUDES (shell patterns), LVSLAB_SQUASHFS
-# (mksquashfs arguments).
+# In: LVSLAB_MODULES, LVSLAB_OPTIONAL_MODULES (names), LVSLAB_MASKED_UNITS (of systemd), LVSLAB_PATH_EXCLUDES (shell
+# patterns), LVSLAB_SQUASHFS (mksquashfs arguments).
 set -eu
 
 root=$1
@@ -160,6 +160,9 @@ echo localhost > "$root/etc/hostname"
 printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > "$root/etc/hosts"
 : > "$root/etc/resolv.conf"
 : > "$root/etc/motd"
+for unit in $LVSLAB_MASKED_UNITS; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
 mkdir -p "$root/var/lib/lvslab" "$root/etc/sysconfig/network-scripts"
 rmdir "$root/etc/sysconfig/network-scripts" "$root/etc/sysconfig" "$root/var/lib/lvslab"
 
@@ -198,7 +201,11 @@ stage installing httpd
 printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 apt install apache2
-inside update-rc.d apache2 disable
+if [ -x "$root/usr/bin/systemctl" ]; then
+    inside systemctl disable apache2
+else
+    inside update-rc.d apache2 disable
+fi
 rm -f "$root/usr/sbin/policy-rc.d"
 scrub
 contents "$root" > "$work/httpd.list"

@@ -1,6 +1,6 @@
 //! The kernel and the root file system that the sandbox boots from.
 //!
-//! In: the [recipe](recipe::RECIPE), this machine's Debian mirrors. Out: an [`Image`] in the cache, built once
+//! In: the [recipe](recipe::Recipe), this machine's Debian mirrors. Out: an [`Image`] in the cache, built once
 //! per recipe, by whoever comes first, and read only from then on, by any number of machines at once.
 //!
 //! Building is one run of mmdebstrap(1), as root or, by way of a user namespace, as an ordinary user; the
@@ -23,9 +23,10 @@ use std::time::Instant;
 pub use error::ImageError;
 pub use requirements::Consent;
 
+use super::system::System;
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::Progress;
-use recipe::RECIPE;
+use recipe::Recipe;
 use requirements::{Host, Purpose};
 
 /// Who is being worked on, for [`Progress`].
@@ -62,28 +63,28 @@ impl Image {
     }
 }
 
-/// The image of this version of lvslab, if it has been built. Starts nothing and waits for nobody.
+/// This version's image with hosts of `system`, if it has been built. Starts nothing and waits for nobody.
 #[must_use]
-pub fn find(dirs: &Dirs) -> Option<Image> {
-    cache::find(&images(dirs), &RECIPE.key())
+pub fn find(dirs: &Dirs, system: System) -> Option<Image> {
+    cache::find(&images(dirs), &Recipe::of(system).key())
 }
 
-/// The image of this version of lvslab, built now if it has not been, together with all that this machine
-/// needs to build and to run it.
+/// This version's image with hosts of `system`: built, unless it is there, together with all that this machine needs
+/// to build and to run it.
 ///
-/// Blocks, for minutes the first time: call it where that is all right. Returns at once, without starting a
-/// process, when everything is there. Two at once build once: the second waits for the first. A build that was
-/// killed leaves nothing but files which the next call removes.
+/// The first call blocks for minutes. A later one, with everything in place, returns without starting a process. Of two
+/// calls at the same time one builds and the other waits for it. The next call removes what a killed build left.
 ///
 /// # Errors
 /// [`ImageError`]; its `hint` names the next step.
 pub fn prepare(
     dirs: &Dirs,
+    system: System,
     consent: Consent<'_>,
     progress: &dyn Progress,
 ) -> Result<Image, ImageError> {
     let host = Host::here();
-    if let Some(image) = find(dirs) {
+    if let Some(image) = find(dirs, system) {
         requirements::ensure(&host, Purpose::Run, consent, progress)?;
         return Ok(image);
     }
@@ -95,8 +96,9 @@ pub fn prepare(
     requirements::ensure(&host, Purpose::Build, consent, progress)?;
     let environment = build::Environment::of(host);
     let begun = Instant::now();
-    let image = cache::obtain(&images(dirs), &RECIPE.key(), progress, |room| {
-        build::build(&RECIPE, &environment, room, progress)
+    let recipe = Recipe::of(system);
+    let image = cache::obtain(&images(dirs), &recipe.key(), progress, |room| {
+        build::build(&recipe, &environment, room, progress)
     })?;
     progress.finished(
         SUBJECT,

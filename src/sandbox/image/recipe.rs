@@ -5,6 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::sandbox::system::System;
+
 /// Counts changes of the image's layout that the recipe's text does not show.
 const FORMAT: u32 = 1;
 
@@ -15,6 +17,10 @@ pub struct Recipe {
     pub suite: &'static str,
     /// Packages every host has, besides Debian's minimal set.
     pub packages: &'static [&'static str],
+    /// Packages that make the [`System`].
+    pub system_packages: &'static [&'static str],
+    /// Units that systemd must not start.
+    pub masked_units: &'static [&'static str],
     /// Paths that packages may not install, dpkg patterns (dpkg(1), `--path-exclude`).
     pub path_excludes: &'static [&'static str],
     /// Kernel modules that must be there; what they depend on comes along.
@@ -27,8 +33,8 @@ pub struct Recipe {
     pub script: &'static str,
 }
 
-/// The image of this version of lvslab.
-pub const RECIPE: Recipe = Recipe {
+/// Hosts with our own init.
+pub const PLAIN: Recipe = Recipe {
     suite: "bookworm",
     packages: &[
         // Logging in and running services as on a machine without systemd.
@@ -50,6 +56,8 @@ pub const RECIPE: Recipe = Recipe {
         "tcpdump",
         "vim-tiny",
     ],
+    system_packages: &[],
+    masked_units: &[],
     path_excludes: &[
         "/usr/share/doc/*",
         "/usr/share/i18n/*",
@@ -128,13 +136,62 @@ pub const RECIPE: Recipe = Recipe {
     script: include_str!("inside.sh"),
 };
 
+/// Hosts with systemd.
+pub const DEBIAN: Recipe = Recipe {
+    system_packages: &["systemd", "systemd-sysv", "dbus"],
+    // For consoles, disks, power and upkeep that a sandbox host does not have. Starting them doubles the time of a boot
+    // under emulation.
+    masked_units: &[
+        "apt-daily-upgrade.timer",
+        "apt-daily.timer",
+        "console-getty.service",
+        "dev-hugepages.mount",
+        "dev-mqueue.mount",
+        "dpkg-db-backup.timer",
+        "e2scrub_all.timer",
+        "e2scrub_reap.service",
+        "fstrim.timer",
+        "getty.target",
+        "modprobe@.service",
+        "proc-sys-fs-binfmt_misc.automount",
+        "sys-fs-fuse-connections.mount",
+        "sys-kernel-config.mount",
+        "sys-kernel-debug.mount",
+        "sys-kernel-tracing.mount",
+        "systemd-ask-password-console.path",
+        "systemd-ask-password-wall.path",
+        "systemd-binfmt.service",
+        "systemd-journal-flush.service",
+        "systemd-logind.service",
+        "systemd-machine-id-commit.service",
+        "systemd-random-seed.service",
+        "systemd-remount-fs.service",
+        "systemd-tmpfiles-clean.timer",
+        "systemd-tmpfiles-setup-dev.service",
+        "systemd-update-utmp-runlevel.service",
+        "systemd-update-utmp.service",
+    ],
+    ..PLAIN
+};
+
 impl Recipe {
+    /// The recipe of this version of lvslab for hosts that run `system`.
+    #[must_use]
+    pub const fn of(system: System) -> Self {
+        match system {
+            System::Plain => PLAIN,
+            System::Debian => DEBIAN,
+        }
+    }
+
     /// Name of the image: 16 hexadecimal digits, the same for the same recipe on every machine.
     #[must_use]
     pub fn key(&self) -> String {
         let Self {
             suite,
             packages,
+            system_packages,
+            masked_units,
             path_excludes,
             modules,
             optional_modules,
@@ -152,6 +209,8 @@ impl Recipe {
         add("format", &[&FORMAT.to_string()]);
         add("suite", &[suite]);
         add("packages", packages);
+        add("system-packages", system_packages);
+        add("masked-units", masked_units);
         add("path-excludes", path_excludes);
         add("modules", modules);
         add("optional-modules", optional_modules);
@@ -172,8 +231,8 @@ mod tests {
 
     #[test]
     fn the_key_is_stable_and_fit_for_a_file_name() {
-        let key = RECIPE.key();
-        assert_eq!(key, RECIPE.key());
+        let key = PLAIN.key();
+        assert_eq!(key, PLAIN.key());
         assert_eq!(key.len(), 16);
         assert!(key.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
@@ -183,38 +242,46 @@ mod tests {
         let changed = [
             Recipe {
                 suite: "trixie",
-                ..RECIPE
+                ..PLAIN
             },
             Recipe {
                 packages: &["openssh-server"],
-                ..RECIPE
+                ..PLAIN
+            },
+            Recipe {
+                system_packages: &["systemd"],
+                ..PLAIN
+            },
+            Recipe {
+                masked_units: &["fstrim.timer"],
+                ..PLAIN
             },
             Recipe {
                 path_excludes: &[],
-                ..RECIPE
+                ..PLAIN
             },
             Recipe {
                 modules: &["ip_vs"],
-                ..RECIPE
+                ..PLAIN
             },
             Recipe {
                 optional_modules: &[],
-                ..RECIPE
+                ..PLAIN
             },
             Recipe {
                 squashfs: &["-comp", "zstd"],
-                ..RECIPE
+                ..PLAIN
             },
             Recipe {
                 script: "true",
-                ..RECIPE
+                ..PLAIN
             },
         ];
         let mut keys: Vec<_> = changed.iter().map(Recipe::key).collect();
-        keys.push(RECIPE.key());
+        keys.push(PLAIN.key());
         keys.sort();
         keys.dedup();
-        assert_eq!(keys.len(), 8);
+        assert_eq!(keys.len(), 10);
     }
 
     #[test]
@@ -222,24 +289,34 @@ mod tests {
         let one = Recipe {
             modules: &["a", "b"],
             optional_modules: &["c"],
-            ..RECIPE
+            ..PLAIN
         };
         let other = Recipe {
             modules: &["a"],
             optional_modules: &["b", "c"],
-            ..RECIPE
+            ..PLAIN
         };
         assert_ne!(one.key(), other.key());
     }
 
     #[test]
     fn the_lists_can_be_handed_to_a_shell_as_words() {
-        let names = [RECIPE.packages, RECIPE.modules, RECIPE.optional_modules].concat();
+        let names = [
+            DEBIAN.packages,
+            DEBIAN.system_packages,
+            DEBIAN.modules,
+            DEBIAN.optional_modules,
+        ]
+        .concat();
         for name in &names {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
             assert!(!name.is_empty() && name.chars().all(plain), "{name}");
         }
-        for pattern in RECIPE.path_excludes {
+        for unit in DEBIAN.masked_units {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_@.".contains(c);
+            assert!(unit.chars().all(plain), "{unit}");
+        }
+        for pattern in PLAIN.path_excludes {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./*[]".contains(c);
             assert!(
                 pattern.starts_with("/usr/") && pattern.chars().all(plain),

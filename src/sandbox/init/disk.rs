@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::early::{BASE, HOSTS, HTTPD};
-use super::{Failure, LAYER, While};
+use super::early::HOSTS;
+use super::{Failure, While};
 
 /// How much a host may write.
 const SIZE: &str = "384m";
@@ -19,8 +19,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A factory-new disk for host `number`, with or without httpd.
-    pub fn new(number: usize, httpd: bool) -> Result<Self, Failure> {
+    /// A factory-new disk for host `number` over the read-only `layers`, uppermost first.
+    pub fn new(number: usize, layers: &[&str]) -> Result<Self, Failure> {
         let what = format!("make disk {number}");
         let directory = PathBuf::from(HOSTS).join(number.to_string());
         std::fs::create_dir_all(&directory).during(&what)?;
@@ -36,14 +36,10 @@ impl Disk {
         for name in ["upper", "work", "root"] {
             std::fs::create_dir(disk.directory.join(name)).during(&what)?;
         }
-        let lower = if httpd {
-            format!("{LAYER}:{HTTPD}:{BASE}")
-        } else {
-            format!("{LAYER}:{BASE}")
-        };
         let options = format!(
-            "lowerdir={lower},upperdir={0}/upper,workdir={0}/work",
-            disk.directory.display()
+            "lowerdir={},upperdir={1}/upper,workdir={1}/work",
+            layers.join(":"),
+            disk.directory.display(),
         );
         mount(
             Some("disk"),

@@ -9,8 +9,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chdir, chroot, fork, sethostname};
 
-use super::{Failure, LAYER, MODULES, While, log, modules, warm};
+use super::{Failure, LAYER, MODULES, While, cgroups, log, modules, warm};
 use crate::netlink::route::RouteSocket;
+use crate::sandbox::system::System;
 
 /// The read-only root file system's directories.
 pub const BASE: &str = "/rootfs/base";
@@ -29,6 +30,8 @@ pub struct Base {
     pub route: RouteSocket,
     /// Index of the bridge that reaches the machine's network card.
     pub management_bridge: u32,
+    /// What the root file system makes of its hosts.
+    pub system: System,
 }
 
 /// Makes the machine ready for hosts.
@@ -47,7 +50,10 @@ pub fn bring_up() -> Result<Base, Failure> {
     let warming = warming
         .ok_or_else(|| Failure(format!("{DISK} or the module to read it did not appear")))?;
     tame_the_kernel()?;
-    let base = wire_the_outside()?;
+    let base = wire_the_outside(System::at(Path::new(BASE)))?;
+    if base.system == System::Debian {
+        cgroups::mount_tree()?;
+    }
     let wired = began.elapsed();
     waitpid(warming, None).during("wait for the reader")?;
     log(&format!(
@@ -138,7 +144,7 @@ fn mount_root_file_system() -> Result<(), Failure> {
     )
 }
 
-fn wire_the_outside() -> Result<Base, Failure> {
+fn wire_the_outside(system: System) -> Result<Base, Failure> {
     let route = RouteSocket::open().during("open a netlink socket")?;
     let management_bridge = route.add_bridge("mgmt").during("create bridge mgmt")?;
     let card = route
@@ -154,5 +160,6 @@ fn wire_the_outside() -> Result<Base, Failure> {
     Ok(Base {
         route,
         management_bridge,
+        system,
     })
 }

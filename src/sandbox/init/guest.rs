@@ -1,7 +1,6 @@
 //! The machine's life after boot: one loop that serves requests and looks after the hosts.
 
 use std::convert::Infallible;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -11,13 +10,14 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::early::Base;
-use super::host::{Host, News};
+use super::host::{Host, Make, News};
 use super::port::Port;
 use super::wires::Bridges;
 use super::{Failure, While, freshness, log};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::control::{NewKeys, Reply, Request};
 use crate::sandbox::description::{Description, GuestHost};
+use crate::sandbox::system::System;
 
 const PORT: u64 = 0;
 const SIGNALS: u64 = 1;
@@ -37,6 +37,7 @@ pub struct Guest {
     port: Port,
     route: RouteSocket,
     bridges: Bridges,
+    system: System,
     /// Spares, until the lab's hosts are known.
     hosts: Vec<Host>,
     started: bool,
@@ -80,12 +81,17 @@ impl Guest {
                 management: base.management_bridge,
                 segments: Vec::new(),
             },
+            system: base.system,
             hosts: Vec::new(),
             started: false,
             waiting: Vec::new(),
         };
         for number in 0..SPARES {
-            guest.hosts.push(Host::spare(number, true)?);
+            let make = Make {
+                system: guest.system,
+                httpd: true,
+            };
+            guest.hosts.push(Host::spare(number, make)?);
             guest.switch_on(number)?;
         }
         Ok(guest)
@@ -201,13 +207,16 @@ impl Guest {
         {
             return Ok(());
         }
-        let httpd = !wanted.without_httpd;
+        let make = Make {
+            system: self.system,
+            httpd: !wanted.without_httpd,
+        };
         if number < self.hosts.len() {
             // Its disk has the same place, so it must go first.
             self.hosts.remove(number).discard(&self.route);
-            self.hosts.insert(number, Host::spare(number, httpd)?);
+            self.hosts.insert(number, Host::spare(number, make)?);
         } else {
-            self.hosts.push(Host::spare(number, httpd)?);
+            self.hosts.push(Host::spare(number, make)?);
         }
         if !self.hosts[number].can_become(wanted) {
             return Err(Failure(format!(
@@ -246,15 +255,17 @@ impl Guest {
     }
 
     fn switch_on(&mut self, number: usize) -> Result<(), Failure> {
-        let host = &mut self.hosts[number];
-        host.switch_on(&self.route, &self.bridges)?;
-        if let Some(line) = host.line() {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST_HOST + number as u64);
-            self.epoll
-                .add(line.as_fd(), event)
-                .during("watch a host's line")?;
-        }
-        Ok(())
+        self.hosts[number].switch_on(&self.route, &self.bridges)?;
+        self.watch(number)
+    }
+
+    /// Hears what the host says from now on; its former line has left the watch by being closed.
+    fn watch(&self, number: usize) -> Result<(), Failure> {
+        let Some(line) = self.hosts[number].line() else {
+            return Ok(());
+        };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, FIRST_HOST + number as u64);
+        self.epoll.add(line, event).during("watch a host's line")
     }
 
     fn listen_to(&mut self, number: usize) {
@@ -263,6 +274,11 @@ impl Guest {
         };
         match host.listen() {
             News::Nothing => {}
+            News::HandedOver => {
+                if let Err(Failure(cause)) = self.watch(number) {
+                    self.gave_up(number, &cause);
+                }
+            }
             News::Failed(cause) => {
                 let cause = format!("{} did not come up: {cause}", host.name());
                 self.gave_up(number, &cause);

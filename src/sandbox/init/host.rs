@@ -5,35 +5,25 @@
 //! they are.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
+use super::early::{BASE, HTTPD};
+use super::line::{self, Heard, Line, PLUGGED};
 use super::wires::{Bridges, Cables};
-use super::{Failure, While, inside, log, login_keys, namespaces};
+use super::{Failure, LAYER, While, cgroups, inside, log, login_keys, namespaces};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::control::{GuestState, GuestStatus};
 use crate::sandbox::description::GuestHost;
 use crate::sandbox::layout::management_address;
+use crate::sandbox::system::System;
 
 /// How long a host may take to shut down before it is switched off.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
-
-/// What PID 1 tells a host's init: the management cable is in. Then comes an [`Assignment`] as JSON.
-pub const PLUGGED: &[u8] = b"plugged";
-/// What PID 1 tells a host's init: shut down.
-pub const SHUT_DOWN: &[u8] = b"shut down";
-/// What a host's init tells PID 1: waiting for its assignment.
-pub const WAITING: &[u8] = b"waiting";
-/// What a host's init tells PID 1: logins are accepted.
-pub const UP: &[u8] = b"up";
-/// How a host's init starts telling PID 1 why it gives up.
-pub const FAILED: &[u8] = b"failed: ";
 
 /// Who a host is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,11 +36,30 @@ pub struct Assignment {
     pub factory_new: bool,
 }
 
+/// What a host comes with from the factory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Make {
+    /// What it runs.
+    pub system: System,
+    /// Whether httpd is installed.
+    pub httpd: bool,
+}
+
+impl Make {
+    fn layers(self) -> &'static [&'static str] {
+        if self.httpd {
+            &[LAYER, HTTPD, BASE]
+        } else {
+            &[LAYER, BASE]
+        }
+    }
+}
+
 /// One host.
 #[derive(Debug)]
 pub struct Host {
     number: usize,
-    httpd: bool,
+    make: Make,
     disk: Disk,
     /// `None`: a spare.
     assignment: Option<Assignment>,
@@ -63,8 +72,9 @@ pub struct Host {
 #[derive(Debug)]
 struct Running {
     init: Pid,
-    /// To its init; see the messages above.
-    line: OwnedFd,
+    line: Line,
+    /// Its own among all boots of all hosts.
+    tag: String,
     network: File,
     cables: Cables,
     since: Instant,
@@ -79,7 +89,7 @@ enum Stage {
     Stopping { since: Instant },
 }
 
-/// What a host has to say.
+/// What has become of a host.
 #[derive(Debug, PartialEq)]
 pub enum News {
     /// It waits for its assignment.
@@ -88,17 +98,19 @@ pub enum News {
     Up,
     /// It cannot come up.
     Failed(String),
-    /// Nothing, or nothing new.
+    /// [`Host::line`] is another descriptor from now on.
+    HandedOver,
+    /// Nothing new.
     Nothing,
 }
 
 impl Host {
     /// A spare host with a factory-new disk, switched off.
-    pub fn spare(number: usize, httpd: bool) -> Result<Self, Failure> {
+    pub fn spare(number: usize, make: Make) -> Result<Self, Failure> {
         Ok(Self {
             number,
-            httpd,
-            disk: Disk::new(number, httpd)?,
+            make,
+            disk: Disk::new(number, make.layers())?,
             assignment: None,
             boots: 0,
             running: None,
@@ -115,7 +127,7 @@ impl Host {
     /// Whether this spare can become `host`.
     pub fn can_become(&self, host: &GuestHost) -> bool {
         self.assignment.is_none()
-            && self.httpd != host.without_httpd
+            && self.make.httpd != host.without_httpd
             && host.management == management_address(self.number)
     }
 
@@ -131,8 +143,8 @@ impl Host {
         self.running.as_ref().map(|running| running.init)
     }
 
-    /// The line to its init, when it is switched on.
-    pub fn line(&self) -> Option<&OwnedFd> {
+    /// The line to its first process, when it is switched on.
+    pub fn line(&self) -> Option<&Line> {
         self.running.as_ref().map(|running| &running.line)
     }
 
@@ -157,38 +169,33 @@ impl Host {
     /// Switches it on: fresh namespaces, its own disk, its cables. One that has been assigned boots all the
     /// way, a spare waits for its assignment.
     pub fn switch_on(&mut self, route: &RouteSocket, bridges: &Bridges) -> Result<(), Failure> {
-        let (line, inner_line) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )
-        .during("make a socket pair")?;
+        let (line, inner_line) = Line::pair()?;
         self.boots += 1;
+        let tag = format!("h{}.{}", self.number, self.boots);
         let Some(init) = namespaces::clone_into()? else {
             inside::run(inside::Start {
                 management: management_address(self.number),
                 root: &self.disk.root(),
+                system: self.make.system,
+                tag: &tag,
                 line: inner_line,
             })
         };
         drop(inner_line);
-        let tag = format!("h{}.{}", self.number, self.boots);
         let plugged = File::open(format!("/proc/{init}/ns/net"))
             .during("open the host's network namespace")
             .and_then(|network| {
                 let address = management_address(self.number);
                 let cables =
-                    Cables::plug_management(route, bridges, address, network.as_fd(), tag)?;
-                tell(&line, PLUGGED)?;
+                    Cables::plug_management(route, bridges, address, network.as_fd(), &tag)?;
+                line.tell(PLUGGED)?;
                 Ok((network, cables))
             });
-        let (network, cables) = plugged.inspect_err(|_| {
-            let _ = kill(init, Signal::SIGKILL);
-        })?;
+        let (network, cables) = plugged.inspect_err(|_| line::cut_power(init))?;
         self.running = Some(Running {
             init,
             line,
+            tag,
             network,
             cables,
             since: Instant::now(),
@@ -242,38 +249,31 @@ impl Host {
         let message = serde_json::to_vec(assignment)
             .map_err(std::io::Error::other)
             .during("write down an assignment")?;
-        tell(&running.line, &message)?;
+        running.line.tell(&message)?;
         assignment.factory_new = false;
         Ok(())
     }
 
-    /// Reads what its init says.
+    /// Hears what its first process says.
     pub fn listen(&mut self) -> News {
         let Some(running) = &mut self.running else {
             return News::Nothing;
         };
-        let mut message = [0; 2048];
-        let length = recv(
-            running.line.as_raw_fd(),
-            &mut message,
-            MsgFlags::MSG_DONTWAIT,
-        );
-        match length.map(|length| &message[..length]) {
-            Ok(WAITING) => {
+        match running.line.listen() {
+            Heard::Waiting => {
                 if self.assignment.is_none() {
                     running.stage = Stage::Waiting;
                 }
                 News::Waiting
             }
-            // One that has been told to shut down since is not up for long.
-            Ok(UP) if running.stage == Stage::Booting => {
+            // One that has been told to shut down meanwhile will not be up for long.
+            Heard::Up if running.stage == Stage::Booting => {
                 running.stage = Stage::Up;
                 News::Up
             }
-            Ok(message) if message.starts_with(FAILED) => {
-                News::Failed(String::from_utf8_lossy(&message[FAILED.len()..]).into_owned())
-            }
-            _ => News::Nothing,
+            Heard::Failed(cause) => News::Failed(cause),
+            Heard::HandedOver => News::HandedOver,
+            Heard::Up | Heard::Nothing => News::Nothing,
         }
     }
 
@@ -285,7 +285,7 @@ impl Host {
         running.stage = Stage::Stopping {
             since: Instant::now(),
         };
-        tell(&running.line, SHUT_DOWN)
+        running.line.shut_down(running.init)
     }
 
     /// Switches it off if its shutdown takes too long.
@@ -301,7 +301,7 @@ impl Host {
                 "{} does not shut down, switching it off",
                 self.name()
             ));
-            let _ = kill(*init, Signal::SIGKILL);
+            line::cut_power(*init);
         }
     }
 
@@ -311,21 +311,16 @@ impl Host {
             return false;
         };
         running.cables.pull(route);
+        cgroups::remove(&running.tag);
         matches!(running.stage, Stage::Stopping { .. })
     }
 
     /// Switches a spare nobody needs off for good.
     pub fn discard(mut self, route: &RouteSocket) {
         if let Some(running) = self.running.take() {
-            let _ = kill(running.init, Signal::SIGKILL);
+            line::cut_power(running.init);
             running.cables.pull(route);
         }
         self.disk.discard();
     }
-}
-
-fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
-    send(line.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
-        .during("talk to a host's init")
-        .map(drop)
 }

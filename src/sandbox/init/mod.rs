@@ -7,12 +7,14 @@
 //! Everything happens in this one thread, through system calls and netlink: a process start costs a tenth of
 //! a second under emulation, and a single-threaded process can be cloned into a host's init safely.
 
+mod cgroups;
 mod disk;
 mod early;
 mod freshness;
 mod guest;
 mod host;
 mod inside;
+mod line;
 mod login_keys;
 mod modules;
 mod namespaces;

@@ -58,6 +58,10 @@ const PROGRAMS: &[&str] = &[
     "/usr/bin/perl",
     "/usr/sbin/apache2",
     "/usr/sbin/apache2ctl",
+    "/usr/lib/systemd/systemd",
+    "/usr/lib/systemd/systemd-journald",
+    "/usr/bin/systemctl",
+    "/usr/bin/dbus-daemon",
 ];
 
 /// Read beside the programs: what they look at when they start.

@@ -56,10 +56,10 @@ impl Cables {
         bridges: &Bridges,
         address: Ipv4Addr,
         network: BorrowedFd<'_>,
-        tag: String,
+        tag: &str,
     ) -> Result<Self, Failure> {
         let mut cables = Self {
-            tag,
+            tag: tag.to_owned(),
             ends: Vec::new(),
         };
         let plug = Plug {

@@ -1,18 +1,35 @@
-//! What makes a factory-new disk this host's: its name, its keys, the names of its neighbours.
+//! What makes a factory-new disk this host's: its name, its identity, its keys, the names of its neighbours.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::super::host::Assignment;
 use super::super::{Failure, While, login_keys};
+use crate::sandbox::binary::{hex, random_bytes};
 use crate::sandbox::description::GuestHost;
+use crate::sandbox::system::System;
 
 /// Writes the files of a new host; called with the host's disk as `/`.
-pub fn write_what_is_this_hosts_own(host: &GuestHost, authorized_key: &str) -> Result<(), Failure> {
+pub fn write_what_is_this_hosts_own(
+    assignment: &Assignment,
+    system: System,
+) -> Result<(), Failure> {
+    let host = &assignment.host;
     write("/etc/hostname", &format!("{}\n", host.name), 0o644)?;
     write("/etc/hosts", &hosts_file(host), 0o644)?;
-    login_keys::write(Path::new("/"), &host.host_key, authorized_key, "")
+    if system == System::Debian {
+        // Without one, systemd mounts a passing one over the file at every boot (machine-id(5)).
+        let id = hex(&random_bytes::<16>().during("make a machine id")?);
+        write("/etc/machine-id", &format!("{id}\n"), 0o444)?;
+    }
+    login_keys::write(
+        Path::new("/"),
+        &host.host_key,
+        &assignment.authorized_key,
+        "",
+    )
 }
 
 fn hosts_file(host: &GuestHost) -> String {

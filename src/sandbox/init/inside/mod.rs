@@ -8,6 +8,7 @@ mod login;
 mod network;
 mod root;
 mod services;
+mod systemd;
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -18,12 +19,14 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, recv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sethostname};
 
-use super::host::{Assignment, FAILED, PLUGGED, SHUT_DOWN, UP, WAITING};
-use super::{Failure, While, log};
+use super::host::Assignment;
+use super::line::{FAILED, PLUGGED, SHUT_DOWN, UP, WAITING, tell};
+use super::{Failure, While, cgroups, log};
+use crate::sandbox::system::System;
 
 /// How long processes may take to end when asked, before they are killed.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
@@ -35,6 +38,10 @@ pub struct Start<'a> {
     pub management: Ipv4Addr,
     /// Where its disk is mounted.
     pub root: &'a Path,
+    /// What it runs.
+    pub system: System,
+    /// Its own among all boots of all hosts.
+    pub tag: &'a str,
     /// To PID 1 of the machine.
     pub line: OwnedFd,
 }
@@ -47,11 +54,7 @@ pub fn run(start: Start<'_>) -> ! {
         Err(failure) => {
             let message = [FAILED, failure.0.as_bytes()].concat();
             let end = message.len().min(2000);
-            let _ = send(
-                start.line.as_raw_fd(),
-                &message[..end],
-                MsgFlags::MSG_NOSIGNAL,
-            );
+            let _ = tell(&start.line, &message[..end]);
             std::process::exit(1);
         }
     }
@@ -59,7 +62,10 @@ pub fn run(start: Start<'_>) -> ! {
 
 fn live(start: &Start<'_>) -> Result<(), Failure> {
     name_this_process();
-    root::enter(start.root)?;
+    if start.system == System::Debian {
+        cgroups::enter(start.tag)?;
+    }
+    root::enter(start.root, start.system)?;
     let signals = child_signals()?;
     if hear(&start.line)? != PLUGGED {
         return Err(Failure("the machine gave up on this host".to_owned()));
@@ -70,18 +76,23 @@ fn live(start: &Start<'_>) -> Result<(), Failure> {
     let assignment: Assignment = serde_json::from_slice(&assignment)
         .map_err(std::io::Error::other)
         .during("understand the assignment")?;
-    let logins = boot(&assignment)?;
-    tell(&start.line, UP)?;
-    serve(&start.line, &signals, &logins)
+    root::renew_boot_id()?;
+    sethostname(assignment.host.name.as_str()).during("set the host's name")?;
+    if assignment.factory_new {
+        disk::write_what_is_this_hosts_own(&assignment, start.system)?;
+    }
+    match start.system {
+        System::Plain => {
+            let logins = boot(assignment.host.name.as_str())?;
+            tell(&start.line, UP)?;
+            serve(&start.line, &signals, &logins)
+        }
+        System::Debian => match systemd::become_it(&start.line)? {},
+    }
 }
 
-fn boot(assignment: &Assignment) -> Result<login::Logins, Failure> {
+fn boot(name: &str) -> Result<login::Logins, Failure> {
     let began = Instant::now();
-    let name = assignment.host.name.as_str();
-    sethostname(name).during("set the host's name")?;
-    if assignment.factory_new {
-        disk::write_what_is_this_hosts_own(&assignment.host, &assignment.authorized_key)?;
-    }
     set_kernel_settings();
     bring_up_saved_configuration(name);
     services::start_enabled();
@@ -161,12 +172,6 @@ fn reap() -> bool {
             Err(_) => return false,
         }
     }
-}
-
-fn tell(line: &OwnedFd, message: &[u8]) -> Result<(), Failure> {
-    send(line.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL)
-        .during("talk to the machine")
-        .map(drop)
 }
 
 /// The next message of PID 1; an assignment with many neighbours may be long.

@@ -7,7 +7,13 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::unistd::{chdir, pivot_root};
 
-use super::super::{Failure, While};
+use super::super::{Failure, While, cgroups};
+use crate::sandbox::binary::{hex, random_bytes};
+use crate::sandbox::system::System;
+
+/// The kernel's name for its boot, which all hosts of the machine would share: hosts tell by it that they have been
+/// rebooted.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// `/dev/NAME`, device number, permission bits: `Documentation/admin-guide/devices.txt` of the kernel.
 const DEVICES: &[(&str, u64, u64, u32)] = &[
@@ -29,8 +35,8 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("pts/ptmx", "ptmx"),
 ];
 
-/// Mounts what a running system needs below `root` and makes `root` this mount namespace's `/`.
-pub fn enter(root: &Path) -> Result<(), Failure> {
+/// Mounts what a running `system` needs below `root` and makes `root` this mount namespace's `/`.
+pub fn enter(root: &Path, system: System) -> Result<(), Failure> {
     // Permission bits below are meant as written.
     umask(Mode::empty());
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -45,6 +51,9 @@ pub fn enter(root: &Path) -> Result<(), Failure> {
         quiet,
         None,
     )?;
+    if system == System::Debian {
+        cgroups::mount_at(&below(cgroups::TREE.trim_start_matches('/')))?;
+    }
     let tmpfs = |name: &str, flags, options| {
         put(
             Path::new("tmpfs"),
@@ -93,6 +102,29 @@ pub fn enter(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Gives the host a boot id of its own. Called once randomness is fresh.
+pub fn renew_boot_id() -> Result<(), Failure> {
+    let file = Path::new("/run/boot_id");
+    let id = random_bytes::<16>().during("make a boot id")?;
+    std::fs::write(file, uuid(&id) + "\n").during("write a boot id")?;
+    put(file, Path::new(BOOT_ID), None, MsFlags::MS_BIND, None)?;
+    let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    put(file, Path::new(BOOT_ID), None, read_only, None)?;
+    // The mount keeps it.
+    std::fs::remove_file(file).during("remove the boot id's name")
+}
+
+/// A random UUID (RFC 9562, version 4) with these bits.
+fn uuid(bytes: &[u8; 16]) -> String {
+    let mut bytes = *bytes;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = hex(&bytes);
+    [0..8, 8..12, 12..16, 16..20, 20..32]
+        .map(|part| &digits[part])
+        .join("-")
+}
+
 fn populate_devices(dev: &Path) -> Result<(), Failure> {
     for &(name, major, minor, mode) in DEVICES {
         mknod(
@@ -125,4 +157,15 @@ fn put(
 ) -> Result<(), Failure> {
     mount(Some(source), target, kind, flags, options)
         .during(format_args!("mount {}", target.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_id_is_a_random_uuid() {
+        assert_eq!(uuid(&[0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid(&[0; 16]), "00000000-0000-4000-8000-000000000000");
+    }
 }
