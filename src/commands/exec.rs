@@ -1,9 +1,9 @@
 //! `lvslab exec HOST -- COMMAND…`.
 
-use crate::deployment::vantage_point;
+use crate::deployment::{roster, vantage_point};
 use crate::labs::{LabsError, WhichLab};
 use crate::model::HostName;
-use crate::orchestrate::{Roster, run};
+use crate::orchestrate::run;
 
 use super::{Answer, CommandError, Context, Status};
 
@@ -32,8 +32,8 @@ impl Exec {
         if let Some(advice) = vantage_point::of_command(&lab, &self.host, &self.command) {
             ctx.progress.note("note", &advice);
         }
-        let roster = Roster::of(&lab, &ctx.dirs)
-            .map_err(CommandError::io("make the directory of the SSH sockets"))?;
+        let roster =
+            roster(ctx, &lab).map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {
             return Err(LabsError::UnknownHost {
                 host: self.host,

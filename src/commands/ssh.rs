@@ -3,10 +3,10 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::deployment::vantage_point;
+use crate::deployment::{roster, vantage_point};
 use crate::labs::{LabsError, WhichLab};
 use crate::model::HostName;
-use crate::orchestrate::{Roster, command_line};
+use crate::orchestrate::command_line;
 
 use super::{CommandError, Context};
 
@@ -39,8 +39,8 @@ impl Ssh {
         if let Some(advice) = advice {
             ctx.progress.note("note", &advice);
         }
-        let roster = Roster::of(&lab, &ctx.dirs)
-            .map_err(CommandError::io("make the directory of the SSH sockets"))?;
+        let roster =
+            roster(ctx, &lab).map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {
             return Err(LabsError::NotUp {
                 lab: lab.name().clone(),

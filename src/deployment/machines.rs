@@ -1,9 +1,12 @@
 //! The connections to a lab's hosts: how to log in, the SSH configuration, and ending connections.
 
+use std::io;
+
 use crate::context::Context;
 use crate::labs::{self, LabsError};
 use crate::model::{Lab, LabName};
 use crate::orchestrate::{self, HostKeys, Roster};
+use crate::sandbox;
 use crate::sys::local::LocalError;
 
 use super::{DeploymentError, blocking};
@@ -78,10 +81,19 @@ pub async fn disconnect(ctx: &Context, lab: &LabName) {
     }
 }
 
+/// Where the hosts of a lab are whose SSH configuration is in place. Waits on those of a sandbox allow for the time that
+/// its machine queues for a processor.
+///
+/// # Errors
+/// When the directory of the SSH sockets cannot be made.
+pub fn roster(ctx: &Context, lab: &Lab) -> io::Result<Roster> {
+    Roster::of(lab, &ctx.dirs, sandbox::pace(&ctx.dirs, lab.name()))
+}
+
 /// Ends the connections to the lab's hosts, if there are any.
 pub async fn hang_up(ctx: &Context, lab: &Lab) {
     // Without its directory of sockets there is no connection to end.
-    if let Ok(roster) = Roster::of(lab, &ctx.dirs) {
+    if let Ok(roster) = roster(ctx, lab) {
         // An `up` that was ended while it confirmed leaves such ones.
         if let Ok(anew) = roster.anew() {
             anew.disconnect().await;

@@ -8,7 +8,7 @@ use crate::agent::protocol::{Reply, Request};
 use crate::context::Context;
 use crate::exit::Status;
 use crate::model::{HostName, Lab};
-use crate::orchestrate::{Cause, ConversationFailure, Fleet, HostError, Roster};
+use crate::orchestrate::{Cause, ConversationFailure, Fleet, HostError};
 use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
 use crate::sys::local::LocalError;
@@ -22,7 +22,7 @@ mod trouble;
 pub mod vantage_point;
 
 pub use error::DeploymentError;
-pub use machines::{Login, address_machines, addresses, disconnect, hang_up, reachable};
+pub use machines::{Login, address_machines, addresses, disconnect, hang_up, reachable, roster};
 pub use trial::{Trial, trouble as trial_trouble};
 pub use trouble::{Trouble, render, status as host_status, worst};
 
@@ -246,8 +246,8 @@ impl<'a> Deployment<'a> {
 }
 
 async fn fleet(ctx: &Context, lab: &Lab) -> Result<Fleet, LocalError> {
-    let roster = Roster::of(lab, &ctx.dirs)
-        .map_err(LocalError::when("make the directory of the SSH sockets"))?;
+    let roster =
+        roster(ctx, lab).map_err(LocalError::when("make the directory of the SSH sockets"))?;
     Ok(Fleet::connect(roster, &ctx.progress).await)
 }
 

@@ -19,7 +19,7 @@ use crate::orchestrate::{Fleet, HostError, LOGINS_AT_ONCE, Roster};
 use crate::sys::local::LocalError;
 use crate::sys::progress::Progress;
 
-use super::{Trouble, run_id};
+use super::{Trouble, roster, run_id};
 
 /// What a host may need to put itself back once its time is up: services are restarted.
 const PUTTING_BACK: Duration = Duration::from_secs(15);
@@ -61,7 +61,7 @@ impl Trial {
             let roster = match &anew {
                 Some(roster) => roster,
                 _ => {
-                    let roster = Roster::of(lab, &ctx.dirs).and_then(|roster| roster.anew());
+                    let roster = roster(ctx, lab).and_then(|roster| roster.anew());
                     let failed = LocalError::when("make the directory of the SSH sockets");
                     anew.insert(roster.map_err(failed)?)
                 }

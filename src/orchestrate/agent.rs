@@ -6,14 +6,15 @@ use std::time::Duration;
 use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Session, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use super::conversation::{Answer, Conversation, Patience};
 use super::failure::{Cause, ConversationFailure, PrivilegeFailure, UploadFailure};
 use super::session::{self, Connected, Destination, local};
 use super::upload::{AgentBinary, EXIT_CORRUPT, EXIT_MISSING, EXIT_NO_SUDO, EXIT_NOT_WRITTEN};
+use super::within::within;
 use crate::agent::protocol::Request;
 use crate::resource::ResourceId;
+use crate::sys::pace::Pace;
 use crate::sys::progress::Progress;
 
 /// How long a host may take no byte of an upload.
@@ -62,8 +63,9 @@ impl Agent {
         progress: &dyn Progress,
     ) -> Result<Self, Cause> {
         let session = &connected.session;
-        let (process, stdin, stdout) = Process::spawn(session, &binary.start_command()).await?;
-        let mut conversation = Conversation::new(stdout, stdin, Patience::default());
+        let (process, stdin, stdout) =
+            Process::spawn(session, &binary.start_command(), to.pace).await?;
+        let mut conversation = Conversation::new(stdout, stdin, Patience::at(to.pace));
         match conversation.greeting().await {
             Ok(()) => Ok(Self {
                 conversation,
@@ -92,21 +94,21 @@ impl Agent {
             .compressed()
             .map_err(|error| local("read the running program", &error))?;
         let command = binary.upload_command(compressed.len());
-        let (process, mut stdin, stdout) = Process::spawn(session, &command).await?;
+        let (process, mut stdin, stdout) = Process::spawn(session, &command, to.pace).await?;
         let total = compressed.len() as u64;
         let mut done = 0;
         for chunk in compressed.chunks(CHUNK) {
-            match timeout(STALL, stdin.write_all(chunk)).await {
-                Ok(Ok(())) => {
+            match within(STALL, to.pace, stdin.write_all(chunk)).await {
+                Some(Ok(())) => {
                     done += chunk.len() as u64;
                     progress.amount(host, done, total);
                 }
                 // The other side has given up; its exit code says why.
-                Ok(Err(_)) => return Err(process.end().await.before_greeting()),
-                Err(_) => return Err(Cause::Upload(UploadFailure::Stalled { after: STALL })),
+                Some(Err(_)) => return Err(process.end().await.before_greeting()),
+                None => return Err(Cause::Upload(UploadFailure::Stalled { after: STALL })),
             }
         }
-        let mut conversation = Conversation::new(stdout, stdin, Patience::default());
+        let mut conversation = Conversation::new(stdout, stdin, Patience::at(to.pace));
         match conversation.greeting().await {
             Ok(()) => Ok(Self {
                 conversation,
@@ -140,6 +142,7 @@ struct Process {
     child: Child<Arc<Session>>,
     stderr: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
+    pace: Pace,
 }
 
 /// How a remote process ended.
@@ -157,6 +160,7 @@ impl Process {
     async fn spawn(
         session: &Arc<Session>,
         command: &str,
+        pace: Pace,
     ) -> Result<(Self, ChildStdin, ChildStdout), Cause> {
         let mut child = Arc::clone(session)
             .arc_raw_command(command)
@@ -181,6 +185,7 @@ impl Process {
             child,
             stderr,
             reader,
+            pace,
         };
         Ok((process, stdin, stdout))
     }
@@ -189,15 +194,18 @@ impl Process {
     async fn end(self) -> End {
         let session = self.child.session();
         // First: the exit code may arrive ahead of the last words, which are lost with the channel then.
-        let _ = timeout(LAST_WORDS, self.reader).await;
-        let code = match timeout(LAST_WORDS, self.child.wait()).await {
-            Ok(Ok(status)) => status.code(),
+        let _ = within(LAST_WORDS, self.pace, self.reader).await;
+        let code = match within(LAST_WORDS, self.pace, self.child.wait()).await {
+            Some(Ok(status)) => status.code(),
             // The crate's word for exit code 127.
-            Ok(Err(openssh::Error::Remote(_))) => Some(127),
-            Ok(Err(_)) | Err(_) => None,
+            Some(Err(openssh::Error::Remote(_))) => Some(127),
+            Some(Err(_)) | None => None,
         };
-        let connected =
-            code.is_some() || matches!(timeout(LAST_WORDS, session.check()).await, Ok(Ok(())));
+        let connected = code.is_some()
+            || matches!(
+                within(LAST_WORDS, self.pace, session.check()).await,
+                Some(Ok(()))
+            );
         let kept = match self.stderr.lock() {
             Ok(kept) => kept,
             Err(poisoned) => poisoned.into_inner(),

@@ -8,8 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::failure::ConversationFailure;
+use super::within::within;
 use crate::agent::protocol::{self, AgentError, MAX_FRAME_BYTES, Reply, Request};
 use crate::resource::ResourceId;
+use crate::sys::pace::Pace;
 
 /// Longest times without a sign of life.
 #[derive(Debug, Clone, Copy)]
@@ -18,14 +20,19 @@ pub struct Patience {
     pub greeting: Duration,
     /// While a request is served.
     pub request: fn(&Request) -> Duration,
+    /// How that time passes.
+    pub pace: Pace,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
+impl Patience {
+    /// With an agent on a host for which time passes at this pace.
+    #[must_use]
+    pub fn at(pace: Pace) -> Self {
         Self {
             // Generous: under emulation one process start takes a fifth of a second, and many start at once.
             greeting: Duration::from_secs(30),
             request: longest_silence,
+            pace,
         }
     }
 }
@@ -116,21 +123,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Conversation<R, W> {
             self.to.write_all(&frame).await?;
             self.to.flush().await
         };
-        match timeout(patience, write).await {
-            Ok(Ok(())) => Ok(()),
+        match within(patience, self.patience.pace, write).await {
+            Some(Ok(())) => Ok(()),
             // A pipe nobody reads from any more: the agent is gone, like an end of its output.
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                 Err(ended_without_words())
             }
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(_) => Err(ConversationFailure::Silent { after: patience }),
+            Some(Err(error)) => Err(lost(&error)),
+            None => Err(ConversationFailure::Silent { after: patience }),
         }
     }
 
     async fn next(&mut self, patience: Duration) -> Result<Reply, ConversationFailure> {
-        match timeout(patience, self.frame()).await {
-            Ok(reply) => reply,
-            Err(_) => Err(ConversationFailure::Silent { after: patience }),
+        match within(patience, self.patience.pace, self.frame()).await {
+            Some(reply) => reply,
+            None => Err(ConversationFailure::Silent { after: patience }),
         }
     }
 
@@ -238,6 +245,7 @@ mod tests {
         let patience = Patience {
             greeting: SHORT,
             request: |_| SHORT,
+            pace: Pace::Wall,
         };
         (Conversation::new(from, to, patience), theirs)
     }

@@ -16,6 +16,7 @@ use super::upload::AgentBinary;
 use crate::agent::protocol::{Reply, Request};
 use crate::model::{HostName, Lab};
 use crate::sys::dirs::{Dirs, create_private};
+use crate::sys::pace::Pace;
 use crate::sys::progress::Progress;
 
 /// Logins at once. sshd refuses more than its `MaxStartups` (10) unfinished ones, and behind a jump host they
@@ -33,11 +34,12 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Of a lab whose SSH configuration is in place; makes the directory of its sockets.
+    /// Of a lab whose SSH configuration is in place and on whose hosts time passes at `pace`; makes the directory of its
+    /// sockets.
     ///
     /// # Errors
     /// When that directory cannot be made, is not ours, or is too long.
-    pub fn of(lab: &Lab, dirs: &Dirs) -> io::Result<Self> {
+    pub fn of(lab: &Lab, dirs: &Dirs, pace: Pace) -> io::Result<Self> {
         let sockets = dirs.lab_runtime(lab.name()).join("ssh");
         // One after the other: each is checked to be ours, and /tmp is everybody's.
         for directory in [&dirs.runtime, &dirs.lab_runtime(lab.name()), &sockets] {
@@ -67,6 +69,7 @@ impl Roster {
                 host: host.name.clone(),
                 config: config.clone(),
                 control: control_path(&sockets, &host.name)?,
+                pace,
             };
             destinations.insert(host.name.clone(), (destination, route));
         }

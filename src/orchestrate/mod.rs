@@ -14,6 +14,7 @@ mod fleet;
 mod quote;
 mod session;
 mod upload;
+mod within;
 
 pub use command::run;
 pub use config::{HostKeys, write as write_config};

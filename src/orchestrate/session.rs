@@ -15,15 +15,15 @@ use std::time::Duration;
 use openssh::Session;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::failure::{Cause, ConnectFailure};
+use super::within::within;
 use crate::model::HostName;
+use crate::sys::pace::{Pace, Wait};
 
 /// How long an idle master stays, seconds.
 const IDLE_SECONDS: u32 = 120;
-/// ssh's own limit for the TCP connection and the server's banner, seconds.
-const CONNECT_SECONDS: u32 = 10;
 /// Limit for one whole attempt: connection, key exchange and login.
 const ATTEMPT: Duration = Duration::from_secs(40);
 /// Limit for anything a master on this machine is asked.
@@ -40,6 +40,28 @@ pub struct Destination {
     pub config: PathBuf,
     /// Control socket.
     pub control: PathBuf,
+    /// How time passes for waits on the host.
+    pub pace: Pace,
+}
+
+impl Destination {
+    /// When ssh itself gives the host up. On a machine of its own: when it takes 10 s to let the login begin, or 15 s to
+    /// answer later. Of a sandbox's host ssh cannot tell whether it only waits for a processor; [`within`] can, and
+    /// where the machine has ended the connection ends, too.
+    fn limits_of_ssh(&self) -> [&'static str; 3] {
+        match self.pace {
+            Pace::Wall => [
+                "ConnectTimeout=10",
+                "ServerAliveInterval=5",
+                "ServerAliveCountMax=3",
+            ],
+            Pace::Process(_) => [
+                "ConnectTimeout=none",
+                "ServerAliveInterval=0",
+                "ServerAliveCountMax=3",
+            ],
+        }
+    }
 }
 
 /// A host's master, running.
@@ -92,7 +114,7 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
             resumed: true,
         });
     }
-    let _lock = lock(&beside(&to.control, "lock")).await?;
+    let _lock = lock(&beside(&to.control, "lock"), to.pace).await?;
     // Whoever had the lock may have opened one.
     if let Some(session) = resume(to).await {
         return Ok(Connected {
@@ -108,7 +130,7 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
 /// # Errors
 /// See [`open`].
 pub async fn open_fresh(to: &Destination) -> Result<Connected, Cause> {
-    let _lock = lock(&beside(&to.control, "lock")).await?;
+    let _lock = lock(&beside(&to.control, "lock"), to.pace).await?;
     connect(to).await
 }
 
@@ -172,13 +194,9 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         // Verbose, since else a master that persists sends what a jump host's ssh says to /dev/null (sshconnect.c,
         // ssh_proxy_connect).
         .args(["-M", "-N", "-f", "-v"]);
-    for option in [
-        format!("ControlPersist={IDLE_SECONDS}s"),
-        format!("ConnectTimeout={CONNECT_SECONDS}"),
-        "BatchMode=yes".to_owned(),
-        "ServerAliveInterval=5".to_owned(),
-        "ServerAliveCountMax=3".to_owned(),
-    ] {
+    ssh.arg("-o").arg(format!("ControlPersist={IDLE_SECONDS}s"));
+    ssh.args(["-o", "BatchMode=yes"]);
+    for option in to.limits_of_ssh() {
         ssh.arg("-o").arg(option);
     }
     ssh.arg("--")
@@ -190,19 +208,19 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         .kill_on_drop(true);
     without_a_person(&mut ssh);
     // It goes into the background once it is logged in, so its end is the end of the attempt.
-    match timeout(ATTEMPT, ssh.status()).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => {
+    match within(ATTEMPT, to.pace, ssh.status()).await {
+        Some(Ok(status)) if status.success() => Ok(()),
+        Some(Ok(_)) => {
             let said = std::fs::read(&log).unwrap_or_default();
             let said = String::from_utf8_lossy(&said);
             Err(Cause::Connect(ConnectFailure::from_ssh(&said)))
         }
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(Cause::Local {
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(Cause::Local {
             doing: "run ssh".to_owned(),
             reason: "it is not installed (Debian package openssh-client)".to_owned(),
         }),
-        Ok(Err(error)) => Err(local("run ssh", &error)),
-        Err(_) => Err(Cause::Connect(ConnectFailure::TimedOut {
+        Some(Err(error)) => Err(local("run ssh", &error)),
+        None => Err(Cause::Connect(ConnectFailure::TimedOut {
             at: "the host's SSH server during the login".to_owned(),
         })),
     }
@@ -231,17 +249,17 @@ fn without_a_person(ssh: &mut Command) {
     }
 }
 
-async fn lock(path: &Path) -> Result<File, Cause> {
+async fn lock(path: &Path, pace: Pace) -> Result<File, Cause> {
     let file = File::options()
         .create(true)
         .append(true)
         .open(path)
         .map_err(|error| local(&format!("open {}", path.display()), &error))?;
-    let until = Instant::now() + ATTEMPT * ATTEMPTS;
+    let wait = Wait::begin(ATTEMPT * ATTEMPTS, pace);
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+            Err(TryLockError::WouldBlock) if !wait.is_over() => {
                 sleep(Duration::from_millis(20)).await;
             }
             Err(TryLockError::WouldBlock) => {
@@ -311,6 +329,7 @@ mod tests {
             host: "web1".parse().unwrap(),
             config,
             control: directory.join("web1"),
+            pace: Pace::Wall,
         }
     }
 

@@ -1,7 +1,7 @@
 //! From nothing to a machine that waits for its hosts: restored from the saved base state, or booted and saved.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::binary::Binary;
 use super::control::Request;
@@ -16,6 +16,7 @@ use super::machine::{
 };
 use super::{How, SUBJECT, cache, initramfs, lock};
 use crate::sys::dirs::Dirs;
+use crate::sys::pace::Wait;
 use crate::sys::progress::Progress;
 
 /// How often other ports are tried when somebody takes them first.
@@ -232,18 +233,18 @@ impl Plan<'_> {
         machine: &Machine,
         first_output: Option<Duration>,
     ) -> Result<(), Obstacle> {
-        let began = Instant::now();
+        let boot = Wait::begin(self.limit, machine.pace());
+        let first_output = first_output.map(|limit| Wait::begin(limit, machine.pace()));
         let mut mute = false;
         let mut conversation = machine.conversation().map_err(|error| {
             let ended_at_once = !machine.has_printed() && !machine.process().is_alive();
-            match first_output {
+            match &first_output {
                 Some(_) if ended_at_once => Obstacle::Mute,
                 _ => Obstacle::Error(error),
             }
         })?;
-        let answer = conversation.ask(Request::Ready, began + self.limit, || {
-            mute =
-                first_output.is_some_and(|limit| began.elapsed() > limit) && !machine.has_printed();
+        let answer = conversation.ask(Request::Ready, &boot, || {
+            mute = first_output.as_ref().is_some_and(Wait::is_over) && !machine.has_printed();
             !mute && machine.process().is_alive()
         });
         match answer {

@@ -11,6 +11,7 @@ use super::record::Record;
 use super::{SandboxError, leftovers, lock};
 use crate::model::{HostName, LabName};
 use crate::sys::dirs::Dirs;
+use crate::sys::pace::Pace;
 
 /// Longest wait for another lvslab that works on the same sandbox.
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
@@ -147,6 +148,12 @@ fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
         guest_memory_mib: record.identity.size.memory_mib,
         hosts,
     })
+}
+
+/// How time passes for waits on the hosts of `lab`: as their machine gets processors, where it is a sandbox that runs.
+#[must_use]
+pub fn pace(dirs: &Dirs, lab: &LabName) -> Pace {
+    Machine::running(&Files::of(dirs, lab)).map_or(Pace::Wall, |machine| machine.pace())
 }
 
 /// Restarts one host from its own disk and returns when it accepts logins again.

@@ -5,6 +5,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lvslab::sandbox::System;
 use lvslab::sandbox::cpio::Archive;
 use lvslab::sandbox::image;
 use lvslab::sys::dirs::Dirs;
@@ -58,7 +59,7 @@ fn power_off_program() -> Vec<u8> {
 
 /// Process start to process end.
 pub fn empty_boot(bench: &Bench) -> io::Result<Duration> {
-    let image = Dirs::from_environment().map(|dirs| image::find(&dirs))?;
+    let image = Dirs::from_environment().map(|dirs| image::find(&dirs, System::Plain))?;
     let kernel = image
         .ok_or_else(|| io::Error::other("the sandbox is not prepared"))?
         .kernel;

@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sandbox::control::{self, Envelope, Lines, Reply, Request};
+use crate::sys::pace::Wait;
 
 /// How often a wait looks whether it still makes sense.
 const SLICE: Duration = Duration::from_millis(100);
@@ -59,7 +60,7 @@ impl Conversation {
         })
     }
 
-    /// Asks and waits for the answer until `deadline`, giving up as soon as `wanted` (looked at several times a
+    /// Asks and waits for the answer until `wait` is over, giving up as soon as `wanted` (looked at several times a
     /// second) is false.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl Conversation {
     pub fn ask(
         &mut self,
         request: Request,
-        deadline: Instant,
+        wait: &Wait,
         mut wanted: impl FnMut() -> bool,
     ) -> Result<Reply, ConversationError> {
         let id = self.next_id;
@@ -85,7 +86,7 @@ impl Conversation {
                     };
                 }
             }
-            if Instant::now() >= deadline {
+            if wait.is_over() {
                 return Err(ConversationError::TimedOut);
             }
             if !wanted() {
@@ -118,13 +119,14 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::sys::pace::Pace;
 
     fn ask(conversation: &mut Conversation, request: Request) -> Result<Reply, ConversationError> {
-        conversation.ask(request, soon(), || true)
+        conversation.ask(request, &soon(), || true)
     }
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(20)
+    fn soon() -> Wait {
+        Wait::begin(Duration::from_secs(20), Pace::Wall)
     }
 
     /// A PID 1 that answers the first request with what `answer` makes of its number.
@@ -194,11 +196,15 @@ mod tests {
         let _silent = UnixListener::bind(directory.path().join("control")).unwrap();
         let mut conversation = Conversation::connect(&directory.path().join("control")).unwrap();
         let error = conversation
-            .ask(Request::Ready, Instant::now(), || true)
+            .ask(
+                Request::Ready,
+                &Wait::begin(Duration::ZERO, Pace::Wall),
+                || true,
+            )
             .unwrap_err();
         assert!(matches!(error, ConversationError::TimedOut), "{error}");
         let error = conversation
-            .ask(Request::Ready, soon(), || false)
+            .ask(Request::Ready, &soon(), || false)
             .unwrap_err();
         assert!(matches!(error, ConversationError::GivenUp), "{error}");
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use super::control::{Reply, Request};
 use super::error::{ConsoleTail, SandboxError};
 use super::files::{self, Files};
+use crate::sys::pace::{Pace, Wait};
 
 pub use accelerator::{
     Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, forget, is_passing,
@@ -129,6 +130,12 @@ impl Machine {
         self.process
     }
 
+    /// How time passes for waits on its guest.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace::Process(self.process.pid())
+    }
+
     /// The end of its console.
     #[must_use]
     pub fn console_tail(&self) -> ConsoleTail {
@@ -199,7 +206,9 @@ impl Machine {
     ) -> Result<Reply, SandboxError> {
         let mut conversation = self.conversation()?;
         conversation
-            .ask(request, Instant::now() + limit, || self.process.is_alive())
+            .ask(request, &Wait::begin(limit, self.pace()), || {
+                self.process.is_alive()
+            })
             .map_err(|error| self.explain_silence(error, limit, doing))
     }
 
