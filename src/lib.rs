@@ -17,6 +17,7 @@ pub mod exit;
 pub mod fault;
 pub mod ipvs;
 pub mod ipvsadm;
+pub mod keeper;
 pub mod labs;
 pub mod model;
 pub mod netlink;

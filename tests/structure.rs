@@ -28,13 +28,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("topology", &["model"]),
     ("requirement", &["model", "ipvs", "resource"]),
     (
+        "keeper",
+        &["model", "ipvs", "ipvsadm", "resource", "requirement"],
+    ),
+    (
         "plan",
         &["model", "ipvs", "ipvsadm", "resource", "requirement"],
     ),
     (
         "agent",
         &[
-            "model", "ipvs", "ipvsadm", "netlink", "packet", "resource", "sys",
+            "model", "ipvs", "ipvsadm", "keeper", "netlink", "packet", "resource", "sys",
         ],
     ),
     ("sandbox", &["agent", "model", "netlink", "sys"]),

@@ -7,11 +7,6 @@
 //!
 //! Each kind of requirement has a file of its own, which says who needs it ([`SOURCES`]) and when it holds.
 
-#![expect(
-    missing_docs,
-    reason = "fields and variants whose name says it all; public items have docs"
-)]
-
 mod arp;
 mod attachment;
 mod firewall;

@@ -5,26 +5,23 @@
 //! `/etc/ipvsadm.rules` and `/etc/sysconfig/ipvsadm`. Out: links, addresses, default routes and IPVS
 //! services of the network namespace it runs in. What is so already stays; running it again changes nothing.
 
-mod assignments;
-mod ifcfg;
 #[cfg(test)]
 #[path = "tests/bring_up.rs"]
 mod tests;
 
-use std::fs;
 use std::io;
 
-use self::ifcfg::{Ifcfg, is_leftover};
 use crate::agent::change::trial;
 use crate::agent::protocol::IfcfgEvidence;
 use crate::agent::resource::Local;
 use crate::agent::resource::ipvs::open;
+use crate::agent::system::boot_files;
 use crate::agent::system::root::Root;
-use crate::agent::system::saved_rules;
-use crate::ipvs::{Command, Desired, Others, Removal, reconcile};
+use crate::ipvs::{Desired, Others, Removal, reconcile};
+use crate::keeper::agent_boot::{self, BroughtUp, Unusable};
+use crate::keeper::ifcfg::{Ifcfg, SCRIPTS};
+use crate::keeper::{BootFiles, saved_rules};
 use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
-
-const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
 
 /// `RTPROT_STATIC`: set by an administrator (rtnetlink(7)).
 const STATIC: u8 = 4;
@@ -70,27 +67,27 @@ pub(super) fn bring_up(root: &Root) -> Vec<BootProblem> {
     let mut boot = Boot {
         problems: Vec::new(),
     };
-    let files = boot.files(root);
-    if !files.is_empty() {
+    let files = boot_files::collect(root, agent_boot::places());
+    let interfaces = boot.interfaces(&files);
+    if !interfaces.is_empty() {
         match RouteSocket::open() {
-            Ok(socket) => boot.network(&socket, &files),
+            Ok(socket) => boot.network(&socket, &interfaces),
             Err(error) => boot.problem(SCRIPTS, error),
         }
     }
-    if let Some(path) = saved_rules::in_force(root) {
-        boot.rules(root, path);
+    if let Some(path) = saved_rules::in_force(&files) {
+        boot.rules(&files, path);
     }
     boot.problems
 }
 
 /// The files that [`run`] brings up, in its order; those it cannot use are left out.
 pub(super) fn interface_files(root: &Root) -> Vec<IfcfgEvidence> {
-    let mut boot = Boot {
-        problems: Vec::new(),
-    };
-    let files = boot.files(root).into_iter();
-    files
-        .map(|(path, file)| IfcfgEvidence {
+    let files = boot_files::collect(root, agent_boot::places());
+    let (brought_up, _) = agent_boot::interface_files(&files);
+    brought_up
+        .into_iter()
+        .map(|BroughtUp { path, file }| IfcfgEvidence {
             path,
             interface: file.interface,
             address: file.address,
@@ -111,45 +108,21 @@ impl Boot {
         });
     }
 
-    /// The files to bring up: interfaces before aliases, each by name.
-    fn files(&mut self, root: &Root) -> Vec<(String, Ifcfg)> {
-        let mut names: Vec<String> = match fs::read_dir(root.join(SCRIPTS)) {
-            Ok(entries) => entries
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .filter(|name| name.starts_with("ifcfg-") && !is_leftover(name))
-                .collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                self.problem(SCRIPTS, error);
-                Vec::new()
-            }
-        };
-        names.sort();
-        let mut files = Vec::new();
-        for name in names {
-            let path = format!("{SCRIPTS}/{name}");
-            let device = name.trim_start_matches("ifcfg-");
-            match fs::read_to_string(root.join(&path)) {
-                Ok(text) => match Ifcfg::parse(device, &text) {
-                    Ok(file) if file.on_boot => files.push((path, file)),
-                    Ok(_) => {}
-                    Err(error) => self.problem(&path, error),
-                },
-                Err(error) => self.problem(&path, error),
-            }
+    fn interfaces(&mut self, files: &BootFiles) -> Vec<BroughtUp> {
+        let (brought_up, unusable) = agent_boot::interface_files(files);
+        for Unusable { path, cause } in unusable {
+            self.problem(&path, cause);
         }
-        files.sort_by_key(|(_, file)| file.label.is_some());
-        files
+        brought_up
     }
 
     /// Addresses of all files come before any gateway: a gateway has to be in a network that is up.
-    fn network(&mut self, socket: &RouteSocket, files: &[(String, Ifcfg)]) {
+    fn network(&mut self, socket: &RouteSocket, files: &[BroughtUp]) {
         if let Err(error) = loopback_up(socket) {
             self.problem(SCRIPTS, format!("cannot set lo up: {error}"));
         }
         let mut up = Vec::new();
-        for (path, file) in files {
+        for BroughtUp { path, file } in files {
             match bring_up_address(socket, file) {
                 Ok(index) => up.push((path, file, index)),
                 Err(cause) => self.problem(path, cause),
@@ -167,21 +140,15 @@ impl Boot {
         }
     }
 
-    fn rules(&mut self, root: &Root, path: &str) {
-        let text = match fs::read_to_string(root.join(path)) {
-            Ok(text) => text,
-            Err(error) => return self.problem(path, error),
-        };
-        let commands = match crate::ipvsadm::parse_rules(&text) {
-            Ok(commands) => commands,
-            Err(error) => return self.problem(path, error),
-        };
-        let desired = match services(commands) {
+    fn rules(&mut self, files: &BootFiles, path: &str) {
+        for (path, cause) in files.refused(path) {
+            self.problem(path, cause);
+        }
+        let text = files.text(path).unwrap_or_default();
+        let desired: Vec<Desired> = match crate::ipvsadm::parse_desired(text) {
             Ok(desired) if desired.is_empty() => return,
             Ok(desired) => desired,
-            Err(command) => {
-                return self.problem(path, format!("cannot {command} at boot: no saved rule"));
-            }
+            Err(error) => return self.problem(path, error),
         };
         let result = open().and_then(|client| {
             let table = client
@@ -200,27 +167,6 @@ impl Boot {
             Err(error) => self.problem(path, error),
         }
     }
-}
-
-/// Saved rules create services and add destinations to them; nothing else makes sense at boot.
-fn services(commands: Vec<Command>) -> Result<Vec<Desired>, Command> {
-    let mut desired: Vec<Desired> = Vec::new();
-    for command in commands {
-        match command {
-            Command::CreateService(service) => desired.push(Desired {
-                service,
-                destinations: Vec::new(),
-            }),
-            Command::AddDestination(key, destination) => {
-                match desired.iter_mut().find(|d| d.service.key == key) {
-                    Some(found) => found.destinations.push(destination),
-                    None => return Err(Command::AddDestination(key, destination)),
-                }
-            }
-            other => return Err(other),
-        }
-    }
-    Ok(desired)
 }
 
 fn loopback_up(socket: &RouteSocket) -> io::Result<()> {

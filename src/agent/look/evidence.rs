@@ -8,7 +8,6 @@ use super::directories;
 use super::facts::{agent_reads_network_files, mac};
 use super::firewall;
 use super::ipvs_traffic;
-use super::listen_lines;
 use super::sockets;
 use crate::agent::boot;
 use crate::agent::change::machine::Machine;
@@ -18,9 +17,10 @@ use crate::agent::protocol::{
     Listener, Neighbour, RouteEvidence,
 };
 use crate::agent::resource::{Local, ipvs};
+use crate::agent::system::boot_files;
 use crate::agent::system::root::Root;
-use crate::agent::system::sysctl_files;
 use crate::ipvs::Counters;
+use crate::keeper::{self, sysctl_files};
 use crate::netlink::route::most_specific;
 
 /// Looks at everything that is asked for. Nothing is changed.
@@ -117,7 +117,7 @@ pub(in crate::agent) fn collect(
             FirewallEvidence::default()
         },
         listen_lines: if request.listen_lines {
-            listen_lines::find(&root)
+            keeper::listen_lines(&boot_files::collect(&root, keeper::web_server_places()))
         } else {
             Vec::new()
         },
@@ -159,13 +159,13 @@ fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
     if keys.is_empty() {
         return Vec::new();
     }
-    let settings = sysctl_files::settings(root.path());
+    let settings = sysctl_files::settings(&boot_files::collect(root, sysctl_files::PLACES.iter()));
     keys.iter()
         .map(|key| {
             let last = sysctl_files::deciding(&settings, key);
             BootSysctl {
                 key: key.clone(),
-                set: last.and_then(|line| Some((line.value.clone()?, line.file.clone()))),
+                set: last.and_then(|line| Some((line.value.clone()?, line.origin.path.clone()))),
                 line: last.map(|line| line.key.clone()).unwrap_or_default(),
             }
         })

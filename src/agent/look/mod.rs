@@ -5,5 +5,4 @@ pub(super) mod evidence;
 pub(super) mod facts;
 mod firewall;
 mod ipvs_traffic;
-mod listen_lines;
 mod sockets;

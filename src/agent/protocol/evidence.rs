@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ResourceError;
 use crate::ipvs;
+pub use crate::keeper::ListenLine;
 use crate::model::InterfaceName;
 use crate::resource::{AddressState, Observed};
 
@@ -73,15 +74,6 @@ impl FirewallEvidence {
             .as_ref()
             .is_some_and(|text| text.contains("\"xt\":"))
     }
-}
-
-/// A `Listen` line of Apache's configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListenLine {
-    /// Absolute path of the file.
-    pub file: String,
-    /// The line without its indentation and line end, `Listen 127.0.0.1:80`.
-    pub line: String,
 }
 
 /// What a boot does for one `ifcfg-*` file.

@@ -8,10 +8,11 @@ use std::path::{Component, Path, PathBuf};
 use crate::agent::change::journal::Item;
 use crate::agent::protocol::ResourceError;
 use crate::agent::protocol::error::{because, failed};
+use crate::agent::system::boot_files;
 use crate::agent::system::command::{self, Limits, succeed};
 use crate::agent::system::root::Root;
-use crate::agent::system::saved_rules;
 use crate::agent::system::selinux_context;
+use crate::keeper::saved_rules;
 use crate::resource::{File, FileState};
 use crate::sys::atomic;
 
@@ -64,8 +65,18 @@ pub(super) fn observe(root: &Root, path: &str) -> Result<Option<FileState>, Reso
         uid: found.uid(),
         gid: found.gid(),
         context: selinux_context::of(&real),
-        read_instead: saved_rules::read_instead(root, path, &content).map(str::to_owned),
+        read_instead: read_instead(root, path, &content),
     }))
+}
+
+/// The saved rules that a boot restores instead of those at `path`.
+fn read_instead(root: &Root, path: &str, content: &[u8]) -> Option<String> {
+    if !saved_rules::are_saved_at(path) {
+        return None;
+    }
+    let files = boot_files::collect(root, saved_rules::PLACES.iter());
+    let content = String::from_utf8_lossy(content);
+    saved_rules::read_instead(&files, path, &content).map(str::to_owned)
 }
 
 /// The directories that will be made for it, outermost first.

@@ -8,7 +8,7 @@ use crate::agent::change::journal::Item;
 use crate::agent::protocol::ResourceError;
 use crate::agent::protocol::error::{because, failed};
 use crate::agent::system::root::Root;
-use crate::agent::system::sysctl_key;
+use crate::keeper::sysctl_key;
 use crate::resource::{Observed, Resource, Sysctl};
 
 /// Setting this one also sets others (`inet_forward_change` in the kernel's net/ipv4/devinet.c; the kernel

@@ -14,7 +14,6 @@ impl Root {
     }
 
     /// A directory that stands for `/`.
-    #[cfg(test)]
     #[must_use]
     pub fn at(directory: &Path) -> Self {
         Self(directory.to_owned())

@@ -1,5 +1,7 @@
 //! What a boot brings up, in network namespaces of its own.
 
+use std::fs;
+
 use super::*;
 use crate::netlink::test_namespace::in_new_network;
 
@@ -171,17 +173,6 @@ fn a_bad_file_does_not_keep_the_others_down() {
 fn a_host_without_files_has_nothing_to_do() {
     let (_directory, root) = root(&[]);
     assert_eq!(bring_up(&root), []);
-}
-
-#[test]
-fn saved_rules_become_services_with_their_destinations() {
-    let text = "-A -t 192.168.4.15:80 -s wrr\n-a -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1\n";
-    let desired = services(crate::ipvsadm::parse_rules(text).unwrap()).unwrap();
-    assert_eq!(desired.len(), 1);
-    assert_eq!(desired[0].service.scheduler, "wrr");
-    assert_eq!(desired[0].destinations.len(), 1);
-    let orphan = crate::ipvsadm::parse_rules("-a -t 192.168.4.15:80 -r 192.168.4.100:80 -g\n");
-    assert!(services(orphan.unwrap()).is_err());
 }
 
 #[test]

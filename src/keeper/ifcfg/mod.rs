@@ -1,19 +1,43 @@
 //! `/etc/sysconfig/network-scripts/ifcfg-*` (initscripts, sysconfig.txt): one interface or alias each.
 
+mod assignments;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::assignments::{self, AssignmentError};
+pub use assignments::AssignmentError;
+
+use super::{BootFiles, Place};
 use crate::model::{InterfaceName, NameError};
+use crate::requirement::{Hop, Route};
+
+/// RHEL's place for these files, and the place that our agent reads on other systems.
+pub const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
+
+pub(super) const PLACES: &[Place] = &[Place::Files {
+    directory: SCRIPTS,
+    prefix: PREFIX,
+    suffix: "",
+}];
+
+const PREFIX: &str = "ifcfg-";
+
+/// The ifcfg files, by name, without copies: path, device that the name stands for, text.
+pub(super) fn files(files: &BootFiles) -> impl Iterator<Item = (&str, &str, &str)> {
+    files
+        .in_directory(SCRIPTS)
+        .filter(|(_, name, _)| !is_leftover(name))
+        .filter_map(|(path, name, text)| Some((path, name.strip_prefix(PREFIX)?, text)))
+}
 
 /// Longest label the kernel keeps (`IFNAMSIZ` less its NUL).
 const LONGEST_LABEL: usize = 15;
 
 /// What a file asks for at boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ifcfg {
+pub struct Ifcfg {
     /// Interface, `eth0` also for the alias `eth0:0`.
     pub interface: InterfaceName,
     /// `eth0:0` where the device is an alias.
@@ -30,7 +54,7 @@ pub(super) struct Ifcfg {
 
 /// Why a file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IfcfgError {
+pub enum IfcfgError {
     /// Not plain assignments.
     #[error(transparent)]
     Assignments(#[from] AssignmentError),
@@ -74,7 +98,10 @@ pub(super) enum IfcfgError {
 
 impl Ifcfg {
     /// Of the text of the file called `ifcfg-NAME`.
-    pub(super) fn parse(name: &str, text: &str) -> Result<Self, IfcfgError> {
+    ///
+    /// # Errors
+    /// It is no list of plain assignments, or a value has the wrong form.
+    pub fn parse(name: &str, text: &str) -> Result<Self, IfcfgError> {
         let values = assignments::parse(text)?;
         let device = match values.get("DEVICE").map(String::as_str) {
             Some(device) if !device.is_empty() => device,
@@ -113,8 +140,22 @@ impl Ifcfg {
     }
 }
 
+impl Ifcfg {
+    /// The default route that the file asks for.
+    #[must_use]
+    pub fn default_route(&self) -> Option<Route> {
+        Some(Route {
+            to: Ipv4Net::default(),
+            hop: Hop::Gateway {
+                via: self.gateway?,
+                interface: self.interface.clone(),
+            },
+        })
+    }
+}
+
 /// Copies that editors and packages leave (the network scripts' own list).
-pub(super) fn is_leftover(name: &str) -> bool {
+fn is_leftover(name: &str) -> bool {
     [
         "~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave",
     ]

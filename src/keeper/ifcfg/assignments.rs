@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
-pub(super) struct AssignmentError {
+pub struct AssignmentError {
     /// Counted from 1.
     pub line: usize,
     /// What is wrong there.
