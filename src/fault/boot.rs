@@ -292,7 +292,7 @@ fn ifcfg_left_over(scene: &Scene<'_>) -> Option<Damage> {
 
 /// The saved rules of the director's plan.
 fn rules<'a>(scene: &Scene<'a>) -> Option<&'a File> {
-    scene.only(scene.host.role == Role::Director)?;
+    scene.only(scene.host.is(Role::Director))?;
     scene.files().find(|file| file.content.starts_with("-A "))
 }
 

@@ -236,7 +236,7 @@ fn wrong_persistence(scene: &Scene<'_>) -> Option<Damage> {
         Some(_) => "",
         None => " -p 300",
     };
-    let fallback = match scene.ground.lab.fallback() {
+    let fallback = match scene.ground.lab.service().fallback() {
         Some(flag) => format!(" -b {flag}"),
         None => String::new(),
     };

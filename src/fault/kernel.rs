@@ -74,10 +74,11 @@ fn arp_announce_off(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn arp_silent(scene: &Scene<'_>) -> Option<Damage> {
-    let interface = match scene.host.role {
-        Role::RealServer => scene.own_interface()?,
-        Role::Director => scene.interface(0)?,
-        Role::Client => return None,
+    let interface = if scene.is_director() {
+        scene.interface(scene.ground.lab.clients_network())?
+    } else {
+        scene.only(scene.is_real_server())?;
+        scene.own_interface()?
     };
     let key = format!(
         "net.ipv4.conf.{}.arp_ignore",

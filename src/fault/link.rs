@@ -2,7 +2,7 @@
 
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
-use crate::model::Role;
+use crate::model::{NetworkId, Role};
 use crate::resource::Resource;
 use crate::verify::Subject;
 
@@ -92,28 +92,32 @@ fn arp_off(scene: &Scene<'_>) -> Option<Damage> {
 
 fn wrong_neighbour(scene: &Scene<'_>) -> Option<Damage> {
     let lab = scene.ground.lab;
-    let (address, segment) = match scene.host.role {
-        Role::Director => (scene.served()?.address(), lab.segments() - 1),
-        Role::Client => (lab.vip(), 0),
-        Role::RealServer => return None,
+    let (address, network) = if scene.is_director() {
+        (scene.served()?.address(), lab.servers_network())
+    } else {
+        scene.only(scene.host.is(Role::Client))?;
+        (lab.vip(), lab.clients_network())
     };
-    pinned(scene, address, segment, NOBODY)
+    pinned(scene, address, network, NOBODY)
 }
 
 fn vip_at_real_server(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.role == Role::Client && scene.profile().real_server_vip.is_some())?;
+    scene.only(scene.host.is(Role::Client) && scene.profile().real_server_vip.is_some())?;
     let server = scene.other_server()?;
-    let mac = scene.mac_of(&server.host, 0).unwrap_or(NOBODY);
-    pinned(scene, scene.ground.lab.vip(), 0, mac)
+    let mac = scene
+        .mac_of(&server.host, scene.ground.lab.clients_network())
+        .unwrap_or(NOBODY);
+    let network = scene.ground.lab.clients_network();
+    pinned(scene, scene.ground.lab.vip(), network, mac)
 }
 
 fn pinned(
     scene: &Scene<'_>,
     address: std::net::Ipv4Addr,
-    segment: usize,
+    network: NetworkId,
     mac: &str,
 ) -> Option<Damage> {
-    let interface = scene.interface(segment)?;
+    let interface = scene.interface(network)?;
     Some(Damage {
         setting: format!("the neighbour entry for {address} on {interface}"),
         cause: scene.check(Subject::Neighbour(address.into())),

@@ -20,7 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::model::{HostName, InterfaceName, Lab, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
 use crate::plan::HostPlan;
 use crate::resource::Facts;
 use crate::verify::CheckId;
@@ -258,17 +258,16 @@ pub fn catalogue() -> Vec<&'static Kind> {
 impl<'a> Ground<'a> {
     /// The hosts of which a plan is known, where faults teach most first: real servers, director, client.
     fn scenes(self) -> impl Iterator<Item = Scene<'a>> {
-        [Role::RealServer, Role::Director, Role::Client]
-            .into_iter()
-            .flat_map(move |role| self.lab.hosts().iter().filter(move |h| h.role == role))
-            .filter_map(move |host| {
-                Some(Scene {
-                    ground: self,
-                    host,
-                    plan: self.plans.get(&host.name)?,
-                    facts: self.facts.get(&host.name)?,
-                })
+        let mut hosts: Vec<&Host> = self.lab.hosts().iter().collect();
+        hosts.sort_by_key(|host| (!host.is(Role::RealServer), !host.is(Role::Director)));
+        hosts.into_iter().filter_map(move |host| {
+            Some(Scene {
+                ground: self,
+                host,
+                plan: self.plans.get(&host.name)?,
+                facts: self.facts.get(&host.name)?,
             })
+        })
     }
 
     /// `kind` on every host it fits.

@@ -198,7 +198,7 @@ fn address_twice(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn vip_at_client(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.role == Role::Client)?;
+    scene.only(scene.host.is(Role::Client))?;
     let vip = Ipv4Net::from(scene.ground.lab.vip());
     let lo = "lo".parse().ok()?;
     let cause = scene.check(Subject::OwnAddresses);

@@ -119,11 +119,13 @@ fn stranger(scene: &Scene<'_>) -> Option<Ipv4Addr> {
 /// Where the host sends packets of the lab.
 pub(super) fn target(scene: &Scene<'_>) -> Option<Ipv4Addr> {
     let lab = scene.ground.lab;
-    Some(match scene.host.role {
-        Role::Client => lab.vip(),
-        Role::RealServer => lab.cip().addr(),
-        Role::Director => scene.served()?.address(),
-    })
+    if scene.is_director() {
+        Some(scene.served()?.address())
+    } else if scene.is_real_server() {
+        Some(lab.cip().addr())
+    } else {
+        Some(lab.vip())
+    }
 }
 
 fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
@@ -168,7 +170,9 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
     const TABLE: u32 = 100;
     let to = target(scene)?;
     let lab = scene.ground.lab;
-    let from = lab.address_asked_for(lab.real_server(scene.host.name.as_str())?);
+    let service = lab.service();
+    let server = service.real_server(scene.host.name.as_str())?;
+    let from = *service.destination_at(server).ip();
     let via = wrong_hop(scene)?;
     let interface = scene.own_interface()?;
     Some(Damage {
@@ -188,7 +192,7 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
 }
 
 fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.role == Role::Client || scene.hides_vip())?;
+    scene.only(scene.host.is(Role::Client) || scene.hides_vip())?;
     let to = target(scene)?;
     let (address, interface, _) = own(scene)?;
     let network = address.trunc();

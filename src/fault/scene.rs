@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::Ground;
-use crate::model::{Host, InterfaceName, Profile, RealServer, Role};
+use crate::model::{Host, InterfaceName, NetworkId, Profile, RealServer, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Address, Facts, File, OsFamily, Resource, ServiceManager};
 use crate::verify::{CheckId, Subject};
@@ -36,11 +36,11 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn is_real_server(&self) -> bool {
-        self.host.role == Role::RealServer
+        self.host.is(Role::RealServer)
     }
 
     pub(super) fn is_director(&self) -> bool {
-        self.host.role == Role::Director
+        self.host.is(Role::Director)
     }
 
     pub(super) fn profile(&self) -> &'static Profile {
@@ -52,25 +52,26 @@ impl<'a> Scene<'a> {
         holds.then_some(())
     }
 
-    pub(super) fn interface(&self, segment: usize) -> Option<&'a InterfaceName> {
-        self.plan.interfaces.get(&segment)
+    pub(super) fn interface(&self, network: NetworkId) -> Option<&'a InterfaceName> {
+        self.plan.interfaces.get(&network)
     }
 
     /// The interface towards the other side of the lab: the real servers' segment, the client's own.
     pub(super) fn own_interface(&self) -> Option<&'a InterfaceName> {
-        self.interface(self.own_segment())
+        self.interface(self.own_network())
     }
 
-    fn own_segment(&self) -> usize {
-        match self.host.role {
-            Role::Client => 0,
-            Role::Director | Role::RealServer => self.ground.lab.segments() - 1,
+    fn own_network(&self) -> NetworkId {
+        if self.is_director() || self.is_real_server() {
+            self.ground.lab.servers_network()
+        } else {
+            self.ground.lab.clients_network()
         }
     }
 
     /// The host's own address there: RIP, DIP or CIP.
     pub(super) fn own_address(&self) -> Option<Ipv4Net> {
-        Some(self.host.on_segment(self.own_segment())?.address)
+        Some(self.host.on_network(self.own_network())?.address)
     }
 
     /// The planned address with the VIP.
@@ -151,9 +152,13 @@ impl<'a> Scene<'a> {
             })
     }
 
-    /// MAC of another host's interface on a segment.
-    pub(super) fn mac_of(&self, host: &crate::model::HostName, segment: usize) -> Option<&'a str> {
-        let interface = self.ground.plans.get(host)?.interfaces.get(&segment)?;
+    /// MAC of another host's interface on a network.
+    pub(super) fn mac_of(
+        &self,
+        host: &crate::model::HostName,
+        network: NetworkId,
+    ) -> Option<&'a str> {
+        let interface = self.ground.plans.get(host)?.interfaces.get(&network)?;
         let links = &self.ground.facts.get(host)?.links;
         let link = links.iter().find(|link| link.name == *interface)?;
         Some(link.mac.as_str()).filter(|mac| !mac.is_empty())

@@ -1,98 +1,14 @@
-//! The lab as a whole: which host has which address on which layer-2 segment.
+//! The lab as a whole: its networks, hosts and services.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Destination, ForwardingMethod, HostName, InterfaceName, LabName, Profile, RealServer,
-    Scheduler, VirtualService,
+    ForwardingMethod, Host, LabId, LabName, Network, NetworkId, Profile, RealServer, Role,
+    VirtualService,
 };
-
-/// A host's part in the lab.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Sends the requests; has the CIP.
-    Client,
-    /// Balances; has the VIP and DIP.
-    Director,
-    /// Serves; has a RIP.
-    RealServer,
-}
-
-/// One host's own address (CIP, DIP, RIP, or the VIP of a NAT director) on one layer-2 segment.
-///
-/// The VIP *alias* of a DR lab is no attachment: it sits on an interface an attachment already names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
-    /// Segment, counted from 0: the clients' first, then the real servers' where it is another.
-    pub segment: usize,
-    /// Address with the segment's prefix.
-    pub address: Ipv4Net,
-    /// Interface named by the topology; otherwise it is found by the network it is in.
-    pub interface: Option<InterfaceName>,
-}
-
-/// Where a host is, when it is not in the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SshTarget {
-    /// User, else what the SSH configuration says.
-    pub user: Option<String>,
-    /// Host name, address or alias in the SSH configuration; never starts with `-`.
-    pub host: String,
-    /// Port, else what the SSH configuration says.
-    pub port: Option<u16>,
-    /// Private key to offer.
-    pub identity: Option<PathBuf>,
-    /// Known-hosts file with this host's key, in place of the user's own.
-    pub known_hosts: Option<PathBuf>,
-    /// Where this was said, `inventory.yaml:9`, for messages.
-    pub origin: String,
-}
-
-/// One machine of the lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
-    /// Name, unique in the lab.
-    pub name: HostName,
-    /// Role.
-    pub role: Role,
-    /// Its addresses, by segment.
-    pub attachments: Vec<Attachment>,
-    /// Where it is; `None` means in the sandbox.
-    pub ssh: Option<SshTarget>,
-}
-
-impl Host {
-    /// The attachment to `segment`, if the host is on it.
-    #[must_use]
-    pub fn on_segment(&self, segment: usize) -> Option<&Attachment> {
-        self.attachments.iter().find(|a| a.segment == segment)
-    }
-
-    /// The interface of each attachment, in order, where we wire them ourselves: as the topology names it, else
-    /// `eth0` on the clients' segment and `eth1` on the inner one, or the next that is free.
-    #[must_use]
-    pub fn wired(&self) -> Vec<InterfaceName> {
-        let named = |name: &InterfaceName| {
-            let mut attachments = self.attachments.iter();
-            attachments.any(|attachment| attachment.interface.as_ref() == Some(name))
-        };
-        let mut wired: Vec<InterfaceName> = Vec::new();
-        for attachment in &self.attachments {
-            let first_free = || {
-                (attachment.segment..)
-                    .filter_map(|number| format!("eth{number}").parse().ok())
-                    .find(|name| !named(name) && !wired.contains(name))
-            };
-            wired.extend(attachment.interface.clone().or_else(first_free));
-        }
-        wired
-    }
-}
 
 /// What lvslab may do to a host's own protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,17 +37,14 @@ pub struct Lab {
 /// The pieces of a [`Lab`], as the topology reader hands them in once they are checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabParts {
-    /// Name.
-    pub name: LabName,
-    /// Forwarding method of all its real servers.
-    #[serde(rename = "mode")]
-    pub method: ForwardingMethod,
-    /// The virtual service.
-    pub service: VirtualService,
-    /// Every machine: the client, the director, then the real servers in file order.
+    /// Name and seat.
+    pub id: LabId,
+    /// Networks, the clients' first; at least one.
+    pub networks: Vec<Network>,
+    /// Every machine: clients, directors, then the real servers in file order.
     pub hosts: Vec<Host>,
-    /// Real servers, in file order, at least one.
-    pub real_servers: Vec<RealServer>,
+    /// Virtual services in file order, at least one, with at least one real server each.
+    pub services: Vec<VirtualService>,
     /// Firewall and SELinux.
     pub policy: Policy,
 }
@@ -142,54 +55,34 @@ impl Lab {
         Self { parts }
     }
 
-    /// Name.
+    /// Name and seat: the identity of everything that is kept for this lab.
+    #[must_use]
+    pub fn id(&self) -> &LabId {
+        &self.parts.id
+    }
+
+    /// Name, the same for every seat.
     #[must_use]
     pub fn name(&self) -> &LabName {
-        &self.parts.name
+        self.parts.id.lab()
     }
 
-    /// Forwarding method of all its real servers.
+    /// Networks, the clients' first.
     #[must_use]
-    pub fn method(&self) -> ForwardingMethod {
-        self.parts.method
+    pub fn networks(&self) -> &[Network] {
+        &self.parts.networks
     }
 
-    /// What that method means for the lab.
-    #[must_use]
-    pub fn profile(&self) -> &'static Profile {
-        self.method().profile()
-    }
-
-    /// The virtual service.
-    #[must_use]
-    pub fn service(&self) -> &VirtualService {
-        &self.parts.service
-    }
-
-    /// Every machine: client, director, real servers.
+    /// Every machine: clients, directors, real servers.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.parts.hosts
     }
 
-    /// What the scheduler has to be told to pass over real servers of weight 0 (`ipvsadm -b`), where it has to.
-    ///
-    /// `sh` deals its places out to every real server, `mh` to every one that ever had a weight, and a client whose
-    /// place is one of weight 0 is refused (`ip_vs_sh.c`, `ip_vs_mh.c`); with the flag it gets another one.
+    /// Virtual services in file order.
     #[must_use]
-    pub fn fallback(&self) -> Option<&'static str> {
-        let idle = self.real_servers().iter().any(|server| server.weight == 0);
-        match self.service().scheduler {
-            Scheduler::Sh if idle => Some("sh-fallback"),
-            Scheduler::Mh if idle => Some("mh-fallback"),
-            _ => None,
-        }
-    }
-
-    /// Real servers in file order.
-    #[must_use]
-    pub fn real_servers(&self) -> &[RealServer] {
-        &self.parts.real_servers
+    pub fn services(&self) -> &[VirtualService] {
+        &self.parts.services
     }
 
     /// Firewall and SELinux policy.
@@ -198,35 +91,9 @@ impl Lab {
         self.parts.policy
     }
 
-    /// The client.
-    #[must_use]
-    pub fn client(&self) -> &Host {
-        self.with_role(Role::Client)
-    }
-
-    /// The director.
-    #[must_use]
-    pub fn director(&self) -> &Host {
-        self.with_role(Role::Director)
-    }
-
-    /// CIP.
-    #[must_use]
-    pub fn cip(&self) -> Ipv4Net {
-        self.client().attachments[0].address
-    }
-
-    /// DIP: the director's own address towards the real servers.
-    #[must_use]
-    pub fn dip(&self) -> Ipv4Net {
-        let director = self.director();
-        director.attachments[director.attachments.len() - 1].address
-    }
-
-    /// VIP without its prefix.
-    #[must_use]
-    pub fn vip(&self) -> Ipv4Addr {
-        self.parts.service.vip.addr()
+    /// The machines that have this role, perhaps beside others.
+    pub fn hosts_with(&self, role: Role) -> impl Iterator<Item = &Host> {
+        self.parts.hosts.iter().filter(move |host| host.is(role))
     }
 
     /// The machine called `name`.
@@ -238,52 +105,117 @@ impl Lab {
             .find(|host| host.name.as_str() == name)
     }
 
-    /// The real-server entry of the machine called `name`.
+    /// The parts that the machine called `name` has as a real server: the services with its entry in each.
+    pub fn served_by(&self, name: &str) -> impl Iterator<Item = (&VirtualService, &RealServer)> {
+        self.services()
+            .iter()
+            .filter_map(move |service| Some((service, service.real_server(name)?)))
+    }
+
+    /// The forwarding methods that matter to a host, each once: a director's are those of all real servers, a real
+    /// server's are its own.
+    #[must_use]
+    pub fn methods_at(&self, host: &Host) -> Vec<ForwardingMethod> {
+        let director = host.is(Role::Director);
+        let mut methods = Vec::new();
+        for server in self
+            .services()
+            .iter()
+            .flat_map(|service| &service.real_servers)
+        {
+            if (director || server.host == host.name) && !methods.contains(&server.method) {
+                methods.push(server.method);
+            }
+        }
+        methods
+    }
+
+    /// The network that the clients are in.
+    #[must_use]
+    pub fn clients_network(&self) -> NetworkId {
+        self.client().attachments[0].network
+    }
+
+    /// The network over which the director reaches the real servers.
+    #[must_use]
+    pub fn servers_network(&self) -> NetworkId {
+        let director = self.director();
+        director.attachments[director.attachments.len() - 1].network
+    }
+
+    /// The first client.
+    #[must_use]
+    pub fn client(&self) -> &Host {
+        self.first(Role::Client)
+    }
+
+    /// The first director.
+    #[must_use]
+    pub fn director(&self) -> &Host {
+        self.first(Role::Director)
+    }
+
+    fn first(&self, role: Role) -> &Host {
+        self.hosts_with(role)
+            .next()
+            .expect("a checked lab has a client and a director")
+    }
+
+    /// CIP of the first client.
+    #[must_use]
+    pub fn cip(&self) -> Ipv4Net {
+        self.client().attachments[0].address
+    }
+
+    /// DIP: the first director's own address towards the real servers.
+    #[must_use]
+    pub fn dip(&self) -> Ipv4Net {
+        let director = self.director();
+        director.attachments[director.attachments.len() - 1].address
+    }
+
+    /// The first service, which is the only one that a topology file of today describes.
+    #[must_use]
+    pub fn service(&self) -> &VirtualService {
+        &self.parts.services[0]
+    }
+
+    /// Real servers of the first service, in file order.
+    #[must_use]
+    pub fn real_servers(&self) -> &[RealServer] {
+        &self.service().real_servers
+    }
+
+    /// The first service's entry of the machine called `name`.
     #[must_use]
     pub fn real_server(&self, name: &str) -> Option<&RealServer> {
-        self.parts
-            .real_servers
-            .iter()
-            .find(|server| server.host.as_str() == name)
+        self.service().real_server(name)
     }
 
-    /// Where requests go that the director has handed to this real server: under NAT it has rewritten their destination
-    /// to the RIP; under direct routing it stays the VIP.
+    /// VIP of the first service, without its prefix.
     #[must_use]
-    pub fn address_asked_for(&self, server: &RealServer) -> Ipv4Addr {
-        match self.profile().destination {
-            Destination::RealServer => server.address(),
-            Destination::Vip => self.vip(),
-        }
+    pub fn vip(&self) -> Ipv4Addr {
+        self.service().vip.addr()
     }
 
-    /// Number of layer-2 segments, 1 or 2.
+    /// Forwarding method of the first service's real servers; a topology file of today gives all of them the same.
     #[must_use]
-    pub fn segments(&self) -> usize {
-        1 + self
-            .parts
-            .hosts
-            .iter()
-            .flat_map(|h| &h.attachments)
-            .map(|a| a.segment)
-            .max()
-            .unwrap_or(0)
+    pub fn method(&self) -> ForwardingMethod {
+        self.service().real_servers[0].method
     }
 
-    /// `http://VIP/` or `http://VIP:PORT/`.
+    /// What that method means for the lab.
+    #[must_use]
+    pub fn profile(&self) -> &'static Profile {
+        self.method().profile()
+    }
+
+    /// `http://VIP/` or `http://VIP:PORT/` of the first service.
     #[must_use]
     pub fn url(&self) -> String {
-        match self.parts.service.port.get() {
+        match self.service().port.get() {
             80 => format!("http://{}/", self.vip()),
             port => format!("http://{}:{port}/", self.vip()),
         }
-    }
-
-    fn with_role(&self, role: Role) -> &Host {
-        self.parts
-            .hosts
-            .iter()
-            .find(|host| host.role == role)
-            .expect("a checked lab has a client and a director")
     }
 }

@@ -25,6 +25,9 @@ pub enum NameError {
         /// The alphabet in words.
         allowed: &'static str,
     },
+    /// What follows the lab's name is no seat.
+    #[error("a seat is written `.s` with its number in at least two digits, from `.s01`")]
+    Seat,
 }
 
 macro_rules! name_type {
@@ -75,6 +78,11 @@ macro_rules! name_type {
 name_type!(
     /// A lab's name: lower-case letters, digits and inner hyphens, at most 32 (it names directories).
     LabName,
+    |text: &str| hyphenated(text, 32)
+);
+name_type!(
+    /// A network's name in a lab: as a lab's.
+    NetworkName,
     |text: &str| hyphenated(text, 32)
 );
 name_type!(

@@ -26,11 +26,16 @@ fn directory(subject: Subject<'_>) -> Option<&'static str> {
 
 /// What an attachment's address is called.
 fn term(subject: Subject<'_>, attachment: &Attachment) -> &'static str {
-    match subject.host.role {
-        Role::Client => "CIP",
-        Role::RealServer => "RIP",
-        Role::Director if attachment.address == subject.lab.service().vip => "VIP",
-        Role::Director => "DIP",
+    let host = subject.host;
+    let mut services = subject.lab.services().iter();
+    if host.is(Role::Director) && services.any(|service| service.vip == attachment.address) {
+        "VIP"
+    } else if host.is(Role::Director) {
+        "DIP"
+    } else if host.is(Role::RealServer) {
+        "RIP"
+    } else {
+        "CIP"
     }
 }
 
@@ -78,10 +83,10 @@ fn left_to_the_machine(
 
 /// The gateway that belongs into the file of this attachment.
 fn gateway(subject: Subject<'_>) -> Option<std::net::Ipv4Addr> {
-    match (subject.host.role, subject.lab.profile().replies) {
-        (Role::RealServer, Replies::ThroughDirector) => Some(subject.lab.dip().addr()),
-        _ => None,
-    }
+    let mut served = subject.lab.served_by(subject.host.name.as_str());
+    served
+        .any(|(_, server)| server.method.profile().replies == Replies::ThroughDirector)
+        .then(|| subject.lab.dip().addr())
 }
 
 /// The VIP where it is an alias: interface, label, address.
@@ -94,22 +99,21 @@ struct Alias {
 fn alias(subject: Subject<'_>) -> Result<Option<Alias>, PlanError> {
     let vip = subject.lab.service().vip;
     let profile = subject.lab.profile();
-    let (interface, address) = match subject.host.role {
-        Role::Director if profile.director_vip == DirectorVip::Alias => {
-            let Some((_, interface)) = subject.attachments().next() else {
-                return Ok(None);
-            };
-            (interface.clone(), vip)
-        }
-        Role::RealServer if profile.real_server_vip.is_some() => {
-            let Some(lo) = subject.facts.links.iter().find(|link| link.loopback) else {
-                return Err(PlanError::NoLoopback {
-                    host: subject.host.name.clone(),
-                });
-            };
-            (lo.name.clone(), Ipv4Net::from(vip.addr()))
-        }
-        _ => return Ok(None),
+    let director = subject.host.is(Role::Director);
+    let (interface, address) = if director && profile.director_vip == DirectorVip::Alias {
+        let Some((_, interface)) = subject.attachments().next() else {
+            return Ok(None);
+        };
+        (interface.clone(), vip)
+    } else if !director && subject.host.is(Role::RealServer) && profile.real_server_vip.is_some() {
+        let Some(lo) = subject.facts.links.iter().find(|link| link.loopback) else {
+            return Err(PlanError::NoLoopback {
+                host: subject.host.name.clone(),
+            });
+        };
+        (lo.name.clone(), Ipv4Net::from(vip.addr()))
+    } else {
+        return Ok(None);
     };
     let label = format!("{interface}:0");
     if label.len() > MAX_LABEL {
@@ -164,14 +168,14 @@ pub(super) fn files(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
 
 fn alias_file(subject: Subject<'_>, alias: &Alias) -> Result<Step, PlanError> {
     let vip = alias.address.addr().to_string();
-    let (template, context, why) = match subject.host.role {
-        Role::RealServer => (
+    let (template, context, why) = match subject.host.is(Role::Director) {
+        false => (
             Template::IFCFG_LO,
             context! { vip },
             "Gives lo the VIP again at every boot, with the mask /32: with the network's own mask the real server \
              would take the whole network for local and never answer the client.",
         ),
-        _ => (
+        true => (
             Template::IFCFG_ALIAS,
             context! {
                 name => alias.label.as_str(),
@@ -223,12 +227,12 @@ pub(super) fn addresses(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
         })
         .collect();
     if let Some(alias) = alias(subject)? {
-        let why = match subject.host.role {
-            Role::RealServer => {
+        let why = match subject.host.is(Role::Director) {
+            false => {
                 "Requests come with the VIP as their destination; the real server takes them only when the VIP is \
                  an address of its own, and on lo it is one without being on the wire."
             }
-            _ => {
+            true => {
                 "Clients ask for the VIP, so the director answers ARP for it; as an alias it stands beside the DIP \
                  and can move to another director alone."
             }

@@ -33,18 +33,17 @@ fn reason(subject: Subject<'_>) -> Option<&'static str> {
     if subject.system.service_manager != ServiceManager::Systemd {
         return None;
     }
-    match subject.host.role {
-        _ if subject.system.network_files == NetworkFiles::Agent => {
-            Some("This system does not read ifcfg files, so the agent brings them up at boot.")
-        }
-        Role::Director => Some(
+    if subject.system.network_files == NetworkFiles::Agent {
+        Some("This system does not read ifcfg files, so the agent brings them up at boot.")
+    } else if subject.host.is(Role::Director) {
+        Some(
             "Nothing on this system restores IPVS rules at boot as long as the ipvsadm package is not installed, \
              so the agent does.",
-        ),
-        Role::RealServer if subject.lab.profile().real_server_vip.is_some() => {
-            Some("NetworkManager leaves aliases of lo alone, so the agent brings lo:0 up at boot.")
-        }
-        _ => None,
+        )
+    } else if subject.host.is(Role::RealServer) && subject.lab.profile().real_server_vip.is_some() {
+        Some("NetworkManager leaves aliases of lo alone, so the agent brings lo:0 up at boot.")
+    } else {
+        None
     }
 }
 
@@ -79,9 +78,12 @@ pub(super) fn service(subject: Subject<'_>) -> Vec<Step> {
     if reason(subject).is_none() {
         return Vec::new();
     }
-    let by_hand = match (distribution_has_it(subject), subject.host.role) {
-        (true, Role::Director) => shell::lines(["systemctl enable ipvsadm"]),
-        (true, _) => Vec::new(),
+    let by_hand = match (
+        distribution_has_it(subject),
+        subject.host.is(Role::Director),
+    ) {
+        (true, true) => shell::lines(["systemctl enable ipvsadm"]),
+        (true, false) => Vec::new(),
         (false, _) => enable(),
     };
     vec![Step {

@@ -29,7 +29,7 @@ fn options(lab: &Lab) -> String {
     if let Some(seconds) = persistence(lab) {
         text += &format!(" -p {seconds}");
     }
-    if let Some(flag) = lab.fallback() {
+    if let Some(flag) = lab.service().fallback() {
         text += &format!(" -b {flag}");
     }
     text
@@ -42,7 +42,7 @@ fn persistence(lab: &Lab) -> Option<NonZeroU32> {
 
 /// The rules file that boot reads.
 pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
-    if subject.host.role != Role::Director {
+    if !subject.host.is(Role::Director) {
         return Ok(Vec::new());
     }
     let lab = subject.lab;
@@ -79,7 +79,7 @@ pub(super) fn rules(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
 
 /// ipvsadm and its two helpers, where the system has none: names for the agent's own.
 pub(super) fn drop_in(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
-    if subject.host.role != Role::Director || subject.facts.ipvsadm {
+    if !subject.host.is(Role::Director) || subject.facts.ipvsadm {
         return Ok(Vec::new());
     }
     DROP_INS
@@ -105,7 +105,7 @@ pub(super) fn drop_in(subject: Subject<'_>) -> Result<Vec<Step>, PlanError> {
 
 /// The virtual service in the kernel.
 pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
-    if subject.host.role != Role::Director {
+    if !subject.host.is(Role::Director) {
         return Vec::new();
     }
     let lab = subject.lab;
@@ -129,7 +129,7 @@ pub(super) fn table(subject: Subject<'_>) -> Vec<Step> {
                 port: service.port.get(),
             },
             scheduler: service.scheduler.as_str().to_owned(),
-            flags: if lab.fallback().is_some() {
+            flags: if lab.service().fallback().is_some() {
                 ipvs::Service::SCHEDULER_FLAG_1
             } else {
                 0

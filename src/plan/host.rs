@@ -73,7 +73,7 @@ impl<'a> Subject<'a> {
     /// The host's own addresses with the interface each is on.
     pub fn attachments(self) -> impl Iterator<Item = (&'a Attachment, &'a InterfaceName)> {
         self.host.attachments.iter().filter_map(move |attachment| {
-            Some((attachment, self.interfaces.get(attachment.segment)?))
+            Some((attachment, self.interfaces.get(attachment.network)?))
         })
     }
 

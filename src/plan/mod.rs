@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use assumed::assumed_facts;
 pub use error::PlanError;
 
-use crate::model::{HostName, InterfaceName, Lab};
+use crate::model::{HostName, InterfaceName, Lab, NetworkId};
 use crate::resource::{Facts, Resource};
 use render::Templates;
 
@@ -39,8 +39,8 @@ use render::Templates;
 pub struct HostPlan {
     /// Host.
     pub host: HostName,
-    /// Interface per segment the host is on, as chosen from its facts.
-    pub interfaces: BTreeMap<usize, InterfaceName>,
+    /// Interface per network the host is on, as chosen from its facts.
+    pub interfaces: BTreeMap<NetworkId, InterfaceName>,
     /// Steps in order.
     pub steps: Vec<Step>,
 }

@@ -9,7 +9,7 @@ use crate::resource::{Firewall, Resource, Selinux, SelinuxMode};
 /// For the director and the real servers; nothing connects to the client.
 pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    if subject.host.role == Role::Client {
+    if !subject.host.is(Role::Director) && !subject.host.is(Role::RealServer) {
         return steps;
     }
     let policy = subject.lab.policy();
@@ -34,11 +34,11 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
             resource: Resource::Selinux(Selinux {
                 mode: SelinuxMode::Permissive,
             }),
-            why: match subject.host.role {
-                Role::RealServer => {
+            why: match subject.host.is(Role::RealServer) {
+                true => {
                     "SELinux may keep the web server from its page or port; permissive, it only reports."
                 }
-                _ => {
+                false => {
                     "As on the real servers, SELinux only reports, so that nothing but the lab's own settings \
                      decides what works."
                 }

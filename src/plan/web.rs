@@ -18,30 +18,31 @@ fn real_server(subject: Subject<'_>) -> Option<&RealServer> {
     subject.lab.real_server(subject.host.name.as_str())
 }
 
-/// The package that the host's part needs.
+/// The packages that the host's roles need.
 pub(super) fn package(subject: Subject<'_>) -> Vec<Step> {
-    let (name, why) = match subject.host.role {
-        Role::RealServer => (
+    let web_server = subject.host.is(Role::RealServer).then(|| {
+        (
             subject.system.httpd(),
             "The real server answers requests with a web page, so it needs a web server.",
-        ),
-        Role::Client => ("curl", "The client asks for pages with curl."),
-        Role::Director => return Vec::new(),
-    };
-    let resource = Resource::Package(Package {
-        name: name.to_owned(),
+        )
+    });
+    let curl = Resource::Package(Package {
+        name: "curl".to_owned(),
     });
     // Once it is there because of us, it stays in the plan: what leaves a plan is put back.
-    let needed =
-        subject.host.role == Role::RealServer || !subject.facts.curl || subject.owns(&resource);
-    if !needed {
-        return Vec::new();
-    }
-    vec![Step {
-        by_hand: subject.system.install(name),
-        resource,
-        why: why.to_owned(),
-    }]
+    let needs_curl = subject.host.is(Role::Client) && (!subject.facts.curl || subject.owns(&curl));
+    let curl = needs_curl.then_some(("curl", "The client asks for pages with curl."));
+    web_server
+        .into_iter()
+        .chain(curl)
+        .map(|(name, why)| Step {
+            by_hand: subject.system.install(name),
+            resource: Resource::Package(Package {
+                name: name.to_owned(),
+            }),
+            why: why.to_owned(),
+        })
+        .collect()
 }
 
 /// The page, and the port where it is another than 80.
@@ -86,7 +87,7 @@ fn listen_drop_in(subject: Subject<'_>) -> Option<String> {
 
 /// The web server, now and after a reboot.
 pub(super) fn service(subject: Subject<'_>) -> Vec<Step> {
-    if subject.host.role != Role::RealServer {
+    if !subject.host.is(Role::RealServer) {
         return Vec::new();
     }
     let name = subject.system.httpd();

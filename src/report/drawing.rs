@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::layout::width as columns;
 use super::markup::text;
-use crate::model::{Host, HostName, Lab, Role};
+use crate::model::{Host, HostName, Lab, NetworkId, Role};
 use crate::verify::{Evidence, Leg, Status, Verdict, journeys};
 
 /// Narrowest box, and what one character of the type it is written in takes.
@@ -63,7 +63,7 @@ pub(super) fn svg(verdict: &Verdict, evidence: &Evidence) -> String {
 
 /// Columns from left to right: client, director, real servers; on one segment the client above the director.
 fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
-    let one_segment = lab.segments() == 1;
+    let one_segment = lab.networks().len() == 1;
     let texts: Vec<_> = lab
         .hosts()
         .iter()
@@ -81,10 +81,12 @@ fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
     let mut next = [TOP; 3];
     let mut places: Vec<Place<'a>> = Vec::new();
     for (host, lines) in lab.hosts().iter().zip(texts) {
-        let column = match host.role {
-            Role::Client => 0,
-            Role::Director => usize::from(!one_segment),
-            Role::RealServer => lab.segments(),
+        let column = if host.is(Role::Director) {
+            usize::from(!one_segment)
+        } else if host.is(Role::Client) {
+            0
+        } else {
+            lab.networks().len()
         };
         let place = Place {
             host,
@@ -93,7 +95,7 @@ fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
             y: next[column],
             width,
         };
-        let gap = if one_segment && host.role == Role::Client {
+        let gap = if one_segment && host.is(Role::Client) {
             3 * GAP
         } else {
             GAP
@@ -149,23 +151,17 @@ fn lines(host: &Host, evidence: &Evidence) -> Vec<String> {
 
 fn segments(out: &mut String, lab: &Lab, places: &[Place<'_>], height: usize) {
     let width = places.first().map_or(BOX_WIDTH, |place| place.width);
-    for segment in 0..lab.segments() {
-        let x = 10 + segment * (width + LANE) + width + LANE / 2;
-        let network = lab
-            .hosts()
-            .iter()
-            .find_map(|host| host.on_segment(segment))
-            .map(|attachment| attachment.address.trunc().to_string())
-            .unwrap_or_default();
+    for (at, network) in lab.networks().iter().enumerate() {
+        let x = 10 + at * (width + LANE) + width + LANE / 2;
         let _ = writeln!(
             out,
             "<line class=\"segment\" x1=\"{x}\" y1=\"{TOP}\" x2=\"{x}\" y2=\"{}\"/>\
              <text class=\"network\" x=\"{x}\" y=\"22\">{}</text>",
             height - 10,
-            text(&network)
+            text(&network.prefix.to_string())
         );
         for place in places {
-            if place.host.on_segment(segment).is_none() {
+            if place.host.on_network(NetworkId::new(at)).is_none() {
                 continue;
             }
             let edge = if place.x < x { place.right() } else { place.x };

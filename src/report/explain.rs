@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layout::wrap;
 use super::style::{Style, Tone};
-use super::{clean, headline, role};
+use super::{clean, headline};
 use crate::model::{HostName, Lab};
 use crate::plan::HostPlan;
 
@@ -17,10 +17,11 @@ pub fn explain(lab: &Lab, plans: &BTreeMap<HostName, HostPlan>, style: Style) ->
             continue;
         };
         out.push('\n');
-        let title = if host.name.as_str() == role(host.role) {
+        let roles = host.roles_in_words();
+        let title = if host.name.as_str() == roles {
             format!("==== on {} ====", host.name)
         } else {
-            format!("==== on {} ({}) ====", host.name, role(host.role))
+            format!("==== on {} ({}) ====", host.name, roles)
         };
         out += &comment(&title, Tone::Strong, style);
         for step in plan.steps.iter().filter(|step| !step.by_hand.is_empty()) {

@@ -23,7 +23,7 @@ pub use style::{Ink, Style};
 pub use text::verdict;
 pub use up::{HostLine, HostOutcome, UpTable, host_summary, up_table};
 
-use crate::model::{Lab, Role};
+use crate::model::Lab;
 
 /// `lab dr · direct routing · wrr · VIP 192.168.4.15:80`.
 #[must_use]
@@ -41,14 +41,6 @@ pub fn headline(lab: &Lab) -> String {
         lab.vip(),
         service.port
     )
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Director => "director",
-        Role::RealServer => "real server",
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layout::wrap;
 use super::style::{Style, Tone};
-use super::{clean, diff, headline, role};
+use super::{clean, diff, headline};
 use crate::model::{HostName, Lab};
 use crate::plan::HostPlan;
 use crate::resource::{Change, Resource, ResourceId};
@@ -40,8 +40,9 @@ pub fn plan(
             continue;
         };
         out += &format!("\n{}", style.paint(Tone::Strong, host.name.as_str()));
-        if host.name.as_str() != role(host.role) {
-            out += &format!(" · {}", role(host.role));
+        let roles = host.roles_in_words();
+        if host.name.as_str() != roles {
+            out += &format!(" · {roles}");
         }
         out += &match section {
             Section::Plan(plan) => {

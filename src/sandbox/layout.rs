@@ -47,7 +47,7 @@ impl Layout {
             })
             .collect();
         Self {
-            segments: lab.segments(),
+            segments: lab.networks().len(),
             hosts,
         }
     }
@@ -102,8 +102,8 @@ fn interfaces(host: &Host, macs: &mut BTreeSet<String>) -> Vec<GuestInterface> {
         .zip(host.wired())
         .map(|(attachment, name)| GuestInterface {
             name,
-            segment: attachment.segment,
-            mac: mac(attachment.segment, attachment.address.addr(), macs),
+            segment: attachment.network.place(),
+            mac: mac(attachment.network.place(), attachment.address.addr(), macs),
         })
         .collect()
 }
@@ -151,22 +151,23 @@ fn list(interfaces: &[GuestInterface]) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
     use std::num::NonZeroU16;
 
     use super::*;
     use crate::model::{
-        Attachment, ForwardingMethod, LabParts, Policy, Protocol, RealServer, Role, Scheduler,
-        VirtualService,
+        Attachment, ForwardingMethod, LabParts, Network, NetworkId, Policy, Protocol, RealServer,
+        Role, Scheduler, VirtualService,
     };
 
     fn host(name: &str, role: Role, attachments: &[(usize, &str)]) -> Host {
         Host {
             name: name.parse().unwrap(),
-            role,
+            roles: [role].into(),
             attachments: attachments
                 .iter()
-                .map(|&(segment, address)| Attachment {
-                    segment,
+                .map(|&(place, address)| Attachment {
+                    network: NetworkId::new(place),
                     address: address.parse().unwrap(),
                     interface: None,
                 })
@@ -178,26 +179,39 @@ pub(crate) mod tests {
     fn lab(mode: ForwardingMethod, vip: &str, hosts: Vec<Host>) -> Lab {
         let real_servers = hosts
             .iter()
-            .filter(|host| host.role == Role::RealServer)
+            .filter(|host| host.is(Role::RealServer))
             .map(|host| RealServer {
                 host: host.name.clone(),
                 rip: host.attachments[0].address,
+                port: NonZeroU16::new(80).unwrap(),
                 weight: 1,
+                method: mode,
                 page: host.attachments[0].address.addr().to_string(),
             })
             .collect();
+        let attachments = hosts.iter().flat_map(|host| &host.attachments);
+        let prefixes: BTreeMap<NetworkId, Ipv4Net> = attachments
+            .map(|attachment| (attachment.network, attachment.address.trunc()))
+            .collect();
+        let networks = prefixes
+            .into_iter()
+            .map(|(network, prefix)| Network {
+                name: format!("network{network}").parse().unwrap(),
+                prefix,
+            })
+            .collect();
         Lab::from_checked(LabParts {
-            name: mode.profile().keyword.parse().unwrap(),
-            method: mode,
-            service: VirtualService {
+            id: mode.profile().keyword.parse().unwrap(),
+            networks,
+            hosts,
+            services: vec![VirtualService {
                 vip: vip.parse().unwrap(),
                 port: NonZeroU16::new(80).unwrap(),
                 protocol: Protocol::Tcp,
                 scheduler: Scheduler::Wrr,
                 persistence: None,
-            },
-            hosts,
-            real_servers,
+                real_servers,
+            }],
             policy: Policy::default(),
         })
     }

@@ -1,6 +1,6 @@
 //! What must hold between the values of a topology, and the [`Lab`] when it does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 use super::error::{TopologyError, quoted};
@@ -9,8 +9,8 @@ use super::problem::{At, Mistakes, Problem, SourceText};
 use super::read::{Draft, HostDraft};
 use super::{location, networks};
 use crate::model::{
-    Attachment, DirectorVip, Host, InterfaceName, Lab, LabParts, RealServer, Role, Scheduler,
-    VirtualService, Wiring,
+    Attachment, DirectorVip, Host, InterfaceName, Lab, LabParts, Network, NetworkId, RealServer,
+    Role, Scheduler, VirtualService, Wiring,
 };
 
 /// Checks `draft` and makes it a lab; `machines` are the inventory's.
@@ -123,30 +123,35 @@ fn weights(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
 
 fn build(draft: Draft) -> Lab {
     let profile = draft.method.value.profile();
-    let inner = match profile.wiring {
-        Wiring::DirectorBetween => 1,
-        Wiring::OneNetwork => 0,
+    let networks = match profile.wiring {
+        Wiring::DirectorBetween => vec![
+            ("clients", draft.vip.value.trunc()),
+            ("servers", draft.director.address.value.trunc()),
+        ],
+        Wiring::OneNetwork => vec![("lab", draft.vip.value.trunc())],
     };
-    let attachment = |segment, address, interface: Option<At<InterfaceName>>| Attachment {
-        segment,
+    let outer = NetworkId::new(0);
+    let inner = NetworkId::new(networks.len() - 1);
+    let attachment = |network, address, interface: Option<At<InterfaceName>>| Attachment {
+        network,
         address,
         interface: interface.map(|at| at.value),
     };
-    let host = |host: HostDraft, role, mut before: Vec<Attachment>, segment| {
-        before.push(attachment(segment, host.address.value, host.interface));
+    let host = |host: HostDraft, role, mut before: Vec<Attachment>, network| {
+        before.push(attachment(network, host.address.value, host.interface));
         Host {
             name: host.name.value,
-            role,
+            roles: BTreeSet::from([role]),
             attachments: before,
             ssh: host.ssh,
         }
     };
     let public = match profile.director_vip {
-        DirectorVip::Own => vec![attachment(0, draft.vip.value, draft.vip_interface)],
+        DirectorVip::Own => vec![attachment(outer, draft.vip.value, draft.vip_interface)],
         DirectorVip::Alias => Vec::new(),
     };
     let mut hosts = vec![
-        host(draft.client, Role::Client, Vec::new(), 0),
+        host(draft.client, Role::Client, Vec::new(), outer),
         host(draft.director, Role::Director, public, inner),
     ];
     let mut real_servers = Vec::with_capacity(draft.real_servers.len());
@@ -154,23 +159,31 @@ fn build(draft: Draft) -> Lab {
         real_servers.push(RealServer {
             host: server.host.name.value.clone(),
             rip: server.host.address.value,
+            port: draft.port,
             weight: server.weight.value,
+            method: draft.method.value,
             page: server.page.value,
         });
         hosts.push(host(server.host, Role::RealServer, Vec::new(), inner));
     }
     Lab::from_checked(LabParts {
-        name: draft.lab,
-        method: draft.method.value,
-        service: VirtualService {
+        id: draft.lab.into(),
+        networks: networks
+            .into_iter()
+            .map(|(name, prefix)| Network {
+                name: name.parse().expect("a network's name"),
+                prefix,
+            })
+            .collect(),
+        hosts,
+        services: vec![VirtualService {
             vip: draft.vip.value,
             port: draft.port,
             protocol: draft.protocol,
             scheduler: draft.scheduler,
             persistence: draft.persistence,
-        },
-        hosts,
-        real_servers,
+            real_servers,
+        }],
         policy: draft.policy,
     })
 }

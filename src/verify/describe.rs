@@ -64,7 +64,7 @@ pub(super) fn term(lab: &Lab, address: Ipv4Addr) -> &'static str {
     let is_rip = lab
         .hosts()
         .iter()
-        .filter(|host| host.role == Role::RealServer)
+        .filter(|host| host.is(Role::RealServer))
         .flat_map(|host| &host.attachments)
         .any(|attachment| attachment.address.addr() == address);
     if is_rip { "the RIP " } else { "" }

@@ -12,7 +12,7 @@ use crate::model::{HostName, Lab, Role};
 use crate::plan::HostPlan;
 
 /// Schema of [`Evidence`] as JSON.
-pub const SCHEMA: &str = "lvslab.evidence/1";
+pub const SCHEMA: &str = "lvslab.evidence/2";
 
 /// Why there is no evidence from a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -322,7 +322,7 @@ impl Evidence {
     fn consistent(&self) -> Result<(), String> {
         let hosts = self.lab.hosts();
         for (role, word) in [(Role::Client, "client"), (Role::Director, "director")] {
-            let count = hosts.iter().filter(|host| host.role == role).count();
+            let count = hosts.iter().filter(|host| host.is(role)).count();
             if count != 1 {
                 return Err(format!(
                     "the lab has {count} hosts with the role of the {word}"

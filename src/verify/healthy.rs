@@ -110,11 +110,11 @@ pub(crate) fn ports(evidence: &Evidence) -> Vec<u16> {
         .collect()
 }
 
-/// MAC of a host's interface on a segment, as the sandbox makes them up.
-pub(super) fn mac(lab: &Lab, host: &Host, segment: usize) -> String {
+/// MAC of a host's interface on a network, as the sandbox makes them up.
+pub(super) fn mac(lab: &Lab, host: &Host, network: usize) -> String {
     let at = lab.hosts().iter().position(|h| h.name == host.name);
     format!(
-        "52:54:00:00:{segment:02x}:{:02x}",
+        "52:54:00:00:{network:02x}:{:02x}",
         at.expect("a host of the lab")
     )
 }
@@ -167,7 +167,7 @@ fn collected(
         })
         .flatten()
         .collect();
-    let listeners = if host.role == Role::RealServer {
+    let listeners = if host.is(Role::RealServer) {
         vec![Listener {
             address: IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
             port: lab.service().port.get(),
@@ -175,10 +175,10 @@ fn collected(
     } else {
         Vec::new()
     };
-    let neighbours = if host.role == Role::Client && traffic_is_over {
+    let neighbours = if host.is(Role::Client) && traffic_is_over {
         vec![Neighbour {
             address: lab.vip(),
-            interface: plan.interfaces[&0].clone(),
+            interface: plan.interfaces[&lab.clients_network()].clone(),
             mac: Some(mac(lab, lab.director(), 0)),
             state: "reachable".to_owned(),
         }]
@@ -191,9 +191,9 @@ fn collected(
         links: plan
             .interfaces
             .iter()
-            .map(|(segment, name)| LinkEvidence {
+            .map(|(network, name)| LinkEvidence {
                 name: name.clone(),
-                mac: mac(lab, host, *segment),
+                mac: mac(lab, host, network.place()),
                 up: true,
                 carrier: true,
                 no_arp: false,
@@ -209,17 +209,17 @@ fn collected(
             .routes_to
             .iter()
             .map(|to| {
-                let segment = destinations(lab, host)
+                let network = destinations(lab, host)
                     .iter()
                     .find(|(t, _)| t == to)
                     .expect("asked")
                     .1;
-                let back = lab.profile().replies_pass_director() && host.role == Role::RealServer;
+                let back = lab.profile().replies_pass_director() && host.is(Role::RealServer);
                 RouteEvidence {
                     to: *to,
                     via: back.then(|| lab.dip().addr()),
-                    interface: Some(plan.interfaces[&segment].clone()),
-                    source: host.on_segment(segment).map(|a| a.address.addr()),
+                    interface: Some(plan.interfaces[&network].clone()),
+                    source: host.on_network(network).map(|a| a.address.addr()),
                     table: Some(254),
                     local: false,
                     entry: None,

@@ -1,8 +1,10 @@
 //! Labs and plans for the tests, as the topology reader and the planner make them.
 
+use std::collections::BTreeSet;
+
 use crate::model::{
-    Attachment, ForwardingMethod, Host, HostName, Lab, LabParts, Policy, Protocol, RealServer,
-    Role, Scheduler, VirtualService,
+    Attachment, ForwardingMethod, Host, HostName, Lab, LabParts, Network, NetworkId, Policy,
+    Protocol, RealServer, Role, Scheduler, VirtualService,
 };
 use crate::plan::{HostPlan, assumed_facts, plan};
 
@@ -12,26 +14,47 @@ pub(crate) fn lab(mode: ForwardingMethod, scheduler: Scheduler, weights: &[u16])
         ForwardingMethod::Nat => format!("192.168.2.{}/24", 100 + at * 10),
         ForwardingMethod::Dr => format!("192.168.4.{}/24", 100 + at * 10),
     };
-    let inner = usize::from(mode == ForwardingMethod::Nat);
-    let on = |segment, address: &str| Attachment {
-        segment,
+    let outer = NetworkId::new(0);
+    let inner = NetworkId::new(usize::from(mode == ForwardingMethod::Nat));
+    let network = |name: &str, prefix: &str| Network {
+        name: name.parse().unwrap(),
+        prefix: prefix.parse().unwrap(),
+    };
+    let networks = match mode {
+        ForwardingMethod::Nat => vec![
+            network("clients", "192.168.4.0/24"),
+            network("servers", "192.168.2.0/24"),
+        ],
+        ForwardingMethod::Dr => vec![network("lab", "192.168.4.0/24")],
+    };
+    let port = 80.try_into().unwrap();
+    let on = |network, address: &str| Attachment {
+        network,
         address: address.parse().unwrap(),
         interface: None,
     };
     let host = |name: &str, role, attachments| Host {
         name: name.parse().unwrap(),
-        role,
+        roles: BTreeSet::from([role]),
         attachments,
         ssh: None,
     };
-    let mut hosts = vec![host("client", Role::Client, vec![on(0, "192.168.4.10/24")])];
+    let mut hosts = vec![host(
+        "client",
+        Role::Client,
+        vec![on(outer, "192.168.4.10/24")],
+    )];
     hosts.push(match mode {
         ForwardingMethod::Nat => host(
             "director",
             Role::Director,
-            vec![on(0, "192.168.4.5/24"), on(1, "192.168.2.5/24")],
+            vec![on(outer, "192.168.4.5/24"), on(inner, "192.168.2.5/24")],
         ),
-        ForwardingMethod::Dr => host("director", Role::Director, vec![on(0, "192.168.4.5/24")]),
+        ForwardingMethod::Dr => host(
+            "director",
+            Role::Director,
+            vec![on(outer, "192.168.4.5/24")],
+        ),
     });
     let name = |at: usize| format!("web{}", at + 1);
     for at in 0..weights.len() {
@@ -42,27 +65,29 @@ pub(crate) fn lab(mode: ForwardingMethod, scheduler: Scheduler, weights: &[u16])
         RealServer {
             host: name(at).parse().unwrap(),
             rip,
+            port,
             weight: *weight,
+            method: mode,
             page: rip.addr().to_string(),
         }
     });
     Lab::from_checked(LabParts {
-        name: mode.profile().keyword.parse().unwrap(),
-        method: mode,
-        service: VirtualService {
+        id: mode.profile().keyword.parse().unwrap(),
+        networks,
+        hosts,
+        services: vec![VirtualService {
             vip: match mode {
                 ForwardingMethod::Nat => "192.168.4.5/24",
                 ForwardingMethod::Dr => "192.168.4.15/24",
             }
             .parse()
             .unwrap(),
-            port: 80.try_into().unwrap(),
+            port,
             protocol: Protocol::Tcp,
             scheduler,
             persistence: None,
-        },
-        hosts,
-        real_servers: real_servers.collect(),
+            real_servers: real_servers.collect(),
+        }],
         policy: Policy::default(),
     })
 }

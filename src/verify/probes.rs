@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use super::evidence::Evidence;
 use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, Role};
+use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId, Role};
 use crate::plan::HostPlan;
 use crate::resource::{Resource, Sysctl};
 
@@ -99,7 +99,7 @@ fn traffic(evidence: &Evidence) -> Round {
 
 /// `requests` to the client alone.
 fn of_client(evidence: &Evidence, requests: Vec<Request>) -> Round {
-    let client = planned(evidence).find(|(host, _)| host.role == Role::Client);
+    let client = planned(evidence).find(|(host, _)| host.is(Role::Client));
     Round {
         requests: client
             .map(|(host, _)| (host.name.clone(), requests))
@@ -112,7 +112,7 @@ fn counted(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
     let requests = planned(evidence).map(|(host, _)| {
         let mut requests = Vec::new();
-        if host.role == Role::Director {
+        if host.is(Role::Director) {
             requests.push(Request::Collect(Collect {
                 ipvs: true,
                 ipvs_connections_of: Some(lab.cip().addr()),
@@ -120,7 +120,7 @@ fn counted(evidence: &Evidence) -> Round {
             }));
         }
         if evidence.marked().is_some() {
-            let arp = arp_probe(evidence).filter(|_| host.role == Role::Client);
+            let arp = arp_probe(evidence).filter(|_| host.is(Role::Client));
             requests.push(Request::CaptureStop(CaptureStop { arp }));
         }
         (host.name.clone(), requests)
@@ -136,7 +136,7 @@ fn begin_trace(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
     let requests = planned(evidence).map(|(host, plan)| {
         let collect = Request::Collect(Collect {
-            ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
+            ipvs_connections_of: (host.is(Role::Director)).then(|| lab.cip().addr()),
             ..Collect::default()
         });
         let start = evidence
@@ -172,7 +172,12 @@ fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
     let lab = evidence.lab();
     let client = evidence.hosts().get(&lab.client().name)?;
     Some(ArpProbe {
-        interface: client.plan.as_ref()?.interfaces.get(&0)?.clone(),
+        interface: client
+            .plan
+            .as_ref()?
+            .interfaces
+            .get(&lab.clients_network())?
+            .clone(),
         sender: lab.cip().addr(),
         target: lab.vip(),
         requests: 2,
@@ -320,10 +325,10 @@ fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
             .map(|(to, _)| to)
             .collect(),
         routes_from: source(lab, host),
-        ipvs: host.role == Role::Director,
-        ipvs_connections_of: (host.role == Role::Director).then(|| lab.cip().addr()),
+        ipvs: host.is(Role::Director),
+        ipvs_connections_of: (host.is(Role::Director)).then(|| lab.cip().addr()),
         firewall: true,
-        listen_lines: host.role == Role::RealServer,
+        listen_lines: host.is(Role::RealServer),
         directories_above: page(plan).map(str::to_owned),
         ifcfg_files: true,
     }
@@ -339,25 +344,32 @@ fn page(plan: &HostPlan) -> Option<&str> {
 
 /// Where requests come from on the client, and answers on a real server: where the requests arrive there.
 pub(super) fn source(lab: &Lab, host: &Host) -> Option<Ipv4Addr> {
-    match host.role {
-        Role::Client => Some(lab.cip().addr()),
-        Role::Director => None,
-        Role::RealServer => Some(lab.address_asked_for(lab.real_server(host.name.as_str())?)),
+    if host.is(Role::Director) {
+        None
+    } else if host.is(Role::RealServer) {
+        let service = lab.service();
+        let server = service.real_server(host.name.as_str())?;
+        Some(*service.destination_at(server).ip())
+    } else {
+        Some(lab.cip().addr())
     }
 }
 
-/// Where this host sends packets of the lab, and the segment they leave through.
-pub(super) fn destinations(lab: &Lab, host: &Host) -> Vec<(Ipv4Addr, usize)> {
-    match host.role {
-        Role::Client => vec![(lab.vip(), 0)],
-        Role::Director => {
-            let inner = lab.segments() - 1;
-            let servers = lab.real_servers().iter();
-            std::iter::once((lab.cip().addr(), 0))
-                .chain(servers.map(|server| (server.address(), inner)))
-                .collect()
-        }
-        Role::RealServer => vec![(lab.cip().addr(), lab.segments() - 1)],
+/// Where this host sends packets of the lab, and the network they leave through.
+pub(super) fn destinations(lab: &Lab, host: &Host) -> Vec<(Ipv4Addr, NetworkId)> {
+    let (outer, inner) = (lab.clients_network(), lab.servers_network());
+    if host.is(Role::Director) {
+        let others = lab
+            .real_servers()
+            .iter()
+            .filter(|server| server.host != host.name);
+        std::iter::once((lab.cip().addr(), outer))
+            .chain(others.map(|server| (server.address(), inner)))
+            .collect()
+    } else if host.is(Role::RealServer) {
+        vec![(lab.cip().addr(), inner)]
+    } else {
+        vec![(lab.vip(), outer)]
     }
 }
 
@@ -367,12 +379,12 @@ pub(super) fn destinations(lab: &Lab, host: &Host) -> Vec<(Ipv4Addr, usize)> {
 /// `include/linux/inetdevice.h`); forwarding is asked of the interface a packet arrives on
 /// (`IN_DEV_FORWARD`), which writing `ip_forward` sets for all but which can be reset for one.
 pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Sysctl> {
-    let inner = lab.segments() - 1;
+    let inner = lab.servers_network();
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    let translated = lab.profile().replies_pass_director();
-    if (translated, host.role) == (false, Role::RealServer) {
+    let profile = lab.profile();
+    if host.is(Role::RealServer) && profile.real_server_vip.is_some() {
         return vec![
             interface_sysctl(interface, "arp_ignore", "1"),
             interface_sysctl(interface, "arp_announce", "2"),
@@ -384,7 +396,7 @@ pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<
     }];
     let own = plan.interfaces.values();
     settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
-    if (translated, host.role) == (true, Role::Director) {
+    if host.is(Role::Director) && profile.replies_pass_director() {
         settings.push(interface_sysctl(interface, "forwarding", "1"));
     }
     settings

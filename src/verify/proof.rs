@@ -29,8 +29,7 @@ pub fn request(lab: &Lab, journey: &Journey) -> Way {
     let Some(real) = real_server(lab, &server.host).filter(|_| on_its_way) else {
         return astray(leg, words);
     };
-    let port = lab.service().port.get();
-    let wanted = SocketAddrV4::new(lab.address_asked_for(real), port);
+    let wanted = lab.service().destination_at(real);
     let sent = director.left.as_ref().map(|left| left.destination);
     if sent == Some(wanted) {
         return promised(words);

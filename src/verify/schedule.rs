@@ -182,6 +182,7 @@ mod tests {
             protocol: crate::model::Protocol::Tcp,
             scheduler,
             persistence: None,
+            real_servers: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Sighting};
 use super::graph::Lack;
 use crate::agent::protocol::{BootSysctl, Captured, HostEvidence, Response, RouteEvidence};
-use crate::model::{Host, HostName, InterfaceName, Lab};
+use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId};
 use crate::plan::HostPlan;
 use crate::resource::{Observed, ResourceId};
 
@@ -64,9 +64,13 @@ impl<'a> View<'a> {
         self.record(host).and_then(|record| record.plan.as_ref())
     }
 
-    /// Interface that was chosen for `segment`.
-    pub(super) fn interface(self, host: &HostName, segment: usize) -> Option<&'a InterfaceName> {
-        self.plan(host)?.interfaces.get(&segment)
+    /// Interface that was chosen for `network`.
+    pub(super) fn interface(
+        self,
+        host: &HostName,
+        network: NetworkId,
+    ) -> Option<&'a InterfaceName> {
+        self.plan(host)?.interfaces.get(&network)
     }
 
     /// What the host said before the requests.
@@ -133,10 +137,10 @@ impl<'a> View<'a> {
         entry.ok_or_else(|| untold(host, format_args!("its route to {to}")))
     }
 
-    /// MAC of the interface the host has on `segment`.
-    pub(super) fn mac(self, host: &HostName, segment: usize) -> Seen<&'a str> {
+    /// MAC of the interface the host has on `network`.
+    pub(super) fn mac(self, host: &HostName, network: NetworkId) -> Seen<&'a str> {
         let found = self.before(host)?;
-        let interface = self.interface(host, segment);
+        let interface = self.interface(host, network);
         let link = found
             .links
             .iter()

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::healthy;
 use crate::agent::protocol::{Captured, CapturedFrame};
-use crate::model::{HostName, Lab, Replies};
+use crate::model::{HostName, Lab, NetworkId, Replies};
 use crate::packet::{Flags, Mac, arp_reply, segment};
 use crate::plan::HostPlan;
 
-/// A host on a segment.
+/// A host, and the place of the network that one of its interfaces is on.
 pub(crate) type End<'a> = (&'a str, usize);
 
 /// A lab's wires and what went over them so far.
@@ -33,15 +33,15 @@ impl<'a> Wires<'a> {
         }
     }
 
-    pub(crate) fn mac(&self, (host, segment): End<'_>) -> Mac {
+    pub(crate) fn mac(&self, (host, network): End<'_>) -> Mac {
         let host = self.lab.host(host).expect("a host of the lab");
-        healthy::mac(self.lab, host, segment).parse().unwrap()
+        healthy::mac(self.lab, host, network).parse().unwrap()
     }
 
     /// A frame leaves `from`, and arrives at `to` unless that is `None`.
     fn frame(&mut self, from: End<'_>, to: Option<End<'_>>, bytes: &[u8]) {
         for (end, outgoing) in [(Some(from), true), (to, false)] {
-            let Some((host, segment)) = end else { continue };
+            let Some((host, network)) = end else { continue };
             let plan = self.plans.iter().find(|plan| plan.host.as_str() == host);
             let Some(plan) = plan else { continue };
             self.at += 1_000;
@@ -50,7 +50,7 @@ impl<'a> Wires<'a> {
                 .or_default()
                 .push(CapturedFrame {
                     at: self.at,
-                    interface: plan.interfaces[&segment].clone(),
+                    interface: plan.interfaces[&NetworkId::new(network)].clone(),
                     outgoing,
                     length: u32::try_from(bytes.len()).unwrap(),
                     data: BASE64.encode(bytes),
@@ -104,7 +104,7 @@ impl<'a> Wires<'a> {
         let cip = SocketAddrV4::new(lab.cip().addr(), port);
         let vip = SocketAddrV4::new(lab.vip(), lab.service().port.get());
         let rip = SocketAddrV4::new(server.address(), lab.service().port.get());
-        let inner = lab.segments() - 1;
+        let inner = lab.servers_network().place();
         let answer = Flags::SYN | Flags::ACK;
         let asked = format!("{cip} → {vip}");
         self.goes(((client, 0), (director, 0)), &asked, Flags::SYN);

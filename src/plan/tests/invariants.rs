@@ -41,7 +41,7 @@ fn case() -> impl Strategy<Value = (Lab, BTreeMap<HostName, Facts>)> {
                 let facts = match kind {
                     Kind::Sandbox => assumed_facts(&lab).remove(&host.name).expect("facts"),
                     Kind::Debian | Kind::Rhel => {
-                        let names: Vec<String> = host.attachments.iter().map(|a| format!("eth{}", a.segment)).collect();
+                        let names: Vec<String> = host.attachments.iter().map(|a| format!("eth{}", a.network)).collect();
                         let addresses: Vec<String> = host.attachments.iter().map(|a| a.address.to_string()).collect();
                         let addresses: Vec<[&str; 1]> = addresses.iter().map(|a| [a.as_str()]).collect();
                         let mut links: Vec<(&str, &[&str])> = vec![("mgmt0", &["10.20.0.9/24"])];
@@ -124,23 +124,21 @@ proptest! {
             prop_assert_eq!(&sysctls, &written);
 
             let vip_on_lo = position(plan, |r| matches!(r, Resource::Address(a) if a.interface.as_str() == "lo"));
-            let hidden = (lab.method(), host.role) == (ForwardingMethod::Dr, Role::RealServer);
+            let has = |method, role| lab.method() == method && host.is(role);
+            let hidden = has(ForwardingMethod::Dr, Role::RealServer);
             prop_assert_eq!(vip_on_lo.is_some(), hidden);
-            prop_assert_eq!(sysctls.len(), match (lab.method(), host.role) {
-                (ForwardingMethod::Dr, Role::RealServer) => 4,
-                (ForwardingMethod::Nat, Role::Director) => 1,
-                _ => 0,
-            });
+            let forwards = has(ForwardingMethod::Nat, Role::Director);
+            prop_assert_eq!(sysctls.len(), 4 * usize::from(hidden) + usize::from(forwards));
 
             let routes = plan.steps.iter().filter(|s| matches!(s.resource, Resource::DefaultRoute(_))).count();
-            let routed = (lab.method(), host.role) == (ForwardingMethod::Nat, Role::RealServer);
+            let routed = has(ForwardingMethod::Nat, Role::RealServer);
             prop_assert_eq!(routes, usize::from(routed), "only NAT real servers get a default route");
 
             let tables: Vec<_> = plan.steps.iter().filter_map(|step| match &step.resource {
                 Resource::Ipvs(ipvs) => Some(ipvs),
                 _ => None,
             }).collect();
-            prop_assert_eq!(tables.len(), usize::from(host.role == Role::Director));
+            prop_assert_eq!(tables.len(), usize::from(host.is(Role::Director)));
             for table in tables {
                 prop_assert_eq!(table.destinations.len(), lab.real_servers().len());
                 for server in lab.real_servers() {

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{Candidate, InterfaceError};
 
-use crate::model::{Attachment, Host, InterfaceName, Role};
+use crate::model::{Attachment, Host, InterfaceName, NetworkId, Role};
 use crate::resource::{Address, Facts, LinkFacts, Resource};
 
 /// The interface that a host has on each of its networks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Interfaces(BTreeMap<usize, InterfaceName>);
+pub struct Interfaces(BTreeMap<NetworkId, InterfaceName>);
 
 impl Interfaces {
     /// Chooses them from what is known of the host.
@@ -33,7 +33,7 @@ impl Interfaces {
 
     /// The one on this network.
     #[must_use]
-    pub fn get(&self, network: usize) -> Option<&InterfaceName> {
+    pub fn get(&self, network: NetworkId) -> Option<&InterfaceName> {
         self.0.get(&network)
     }
 
@@ -43,20 +43,20 @@ impl Interfaces {
     }
 
     /// Each network with its interface.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &InterfaceName)> {
+    pub fn iter(&self) -> impl Iterator<Item = (NetworkId, &InterfaceName)> {
         self.0.iter().map(|(network, name)| (*network, name))
     }
 }
 
-impl FromIterator<(usize, InterfaceName)> for Interfaces {
-    fn from_iter<I: IntoIterator<Item = (usize, InterfaceName)>>(pairs: I) -> Self {
+impl FromIterator<(NetworkId, InterfaceName)> for Interfaces {
+    fn from_iter<I: IntoIterator<Item = (NetworkId, InterfaceName)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
 
-fn choose(host: &Host, facts: &Facts) -> Result<BTreeMap<usize, InterfaceName>, InterfaceError> {
+fn choose(host: &Host, facts: &Facts) -> Result<BTreeMap<NetworkId, InterfaceName>, InterfaceError> {
     let choice = Choice { host, facts };
-    let mut chosen: BTreeMap<usize, &LinkFacts> = BTreeMap::new();
+    let mut chosen: BTreeMap<NetworkId, &LinkFacts> = BTreeMap::new();
     // What is certain first, so that the last resort sees what is left.
     for certain in [
         Choice::named,
@@ -65,28 +65,28 @@ fn choose(host: &Host, facts: &Facts) -> Result<BTreeMap<usize, InterfaceName>, 
         Choice::in_network,
     ] {
         for attachment in &host.attachments {
-            if !chosen.contains_key(&attachment.segment)
+            if !chosen.contains_key(&attachment.network)
                 && let Some(link) = certain(&choice, attachment)?
             {
-                chosen.insert(attachment.segment, link);
+                chosen.insert(attachment.network, link);
             }
         }
     }
     for attachment in &host.attachments {
-        if !chosen.contains_key(&attachment.segment) {
+        if !chosen.contains_key(&attachment.network) {
             let link = choice.left_over(attachment, &chosen)?;
-            chosen.insert(attachment.segment, link);
+            chosen.insert(attachment.network, link);
         }
     }
     choice.refuse_doubles(&chosen)?;
     for attachment in &host.attachments {
-        if let Some(link) = chosen.get(&attachment.segment) {
+        if let Some(link) = chosen.get(&attachment.network) {
             choice.refuse_management(attachment, link)?;
         }
     }
     Ok(chosen
         .into_iter()
-        .map(|(segment, link)| (segment, link.name.clone()))
+        .map(|(network, link)| (network, link.name.clone()))
         .collect())
 }
 
@@ -147,7 +147,7 @@ impl<'a> Choice<'a> {
             return Ok(None);
         }
         let mut wires = self.host.attachments.iter().zip(self.host.wired());
-        let wire = wires.find(|(other, _)| other.segment == attachment.segment);
+        let wire = wires.find(|(other, _)| other.network == attachment.network);
         Ok(wire.and_then(|(_, name)| self.links().find(|link| link.name == name)))
     }
 
@@ -166,7 +166,7 @@ impl<'a> Choice<'a> {
     fn left_over(
         &self,
         attachment: &Attachment,
-        chosen: &BTreeMap<usize, &LinkFacts>,
+        chosen: &BTreeMap<NetworkId, &LinkFacts>,
     ) -> Result<&'a LinkFacts, InterfaceError> {
         let taken = |link: &LinkFacts| chosen.values().any(|other| other.name == link.name);
         let free: Vec<&LinkFacts> = self
@@ -194,14 +194,14 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn refuse_doubles(&self, chosen: &BTreeMap<usize, &LinkFacts>) -> Result<(), InterfaceError> {
-        let of = |segment| self.host.on_segment(segment).map(|a| a.address);
-        for (segment, link) in chosen {
+    fn refuse_doubles(&self, chosen: &BTreeMap<NetworkId, &LinkFacts>) -> Result<(), InterfaceError> {
+        let of = |network| self.host.on_network(network).map(|a| a.address);
+        for (network, link) in chosen {
             let other = chosen
                 .iter()
-                .find(|(other, taken)| *other > segment && taken.name == link.name);
+                .find(|(other, taken)| *other > network && taken.name == link.name);
             if let Some((other, _)) = other
-                && let (Some(address), Some(other)) = (of(*segment), of(*other))
+                && let (Some(address), Some(other)) = (of(*network), of(*other))
             {
                 return Err(InterfaceError::Taken {
                     host: self.host.name.clone(),
@@ -233,8 +233,10 @@ impl<'a> Choice<'a> {
 
     /// The topology's key for this attachment's interface.
     fn key(&self, attachment: &Attachment) -> &'static str {
-        let routes = self.host.role == Role::Director && self.host.attachments.len() > 1;
-        if routes && attachment.segment == 0 {
+        let routes = self.host.is(Role::Director) && self.host.attachments.len() > 1;
+        if routes
+            && Some(attachment.network) == self.host.attachments.first().map(|first| first.network)
+        {
             "vip_interface"
         } else {
             "interface"

@@ -72,7 +72,7 @@ fn the_dr_topology_is_the_lab_of_the_course() {
         (lab.name().as_str(), lab.method()),
         ("dr", ForwardingMethod::Dr)
     );
-    assert_eq!(lab.segments(), 1);
+    assert_eq!(lab.networks().len(), 1);
     insta::assert_snapshot!(table(&lab), @"
     client: segment 0 ? 192.168.4.10/24
     director: segment 0 ? 192.168.4.5/24
@@ -92,7 +92,7 @@ fn the_nat_topology_is_the_lab_of_the_course() {
         (lab.name().as_str(), lab.method()),
         ("nat", ForwardingMethod::Nat)
     );
-    assert_eq!(lab.segments(), 2);
+    assert_eq!(lab.networks().len(), 2);
     insta::assert_snapshot!(table(&lab), @"
     client: segment 0 ? 192.168.4.10/24
     director: segment 0 eth0 192.168.4.5/24, segment 1 eth1 192.168.2.5/24
@@ -113,12 +113,12 @@ fn table(lab: &crate::model::Lab) -> String {
             .iter()
             .map(|a| {
                 let interface = a.interface.as_ref().map_or("?", |name| name.as_str());
-                format!("segment {} {interface} {}", a.segment, a.address)
+                format!("segment {} {interface} {}", a.network, a.address)
             })
             .collect();
         let mut line = format!("{}: {}", host.name, addresses.join(", "));
         if let Some(server) = lab.real_server(host.name.as_str()) {
-            assert_eq!(host.role, Role::RealServer);
+            assert!(host.is(Role::RealServer));
             line.push_str(&format!(", weight {}, page {}", server.weight, server.page));
         }
         lines.push(line);

@@ -198,7 +198,7 @@ proptest! {
         let lab = parse(&text, "x.yaml", None).unwrap_or_else(|error| panic!("{text}\n{error}"));
 
         prop_assert_eq!(lab.method(), if w.nat { ForwardingMethod::Nat } else { ForwardingMethod::Dr });
-        prop_assert_eq!(lab.segments(), if w.nat { 2 } else { 1 });
+        prop_assert_eq!(lab.networks().len(), if w.nat { 2 } else { 1 });
         prop_assert_eq!(lab.vip(), w.outer[0]);
         prop_assert_eq!(lab.cip().addr(), w.outer[1]);
         prop_assert_eq!(lab.dip().addr(), dip);

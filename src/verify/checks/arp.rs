@@ -12,12 +12,13 @@ use crate::verify::view::{Seen, View, untold};
 
 /// Per-interface settings as they take effect.
 pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
-    let inner = view.lab().segments() - 1;
+    let inner = view.lab().servers_network();
     let Some(interface) = plan.interfaces.get(&inner) else {
         return Vec::new();
     };
-    match (view.lab().profile().replies_pass_director(), host.role) {
-        (false, Role::RealServer) => vec![
+    let profile = view.lab().profile();
+    if host.is(Role::RealServer) && profile.real_server_vip.is_some() {
+        return vec![
             combined(
                 view,
                 host,
@@ -42,17 +43,17 @@ pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Fin
                           ARP requests carry the VIP as their sender and so announce it as its own.",
                 },
             ),
-        ],
-        (translated, role) => (translated && role == Role::Director)
-            .then(|| forwarding(view, host, interface))
-            .into_iter()
-            .chain(
-                plan.interfaces
-                    .values()
-                    .map(|name| answers(view, host, name)),
-            )
-            .collect(),
+        ];
     }
+    (host.is(Role::Director) && profile.replies_pass_director())
+        .then(|| forwarding(view, host, interface))
+        .into_iter()
+        .chain(
+            plan.interfaces
+                .values()
+                .map(|name| answers(view, host, name)),
+        )
+        .collect()
 }
 
 /// Hosts whose `arp_ignore` the lab leaves alone must still answer for their own addresses.
@@ -162,9 +163,9 @@ pub(super) fn neighbour(view: View<'_>, path: &Path) -> Option<Finding> {
     let lab = view.lab();
     let client = &lab.client().name;
     let director = &lab.director().name;
-    let interface = view.interface(client, 0)?;
+    let interface = view.interface(client, lab.clients_network())?;
     let vip = lab.vip();
-    let wanted = view.mac(director, 0);
+    let wanted = view.mac(director, lab.clients_network());
     let found = view.after(client).map(|found| {
         found
             .neighbours

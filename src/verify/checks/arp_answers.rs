@@ -35,8 +35,8 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Option<Finding> {
     let lab = view.lab();
     let client = &lab.client().name;
     let director = &lab.director().name;
-    let interface = view.interface(client, 0)?;
-    let wanted = view.mac(director, 0).and_then(|mac| {
+    let interface = view.interface(client, lab.clients_network())?;
+    let wanted = view.mac(director, lab.clients_network()).and_then(|mac| {
         mac.parse::<Mac>()
             .map_err(|error| Gap::untold(director, error.to_string()))
     });

@@ -21,7 +21,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding
         .collect();
     findings.extend(loopback(view, host));
     findings.push(own_addresses(view, host, plan));
-    if view.lab().profile().replies_pass_director() && host.role == Role::RealServer {
+    if view.lab().profile().replies_pass_director() && host.is(Role::RealServer) {
         findings.push(detour(view, host));
     }
     findings
@@ -82,7 +82,7 @@ fn lo() -> InterfaceName {
 /// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
 /// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
 fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
-    if view.lab().profile().replies_pass_director() || host.role != Role::RealServer {
+    if view.lab().profile().replies_pass_director() || !host.is(Role::RealServer) {
         return None;
     }
     Some(

@@ -83,7 +83,7 @@ fn is_harmful(
     let elsewhere = same
         .next()
         .is_some_and(|own| (own.address, &own.interface) != (address, &file.interface));
-    let translated = lab.profile().replies_pass_director() && host.role == Role::RealServer;
+    let translated = lab.profile().replies_pass_director() && host.is(Role::RealServer);
     let detour = translated && lab.cip().trunc().contains(&address.addr());
     elsewhere || detour || attached::is_another_s(lab, plan, address.addr())
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Draft, Judged, Path};
 use crate::agent::protocol::Neighbour;
-use crate::model::{Host, HostName, Role};
+use crate::model::{Host, HostName, NetworkId, Role};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::identity::Subject;
@@ -24,46 +24,43 @@ pub(super) fn check(view: View<'_>, path: &Path) -> Vec<Finding> {
         .collect()
 }
 
-/// Address, the host that has it, and the segment both are on.
-type Hop<'a> = (Ipv4Addr, &'a HostName, usize);
+/// Address, the host that has it, and the network both are on.
+type Hop<'a> = (Ipv4Addr, &'a HostName, NetworkId);
 
 fn next_hops<'a>(view: View<'a>, host: &Host) -> Vec<Hop<'a>> {
     let lab = view.lab();
-    let inner = lab.segments() - 1;
+    let inner = lab.servers_network();
     let client = (lab.cip().addr(), &lab.client().name);
     let director = (lab.dip().addr(), &lab.director().name);
     let pass_director = lab.profile().replies_pass_director();
-    match host.role {
-        Role::Client => Vec::new(),
-        Role::Director => {
-            let mut hops: Vec<Hop<'_>> = lab
-                .real_servers()
-                .iter()
-                .map(|server| (server.address(), &server.host, inner))
-                .collect();
-            if pass_director {
-                hops.push((client.0, client.1, 0));
-            }
-            hops
+    let mut hops: Vec<Hop<'_>> = Vec::new();
+    if host.is(Role::Director) {
+        let others = lab
+            .real_servers()
+            .iter()
+            .filter(|server| server.host != host.name);
+        hops.extend(others.map(|server| (server.address(), &server.host, inner)));
+        if pass_director {
+            hops.push((client.0, client.1, lab.clients_network()));
         }
-        Role::RealServer if pass_director => {
-            vec![(director.0, director.1, inner)]
-        }
-        Role::RealServer => vec![(client.0, client.1, inner)],
+    } else if host.is(Role::RealServer) {
+        let (address, owner) = if pass_director { director } else { client };
+        hops.push((address, owner, inner));
     }
+    hops
 }
 
 fn entry(
     view: View<'_>,
     path: &Path,
     host: &Host,
-    (address, owner, segment): Hop<'_>,
+    (address, owner, network): Hop<'_>,
 ) -> Option<Finding> {
     let lab = view.lab();
-    let interface = view.interface(&host.name, segment)?;
+    let interface = view.interface(&host.name, network)?;
     // Without a plan of the other host nothing is known of its interface.
-    view.interface(owner, segment)?;
-    let wanted = view.mac(owner, segment);
+    view.interface(owner, network)?;
+    let wanted = view.mac(owner, network);
     let seen = entries(view, host).map(|entries| {
         let ours = |entry: &&Neighbour| entry.address == address && entry.interface == *interface;
         entries
@@ -116,9 +113,10 @@ fn entry(
 
 /// What the host knew last: the director after the requests, the others before.
 fn entries<'a>(view: View<'a>, host: &Host) -> Seen<&'a [Neighbour]> {
-    let found = match host.role {
-        Role::Director => view.after(&host.name).or_else(|_| view.before(&host.name)),
-        _ => view.before(&host.name),
+    let found = if host.is(Role::Director) {
+        view.after(&host.name).or_else(|_| view.before(&host.name))
+    } else {
+        view.before(&host.name)
     };
     found.map(|found| found.neighbours.as_slice())
 }

@@ -16,11 +16,11 @@ use crate::verify::view::View;
 pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
     probes::destinations(view.lab(), host)
         .into_iter()
-        .filter_map(|(to, segment)| {
-            let interface = plan.interfaces.get(&segment)?;
+        .filter_map(|(to, network)| {
+            let interface = plan.interfaces.get(&network)?;
             let lab = view.lab();
             let through_director =
-                lab.profile().replies_pass_director() && host.role == Role::RealServer;
+                lab.profile().replies_pass_director() && host.is(Role::RealServer);
             let wanted = RouteEvidence {
                 to,
                 via: through_director.then(|| lab.dip().addr()),
@@ -65,19 +65,16 @@ fn route(view: View<'_>, host: &Host, plan: &HostPlan, wanted: &RouteEvidence) -
 
 fn why(view: View<'_>, host: &Host, to: Ipv4Addr) -> String {
     let lab = view.lab();
-    match host.role {
-        Role::Client => {
-            "The client must ask for the VIP on the segment the director is on.".to_owned()
-        }
-        Role::Director if to == lab.cip().addr() => {
-            "The director sends its own answers and, under NAT, those of the real servers to the client this way."
-                .to_owned()
-        }
-        Role::Director => {
-            "The director hands requests to the real server over the segment they share.".to_owned()
-        }
-        Role::RealServer => lab.profile().words.client_route_why.to_owned(),
+    if host.is(Role::Director) && to == lab.cip().addr() {
+        "The director sends its own answers and, under NAT, those of the real servers to the client this way."
+    } else if host.is(Role::Director) {
+        "The director hands requests to the real server over the segment they share."
+    } else if host.is(Role::RealServer) {
+        lab.profile().words.client_route_why
+    } else {
+        "The client must ask for the VIP on the segment the director is on."
     }
+    .to_owned()
 }
 
 fn same_way(found: &RouteEvidence, wanted: &RouteEvidence) -> bool {

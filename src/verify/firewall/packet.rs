@@ -119,14 +119,15 @@ impl<'a> Leg<'a> {
 /// The packets of a connection through the lab that pass `host`, once per hook: the first each way, and what the
 /// client sends after that.
 pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Packet> {
-    let interface = |segment: usize| plan.interfaces.get(&segment).map(|name| name.as_str());
-    let outer = interface(0);
-    let inner = interface(lab.segments() - 1);
-    let legs = match (host.role, lab.real_server(host.name.as_str())) {
-        (Role::Client, _) => at_client(lab, outer),
-        (Role::Director, _) => at_director(lab, outer, inner),
-        (Role::RealServer, Some(server)) => at_real_server(lab, server, inner),
-        (Role::RealServer, None) => Vec::new(),
+    let interface = |network| plan.interfaces.get(&network).map(|name| name.as_str());
+    let outer = interface(lab.clients_network());
+    let inner = interface(lab.servers_network());
+    let legs = if host.is(Role::Director) {
+        at_director(lab, outer, inner)
+    } else if let Some(server) = lab.real_server(host.name.as_str()) {
+        at_real_server(lab, server, inner)
+    } else {
+        at_client(lab, outer)
     };
     let place = Place::of(lab, host);
     legs.iter()
@@ -146,19 +147,19 @@ struct Place {
 impl Place {
     fn of(lab: &Lab, host: &Host) -> Self {
         let own = own_addresses(lab, host);
-        let first_on = |segment| host.on_segment(segment).map(|one| one.address.addr());
-        let here = match host.role {
+        let first_on = |network| host.on_network(network).map(|one| one.address.addr());
+        let serves = host.is(Role::RealServer) && !host.is(Role::Director);
+        let here = if serves {
+            first_on(lab.servers_network())
+        } else if host.is(Role::Director) {
+            first_on(lab.clients_network())
+        } else {
             // What a host sends itself is redirected to loopback.
-            Role::Client => None,
-            Role::Director => first_on(0),
-            Role::RealServer => first_on(lab.segments() - 1),
+            None
         };
         Self {
             port: lab.service().port.get(),
-            served_at: match host.role {
-                Role::RealServer => own.clone(),
-                Role::Client | Role::Director => vec![lab.vip()],
-            },
+            served_at: if serves { own.clone() } else { vec![lab.vip()] },
             own,
             here: here.unwrap_or(Ipv4Addr::LOCALHOST),
         }
@@ -215,7 +216,7 @@ fn at_director<'a>(lab: &Lab, outer: Option<&'a str>, inner: Option<&'a str>) ->
         // IPVS sends on what it took from the input hook.
         let sent = Leg {
             what: "requests to the real servers",
-            to: lab.address_asked_for(server),
+            to: *lab.service().destination_at(server).ip(),
             arrives_on: None,
             leaves_on: inner,
             hooks: SEND,
@@ -244,7 +245,7 @@ fn at_real_server<'a>(lab: &Lab, server: &RealServer, interface: Option<&'a str>
     let request = Leg {
         what: "requests from the director",
         from: lab.cip().addr(),
-        to: lab.address_asked_for(server),
+        to: *lab.service().destination_at(server).ip(),
         request: true,
         arrives_on: interface,
         leaves_on: None,
@@ -269,11 +270,8 @@ fn at_real_server<'a>(lab: &Lab, server: &RealServer, interface: Option<&'a str>
 
 /// The host's addresses in the lab. The VIP is the director's, and under direct routing every real server's, too.
 fn own_addresses(lab: &Lab, host: &Host) -> Vec<Ipv4Addr> {
-    let has_vip = match host.role {
-        Role::Client => false,
-        Role::Director => true,
-        Role::RealServer => lab.profile().real_server_vip.is_some(),
-    };
+    let has_vip = host.is(Role::Director)
+        || (host.is(Role::RealServer) && lab.profile().real_server_vip.is_some());
     let attached = host.attachments.iter().map(|one| one.address.addr());
     attached.chain(has_vip.then(|| lab.vip())).collect()
 }

@@ -20,8 +20,8 @@ fn documents_that_are_no_evidence_are_refused_with_the_reason() {
     let refused = |text: &str| Evidence::from_json(text).unwrap_err().to_string();
     assert_eq!(refused("{"), "this is not an evidence document");
     assert_eq!(
-        refused(r#"{"schema":"lvslab.evidence/2"}"#),
-        "the document says it is `lvslab.evidence/2`; this program reads `lvslab.evidence/1`"
+        refused(r#"{"schema":"lvslab.evidence/1"}"#),
+        "the document says it is `lvslab.evidence/1`; this program reads `lvslab.evidence/2`"
     );
     let altered = |alter: fn(&mut serde_json::Value)| {
         let mut json = serde_json::from_str(&evidence(ForwardingMethod::Dr).to_json()).unwrap();
