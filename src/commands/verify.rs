@@ -32,7 +32,7 @@ pub struct Verify {
     /// Also write the verdict as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Also write all that the verdict rests on (`lvslab.evidence/1`)
+    /// Also write all that the verdict rests on (`lvslab.evidence/2`)
     #[arg(long, value_name = "FILE")]
     evidence_out: Option<PathBuf>,
     /// Judge evidence that --evidence-out has kept, in place of asking hosts

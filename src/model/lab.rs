@@ -28,8 +28,12 @@ impl Default for Policy {
     }
 }
 
-/// A lab that can be built. Made by [`crate::topology::load`] only, which checks every rule.
+/// A lab that can be built.
+///
+/// [`crate::topology::load`] makes one of a file and checks every rule. One that is read from JSON, as a part of saved
+/// evidence, has at least the shape that the methods here rely on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Lab {
     parts: LabParts,
 }
@@ -47,6 +51,58 @@ pub struct LabParts {
     pub services: Vec<VirtualService>,
     /// Firewall and SELinux.
     pub policy: Policy,
+}
+
+/// A lab as JSON has it.
+#[derive(Deserialize)]
+struct Unchecked {
+    parts: LabParts,
+}
+
+impl TryFrom<Unchecked> for Lab {
+    type Error = String;
+
+    fn try_from(Unchecked { parts }: Unchecked) -> Result<Self, String> {
+        parts.well_formed()?;
+        Ok(Self { parts })
+    }
+}
+
+impl LabParts {
+    /// What is missing or names something that is not there, in words.
+    fn well_formed(&self) -> Result<(), String> {
+        for role in [Role::Client, Role::Director] {
+            if !self.hosts.iter().any(|host| host.is(role)) {
+                return Err(format!("the lab has no {role}"));
+            }
+        }
+        for host in &self.hosts {
+            if host.attachments.is_empty() {
+                return Err(format!("{} has no address", host.name));
+            }
+            let mut networks = host.attachments.iter().map(|attachment| attachment.network);
+            if let Some(missing) = networks.find(|network| network.place() >= self.networks.len()) {
+                return Err(format!(
+                    "{} is on network {missing}, which the lab does not have",
+                    host.name
+                ));
+            }
+        }
+        if self.services.is_empty() {
+            return Err("the lab has no service".to_owned());
+        }
+        for service in &self.services {
+            if service.real_servers.is_empty() {
+                return Err(format!("the service {service} has no real server"));
+            }
+            for server in &service.real_servers {
+                if !self.hosts.iter().any(|host| host.name == server.host) {
+                    return Err(format!("real server {} is no host of the lab", server.host));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Lab {

@@ -32,14 +32,6 @@ fn documents_that_are_no_evidence_are_refused_with_the_reason() {
         }
     };
     assert_eq!(
-        altered(|json| json["lab"]["parts"]["hosts"][0]["role"] = "director".into()),
-        "the lab has 0 hosts with the role of the client"
-    );
-    assert_eq!(
-        altered(|json| json["lab"]["parts"]["hosts"][0]["attachments"] = serde_json::json!([])),
-        "client has no address"
-    );
-    assert_eq!(
         altered(|json| json["hosts"]
             .as_object_mut()
             .unwrap()

@@ -250,7 +250,7 @@ fn address(interface: &str, address: &str) -> AddressState {
 fn one_persistent_client_stays_with_one_real_server() {
     let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 1]);
     let mut json = serde_json::to_value(&lab).unwrap();
-    json["parts"]["service"]["persistence"] = serde_json::json!({"secs": 300, "nanos": 0});
+    json["parts"]["services"][0]["persistence"] = serde_json::json!({"secs": 300, "nanos": 0});
     let lab: crate::model::Lab = serde_json::from_value(json).unwrap();
     let mut evidence = healthy::evidence(&lab, &plans(&lab));
     assert!(check(&evidence).passed);
@@ -296,7 +296,10 @@ fn a_quiesced_real_server_that_answers_is_named() {
 fn two_real_servers_with_one_page_are_told_apart_by_the_connection_table() {
     let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1, 3]);
     let mut json = serde_json::to_value(&lab).unwrap();
-    for server in json["parts"]["real_servers"].as_array_mut().unwrap() {
+    for server in json["parts"]["services"][0]["real_servers"]
+        .as_array_mut()
+        .unwrap()
+    {
         server["page"] = "welcome".into();
     }
     let lab: crate::model::Lab = serde_json::from_value(json).unwrap();
