@@ -3,7 +3,6 @@
 use super::scene::Scene;
 use super::{Damage, Effect, Kind, Layer};
 use crate::model::InterfaceName;
-use crate::model::Role;
 use crate::verify::{CheckId, InterfaceSetting, Subject};
 
 pub(super) const KINDS: &[&Kind] = &[

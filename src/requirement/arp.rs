@@ -5,7 +5,7 @@
 //! include/linux/inetdevice.h).
 
 use super::{HostState, Interfaces, Need, Origin, Requirement, Verdict};
-use crate::model::{Host, InterfaceName, Lab, Role};
+use crate::model::{Host, InterfaceName, Lab, NetworkId, Role};
 
 /// A setting with the values under which an effect is there.
 pub(super) struct Allowed {
@@ -33,17 +33,17 @@ pub(super) const ANSWERING: Allowed = Allowed {
 };
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    let hidden = host.role == Role::RealServer && lab.profile().real_server_vip.is_some();
+    let hidden = host.is(Role::RealServer) && lab.profile().real_server_vip.is_some();
     host.attachments
         .iter()
         .map(|attachment| {
-            let network = attachment.segment;
+            let network = attachment.network;
             if hidden {
                 Requirement {
                     need: Need::HiddenVip {
                         network,
                         vip: lab.vip(),
-                        settings: lab.profile().settings(host.role),
+                        settings: lab.profile().settings(Role::RealServer),
                     },
                     service: Some(super::service::key(lab)),
                     why: "Every real server has the VIP, and only the director may say so: whoever answers ARP for it \
@@ -76,7 +76,11 @@ fn key_of_all(name: &str) -> String {
     format!("net.ipv4.conf.all.{name}")
 }
 
-pub(super) fn asked(interfaces: &Interfaces, network: usize, settings: &[Allowed]) -> Vec<String> {
+pub(super) fn asked(
+    interfaces: &Interfaces,
+    network: NetworkId,
+    settings: &[Allowed],
+) -> Vec<String> {
     let own = interfaces.get(network);
     settings
         .iter()
@@ -88,7 +92,7 @@ pub(super) fn asked(interfaces: &Interfaces, network: usize, settings: &[Allowed
 }
 
 pub(super) fn judge(
-    network: usize,
+    network: NetworkId,
     settings: &[Allowed],
     interfaces: &Interfaces,
     state: &HostState,

@@ -5,12 +5,12 @@ use std::fmt;
 use ipnet::Ipv4Net;
 
 use super::{HostAddress, HostState, Interfaces, Need, Requirement, Sourced, Verdict};
-use crate::model::{Attachment, Host, InterfaceName, Lab, Role};
+use crate::model::{Attachment, Host, InterfaceName, Lab, NetworkId, Role, VirtualService};
 
 /// An own address on a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnAddress {
-    pub network: usize,
+    pub network: NetworkId,
     /// The address with the network's prefix.
     pub address: Ipv4Net,
     pub term: Term,
@@ -40,11 +40,15 @@ impl Term {
     /// What a host's own address on one of its networks is called.
     #[must_use]
     pub fn of(lab: &Lab, host: &Host, attachment: &Attachment) -> Self {
-        match host.role {
-            Role::Client => Self::Cip,
-            Role::RealServer => Self::Rip,
-            Role::Director if attachment.address.addr() == lab.vip() => Self::Vip,
-            Role::Director => Self::Dip,
+        let is_vip = |service: &VirtualService| service.vip.addr() == attachment.address.addr();
+        if host.is(Role::Director) && lab.services().iter().any(is_vip) {
+            Self::Vip
+        } else if host.is(Role::Director) {
+            Self::Dip
+        } else if host.is(Role::RealServer) {
+            Self::Rip
+        } else {
+            Self::Cip
         }
     }
 }
@@ -54,7 +58,7 @@ pub(super) fn links(_: &Lab, host: &Host) -> Vec<Requirement> {
         .iter()
         .map(|attachment| Requirement {
             need: Need::Link {
-                network: attachment.segment,
+                network: attachment.network,
             },
             service: None,
             why: "Nothing is sent or received on an interface while it is down.".to_owned(),
@@ -70,7 +74,7 @@ pub(super) fn addresses(lab: &Lab, host: &Host) -> Vec<Requirement> {
             let term = Term::of(lab, host, attachment);
             Requirement {
                 need: Need::OwnAddress(OwnAddress {
-                    network: attachment.segment,
+                    network: attachment.network,
                     address: attachment.address,
                     term,
                 }),
@@ -103,7 +107,11 @@ fn symptom(term: Term) -> &'static str {
     }
 }
 
-pub(super) fn judge_link(network: usize, interfaces: &Interfaces, state: &HostState) -> Verdict {
+pub(super) fn judge_link(
+    network: NetworkId,
+    interfaces: &Interfaces,
+    state: &HostState,
+) -> Verdict {
     let Some(interface) = interfaces.get(network) else {
         return Verdict::unknown("no interface of the host is known to be on that network");
     };

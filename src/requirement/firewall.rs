@@ -8,7 +8,7 @@ const ZONE: &str = "trusted";
 
 /// Of the director and the real servers; nothing connects to the client.
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    if host.role == Role::Client || !lab.policy().trust_firewall {
+    if host.is(Role::Client) || !lab.policy().trust_firewall {
         return Vec::new();
     }
     vec![Requirement {

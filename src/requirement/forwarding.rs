@@ -1,19 +1,19 @@
 //! Forwarding, and the other kernel settings that a forwarding method asks for.
 
 use super::{HostState, Interfaces, Need, Requirement, Verdict, arp};
-use crate::model::{Host, Lab, Replies, Role, Setting};
+use crate::model::{Host, Lab, NetworkId, Replies, Role, Setting};
 
 /// Sets the forwarding of every interface, and of those to come (`inet_forward_change`, net/ipv4/devinet.c).
 const FORWARD_ALL: &str = "net.ipv4.ip_forward";
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
     let profile = lab.profile();
-    let settings = profile.settings(host.role);
-    let forwards = host.role == Role::Director && profile.replies == Replies::ThroughDirector;
+    let settings = profile.settings(Role::Director);
+    let forwards = host.is(Role::Director) && profile.replies == Replies::ThroughDirector;
     let inner = host.attachments.last().filter(|_| forwards);
     let forwarding = inner.map(|attachment| Requirement {
         need: Need::Forwarding {
-            network: attachment.segment,
+            network: attachment.network,
             settings,
         },
         service: None,
@@ -24,9 +24,10 @@ pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
             .map_or_else(String::new, |setting| setting.why.to_owned()),
         symptom: "Every request hangs: the director drops the real servers' answers.",
     });
-    let others = settings
-        .settings
+    let others = host
+        .roles
         .iter()
+        .flat_map(|role| profile.settings(*role).settings)
         .filter(|setting| !is_covered(setting.key))
         .map(|setting| Requirement {
             need: Need::Setting(*setting),
@@ -43,7 +44,7 @@ fn is_covered(key: &str) -> bool {
 }
 
 /// Forwarding is asked of the interface that a packet arrives on (`IN_DEV_FORWARD`, net/ipv4/route.c).
-pub(super) fn asked(interfaces: &Interfaces, network: usize) -> Vec<String> {
+pub(super) fn asked(interfaces: &Interfaces, network: NetworkId) -> Vec<String> {
     let own = interfaces.get(network);
     own.map(|interface| arp::key(interface, "forwarding"))
         .into_iter()
@@ -51,7 +52,7 @@ pub(super) fn asked(interfaces: &Interfaces, network: usize) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn judge(network: usize, interfaces: &Interfaces, state: &HostState) -> Verdict {
+pub(super) fn judge(network: NetworkId, interfaces: &Interfaces, state: &HostState) -> Verdict {
     let Some(interface) = interfaces.get(network) else {
         return Verdict::unknown("no interface of the host is known to be on that network");
     };

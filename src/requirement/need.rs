@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::{Interfaces, OwnAddress, Program, Way, WebServer, arp, forwarding};
-use crate::model::{Setting, Settings};
+use crate::model::{NetworkId, Setting, Settings};
 use crate::resource::{IpvsService, SelinuxMode};
 
 /// One effect on one host.
@@ -15,12 +15,12 @@ pub enum Need {
     /// The program can be run.
     Program(Program),
     /// The interface on a network is up.
-    Link { network: usize },
+    Link { network: NetworkId },
     /// The host has this address on the interface of its network, with the network's prefix.
     OwnAddress(OwnAddress),
     /// The director has the VIP beside its own address on the interface of a network. The prefix may be the network's
     /// or that of the address alone: either way the director answers ARP for it.
-    DirectorVip { network: usize, vip: Ipv4Net },
+    DirectorVip { network: NetworkId, vip: Ipv4Net },
     /// A real server has the VIP, as an address alone (/32) and on no interface of a lab network.
     RealServerVip {
         vip: Ipv4Addr,
@@ -29,16 +29,16 @@ pub enum Need {
     },
     /// The host keeps quiet about the VIP: it neither answers ARP for it on this network nor asks in its name.
     HiddenVip {
-        network: usize,
+        network: NetworkId,
         vip: Ipv4Addr,
         /// How the course does it.
         settings: Settings,
     },
     /// The host answers ARP for its own address on this network.
-    ArpAnswers { network: usize },
+    ArpAnswers { network: NetworkId },
     /// The host passes on what arrives on this network for others.
     Forwarding {
-        network: usize,
+        network: NetworkId,
         /// How the course does it.
         settings: Settings,
     },

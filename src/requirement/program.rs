@@ -21,7 +21,7 @@ impl fmt::Display for Program {
 }
 
 pub(super) fn required(_: &Lab, host: &Host) -> Vec<Requirement> {
-    if host.role != Role::Client {
+    if !host.is(Role::Client) {
         return Vec::new();
     }
     vec![Requirement {

@@ -9,15 +9,12 @@ pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
     if !lab.policy().permissive_selinux {
         return Vec::new();
     }
-    let why = match host.role {
-        Role::Client => return Vec::new(),
-        Role::RealServer => {
-            "SELinux may keep the web server from its page or port; permissive, it only reports."
-        }
-        Role::Director => {
-            "As on the real servers, SELinux only reports, so that nothing but the lab's own settings decides what \
-             works."
-        }
+    let why = if host.is(Role::RealServer) {
+        "SELinux may keep the web server from its page or port; permissive, it only reports."
+    } else if host.is(Role::Director) {
+        "As on the real servers, SELinux only reports, so that nothing but the lab's own settings decides what works."
+    } else {
+        return Vec::new();
     };
     vec![Requirement {
         need: Need::Selinux {

@@ -20,7 +20,7 @@ pub(super) fn key(lab: &Lab) -> ServiceKey {
 }
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    if host.role != Role::Director {
+    if !host.is(Role::Director) {
         return Vec::new();
     }
     let (vip, port) = (lab.vip(), lab.service().port);
@@ -54,7 +54,7 @@ fn wanted(lab: &Lab) -> IpvsService {
         service: ipvs::Service {
             key: key(lab),
             scheduler: service.scheduler.as_str().to_owned(),
-            flags: if lab.fallback().is_some() {
+            flags: if lab.service().fallback().is_some() {
                 ipvs::Service::SCHEDULER_FLAG_1
             } else {
                 0

@@ -36,7 +36,11 @@ fn requirement(text: &str, host: &str, kind: Kind) -> Requirement {
 }
 
 fn interfaces(names: &[&str]) -> Interfaces {
-    names.iter().map(|text| name(text)).enumerate().collect()
+    names
+        .iter()
+        .enumerate()
+        .map(|(place, text)| (crate::model::NetworkId::new(place), name(text)))
+        .collect()
 }
 
 fn at(interface: &str, address: &str) -> Sourced<HostAddress> {
@@ -233,7 +237,11 @@ fn a_route_to_the_clients_network_is_as_good_as_a_default_route() {
                 interface: name("eth1"),
             },
         }));
-        judge(&wanted, &Interfaces::from_iter([(1, name("eth1"))]), &state)
+        judge(
+            &wanted,
+            &Interfaces::from_iter([(crate::model::NetworkId::new(1), name("eth1"))]),
+            &state,
+        )
     };
     assert!(verdict("0.0.0.0/0", "192.168.2.5").is_met());
     assert!(verdict("192.168.4.0/24", "192.168.2.5").is_met());

@@ -7,13 +7,15 @@ use ipnet::Ipv4Net;
 
 use super::attachment::judge_places;
 use super::{HostState, Interfaces, Need, Requirement, Verdict};
-use crate::model::{Host, Lab, Role};
+use crate::model::{Host, Lab, NetworkId, Role};
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    match host.role {
-        Role::Client => Vec::new(),
-        Role::Director => at_director(lab, host).into_iter().collect(),
-        Role::RealServer => at_real_server(lab).into_iter().collect(),
+    if host.is(Role::Director) {
+        at_director(lab, host).into_iter().collect()
+    } else if host.is(Role::RealServer) {
+        at_real_server(lab).into_iter().collect()
+    } else {
+        Vec::new()
     }
 }
 
@@ -29,7 +31,7 @@ fn at_director(lab: &Lab, host: &Host) -> Option<Requirement> {
         .find(|one| one.address.contains(&vip.addr()))?;
     Some(Requirement {
         need: Need::DirectorVip {
-            network: attachment.segment,
+            network: attachment.network,
             vip,
         },
         service: Some(super::service::key(lab)),
@@ -58,7 +60,7 @@ fn at_real_server(lab: &Lab) -> Option<Requirement> {
 
 /// Either prefix will do: with its own (/32) it is an address beside the network, with the network's one inside it.
 pub(super) fn judge_director(
-    (network, vip): (usize, Ipv4Net),
+    (network, vip): (NetworkId, Ipv4Net),
     interfaces: &Interfaces,
     state: &HostState,
 ) -> Verdict {

@@ -3,14 +3,14 @@
 use std::net::Ipv4Addr;
 
 use super::{Hop, HostState, Interfaces, Need, Requirement, Verdict};
-use crate::model::{Host, Lab, Replies, Role};
+use crate::model::{Host, Lab, NetworkId, Replies, Role};
 
 /// A way to one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
     pub to: Ipv4Addr,
     /// The network that packets leave through.
-    pub network: usize,
+    pub network: NetworkId,
     /// The director, where it has to see them; `None` where they go straight to their destination.
     pub via: Option<Ipv4Addr>,
 }
@@ -27,42 +27,46 @@ pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
         why,
         symptom,
     };
-    let outer = host.attachments.first().map(|one| one.segment);
-    let inner = host.attachments.last().map(|one| one.segment);
+    let outer = host.attachments.first().map(|one| one.network);
+    let inner = host.attachments.last().map(|one| one.network);
     let (Some(outer), Some(inner)) = (outer, inner) else {
         return Vec::new();
     };
-    match host.role {
-        Role::Client => vec![way(
+    if host.is(Role::Director) {
+        let to_client = way(
+            cip,
+            outer,
+            "The director sends its own answers and, under NAT, those of the real servers to the client this way."
+                .to_owned(),
+            "Requests hang: answers that the director passes on do not find the client.",
+        );
+        let others = lab
+            .real_servers()
+            .iter()
+            .filter(|server| server.host != host.name);
+        let to_real_servers = others.map(|server| {
+            way(
+                server.address(),
+                inner,
+                "The director hands requests to the real server over the segment they share."
+                    .to_owned(),
+                "The requests that this real server is chosen for hang.",
+            )
+        });
+        std::iter::once(to_client).chain(to_real_servers).collect()
+    } else if host.is(Role::RealServer) {
+        vec![to_client(lab, inner)]
+    } else {
+        vec![way(
             vip,
             outer,
             "The client must ask for the VIP on the segment the director is on.".to_owned(),
             "Requests leave the client on another network, or not at all.",
-        )],
-        Role::Director => {
-            let to_client = way(
-                cip,
-                outer,
-                "The director sends its own answers and, under NAT, those of the real servers to the client this way."
-                    .to_owned(),
-                "Requests hang: answers that the director passes on do not find the client.",
-            );
-            let to_real_servers = lab.real_servers().iter().map(|server| {
-                way(
-                    server.address(),
-                    inner,
-                    "The director hands requests to the real server over the segment they share."
-                        .to_owned(),
-                    "The requests that this real server is chosen for hang.",
-                )
-            });
-            std::iter::once(to_client).chain(to_real_servers).collect()
-        }
-        Role::RealServer => vec![to_client(lab, inner)],
+        )]
     }
 }
 
-fn to_client(lab: &Lab, network: usize) -> Requirement {
+fn to_client(lab: &Lab, network: NetworkId) -> Requirement {
     let profile = lab.profile();
     let cip = lab.cip().addr();
     let through = profile.replies == Replies::ThroughDirector;

@@ -19,11 +19,11 @@ pub struct WebServer {
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
     let server = lab
         .real_server(host.name.as_str())
-        .filter(|_| host.role == Role::RealServer);
+        .filter(|_| host.is(Role::RealServer));
     server
         .map(|server| Requirement {
             need: Need::WebServer(WebServer {
-                address: lab.address_asked_for(server),
+                address: *lab.service().destination_at(server).ip(),
                 port: lab.service().port,
                 page: server.page.clone(),
             }),

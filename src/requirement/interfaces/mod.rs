@@ -54,7 +54,10 @@ impl FromIterator<(NetworkId, InterfaceName)> for Interfaces {
     }
 }
 
-fn choose(host: &Host, facts: &Facts) -> Result<BTreeMap<NetworkId, InterfaceName>, InterfaceError> {
+fn choose(
+    host: &Host,
+    facts: &Facts,
+) -> Result<BTreeMap<NetworkId, InterfaceName>, InterfaceError> {
     let choice = Choice { host, facts };
     let mut chosen: BTreeMap<NetworkId, &LinkFacts> = BTreeMap::new();
     // What is certain first, so that the last resort sees what is left.
@@ -194,7 +197,10 @@ impl<'a> Choice<'a> {
         }
     }
 
-    fn refuse_doubles(&self, chosen: &BTreeMap<NetworkId, &LinkFacts>) -> Result<(), InterfaceError> {
+    fn refuse_doubles(
+        &self,
+        chosen: &BTreeMap<NetworkId, &LinkFacts>,
+    ) -> Result<(), InterfaceError> {
         let of = |network| self.host.on_network(network).map(|a| a.address);
         for (network, link) in chosen {
             let other = chosen

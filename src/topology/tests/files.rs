@@ -180,3 +180,48 @@ fn a_byte_order_mark_and_carriage_returns_do_no_harm() {
         (3, 70)
     );
 }
+
+/// The message with which an altered lab is refused when it is read from JSON.
+fn refused(alter: impl Fn(&mut serde_json::Value)) -> String {
+    let lab = parse(
+        include_str!("../../../topologies/nat.yaml"),
+        "nat.yaml",
+        None,
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let mut json = serde_json::to_value(&lab).expect("JSON");
+    let again: crate::model::Lab = serde_json::from_value(json.clone()).expect("a lab");
+    assert_eq!(again, lab);
+    alter(&mut json["parts"]);
+    let refused = serde_json::from_value::<crate::model::Lab>(json);
+    refused.expect_err("a mistake").to_string()
+}
+
+#[test]
+fn a_lab_from_json_that_its_methods_could_not_rely_on_is_refused() {
+    use serde_json::json;
+    assert_eq!(
+        refused(|lab| lab["hosts"][0]["roles"] = json!(["real-server"])),
+        "the lab has no client"
+    );
+    assert_eq!(
+        refused(|lab| lab["hosts"][2]["attachments"] = json!([])),
+        "web1 has no address"
+    );
+    assert_eq!(
+        refused(|lab| lab["hosts"][2]["attachments"][0]["network"] = json!(7)),
+        "web1 is on network 7, which the lab does not have"
+    );
+    assert_eq!(
+        refused(|lab| lab["services"] = json!([])),
+        "the lab has no service"
+    );
+    assert_eq!(
+        refused(|lab| lab["services"][0]["real_servers"] = json!([])),
+        "the service 192.168.4.5:80/tcp has no real server"
+    );
+    assert_eq!(
+        refused(|lab| lab["services"][0]["real_servers"][0]["host"] = json!("web9")),
+        "real server web9 is no host of the lab"
+    );
+}
