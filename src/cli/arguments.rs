@@ -10,7 +10,7 @@ use crate::commands::{
 };
 
 use crate::exit;
-use crate::model::LabName;
+use crate::model::LabId;
 
 /// Stand up, verify and explain Linux Virtual Server labs
 ///
@@ -48,7 +48,7 @@ pub enum Verb {
     #[command(hide = true)]
     Guard {
         /// Lab
-        lab: LabName,
+        lab: LabId,
         /// Run that made the changes
         run: String,
         /// How long to wait after the end of standard input

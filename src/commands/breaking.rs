@@ -58,9 +58,9 @@ impl Break {
             return self.listed(&lab);
         }
         labs::same_place(&ctx.dirs, &lab)?;
-        if exercise::active(&ctx.dirs, lab.name())?.is_some() {
+        if exercise::active(&ctx.dirs, lab.id())?.is_some() {
             return Err(CommandError::ExerciseSet {
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
             });
         }
         ctx.situation.set("nothing was changed");
@@ -76,10 +76,10 @@ impl Break {
         let set = Exercise::new(&fault, &kept);
         if deployment.troubles.is_empty() {
             // Before the host is touched: whatever happens then, `repair` knows what to take back.
-            exercise::remember(&ctx.dirs, lab.name(), &set)?;
+            exercise::remember(&ctx.dirs, lab.id(), &set)?;
             ctx.situation.set(format!(
                 "the exercise may be set in part: `lvslab repair {}` takes it back",
-                lab.name()
+                lab.id()
             ));
             let script = [(fault.host.clone(), fault.damage.inflict.clone())];
             exercise::run(&mut deployment, &script.into()).await;
@@ -118,7 +118,7 @@ impl Break {
         if self.json {
             let document = json!({
                 "schema": "lvslab.break/1",
-                "lab": lab.name(),
+                "lab": lab.id(),
                 "set": false,
                 "errors": deployment.troubles,
                 "exit": status.code(),
@@ -140,7 +140,7 @@ impl Break {
         deployment: &Deployment<'_>,
     ) -> Result<Answer, CommandError> {
         let status = deployment::worst(&deployment.troubles).unwrap_or(Status::Done);
-        let name = lab.name();
+        let name = lab.id();
         if self.json {
             let told = seed.is_none().then(|| {
                 json!({
@@ -239,7 +239,7 @@ impl Break {
                 .collect();
             let document = json!({
                 "schema": "lvslab.faults/1",
-                "lab": lab.name(),
+                "lab": lab.id(),
                 "faults": faults,
             });
             return Answer::document(&document, Status::Done);

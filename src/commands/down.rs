@@ -10,7 +10,7 @@ use crate::deployment::sandbox;
 use crate::deployment::{self, Deployment, Login, Trouble, address_machines, hang_up, run_id};
 use crate::exercise;
 use crate::labs::{self, Selection};
-use crate::model::{HostName, Lab, LabName};
+use crate::model::{HostName, Lab, LabId};
 
 use super::{Answer, CommandError, Context, Status};
 
@@ -44,14 +44,14 @@ impl Down {
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let asked = self.selection.load(&ctx.dirs)?;
         // What was brought up is what has to be put back, also when the file has changed since.
-        let lab = match labs::saved(&ctx.dirs, asked.name())? {
+        let lab = match labs::saved(&ctx.dirs, asked.id())? {
             Some(up) if self.selection.inventory.is_none() => up,
             _ => {
                 labs::same_place(&ctx.dirs, &asked)?;
                 asked
             }
         };
-        let name = lab.name().clone();
+        let name = lab.id().clone();
         if labs::in_sandbox(&lab) {
             let stopped = sandbox::stop(ctx, &name).await?;
             return self.answer(&Ending::Sandbox { name, stopped });
@@ -76,11 +76,11 @@ impl Down {
     async fn put_back(&self, ctx: &Context, lab: &Lab) -> Result<Hosts, CommandError> {
         address_machines(ctx, lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, lab).await?;
-        if let Some(set) = exercise::active(&ctx.dirs, lab.name())? {
+        if let Some(set) = exercise::active(&ctx.dirs, lab.id())? {
             exercise::take_back(&mut deployment, lab, &set).await;
         }
         let request = Request::Revert {
-            lab: lab.name().clone(),
+            lab: lab.id().clone(),
             run: run_id(),
             purge: self.purge,
         };
@@ -125,14 +125,14 @@ enum Ending {
     /// The sandbox was stopped, or none ran.
     Sandbox {
         /// Lab.
-        name: LabName,
+        name: LabId,
         /// Whether one ran.
         stopped: bool,
     },
     /// Only forgotten here.
     Forgotten {
         /// Lab.
-        name: LabName,
+        name: LabId,
     },
     /// Hosts were put back.
     Hosts(Hosts),
@@ -177,7 +177,7 @@ impl Ending {
                 if hosts.troubles.is_empty() && hosts.reverted.values().all(Vec::is_empty) {
                     return format!(
                         "nothing to put back: no host has anything of lab {}\n",
-                        hosts.lab.name()
+                        hosts.lab.id()
                     );
                 }
                 let width = hosts
@@ -187,7 +187,7 @@ impl Ending {
                     .map(|h| h.name.as_str().len())
                     .max();
                 let width = width.unwrap_or(0);
-                let mut text = format!("lab {}\n\n", hosts.lab.name());
+                let mut text = format!("lab {}\n\n", hosts.lab.id());
                 for host in hosts.lab.hosts() {
                     if let Some(count) = hosts.put_back(&host.name) {
                         let what = match count {
@@ -231,7 +231,7 @@ impl Ending {
                     );
                 }
                 json!({
-                    "schema": "lvslab.down/1", "lab": hosts.lab.name(), "exit": exit,
+                    "schema": "lvslab.down/1", "lab": hosts.lab.id(), "exit": exit,
                     "sandbox": null, "hosts": entries,
                 })
             }

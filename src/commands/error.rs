@@ -9,7 +9,7 @@ use crate::fault::FaultError;
 use crate::ipvs::IpvsError;
 use crate::ipvsadm::RulesError;
 use crate::labs::LabsError;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::orchestrate::HostError;
 use crate::sys::local::LocalError;
 use crate::verify::EvidenceError;
@@ -36,9 +36,9 @@ pub enum CommandError {
     Fault(#[from] FaultError),
     /// A lab has one exercise at a time.
     #[error("an exercise is set in lab {lab} already")]
-    ExerciseSet { lab: LabName },
+    ExerciseSet { lab: LabId },
     #[error("no exercise is set in lab {lab}")]
-    NoExercise { lab: LabName },
+    NoExercise { lab: LabId },
     /// Rules that cannot be read.
     #[error("cannot read the rules of {file}")]
     Rules {

@@ -37,7 +37,7 @@ impl Exec {
         let Some(to) = roster.destination(&self.host) else {
             return Err(LabsError::UnknownHost {
                 host: self.host,
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
                 known: lab.hosts().iter().map(|host| host.name.clone()).collect(),
             }
             .into());

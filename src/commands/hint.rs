@@ -28,7 +28,7 @@ impl Hint {
     /// Mistakes in the files, or that no exercise is set.
     pub fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.selection.load(&ctx.dirs)?;
-        let name = lab.name();
+        let name = lab.id();
         let Some(mut set) = exercise::active(&ctx.dirs, name)? else {
             return Err(CommandError::NoExercise { lab: name.clone() });
         };

@@ -181,7 +181,7 @@ fn document(
     Answer::document(
         &json!({
             "schema": "lvslab.plan/1",
-            "lab": lab.name(),
+            "lab": lab.id(),
             "mode": lab.method(),
             "asked": changes.is_some(),
             "exit": status.code(),

@@ -32,12 +32,12 @@ impl Repair {
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.selection.load(&ctx.dirs)?;
         labs::same_place(&ctx.dirs, &lab)?;
-        let Some(set) = exercise::active(&ctx.dirs, lab.name())? else {
+        let Some(set) = exercise::active(&ctx.dirs, lab.id())? else {
             return self.nothing(&lab);
         };
         ctx.situation.set(format!(
             "the exercise may be taken back in part: `lvslab repair {}` goes on",
-            lab.name()
+            lab.id()
         ));
         reachable(ctx, &lab, self.login).await?;
         let mut deployment = Deployment::connect(ctx, &lab).await?;
@@ -47,13 +47,13 @@ impl Repair {
             changed = apply(&mut deployment, &lab, &set.host).await;
         }
         if deployment.troubles.is_empty() {
-            exercise::forget(&ctx.dirs, lab.name())?;
+            exercise::forget(&ctx.dirs, lab.id())?;
         }
         self.answer(&lab, &set, changed, &deployment)
     }
 
     fn nothing(&self, lab: &Lab) -> Result<Answer, CommandError> {
-        let name = lab.name();
+        let name = lab.id();
         if self.json {
             let document = json!({
                 "schema": "lvslab.repair/1", "lab": name, "repaired": Value::Null, "errors": [], "exit": 0,
@@ -74,7 +74,7 @@ impl Repair {
         deployment: &Deployment<'_>,
     ) -> Result<Answer, CommandError> {
         let status = deployment::worst(&deployment.troubles).unwrap_or(Status::Done);
-        let name = lab.name();
+        let name = lab.id();
         if self.json {
             let repaired = (status == Status::Done)
                 .then(|| json!({ "fault": set.fault, "host": set.host, "setting": set.setting }));
@@ -117,7 +117,7 @@ async fn apply(deployment: &mut Deployment<'_>, lab: &Lab, host: &HostName) -> u
         return 0;
     };
     let request = Request::Apply(Apply {
-        lab: lab.name().clone(),
+        lab: lab.id().clone(),
         run: run_id(),
         resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
         // What is put right here was confirmed when it was deployed.

@@ -139,7 +139,7 @@ impl Start {
         let lab = self.selection.load(&ctx.dirs)?;
         if !labs::in_sandbox(&lab) {
             return Err(LabsError::NotInSandbox {
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
             }
             .into());
         }
@@ -148,7 +148,7 @@ impl Start {
         let hosts = lab.hosts().iter().map(|host| host.name.as_str());
         Ok(Answer::done(format!(
             "lab {} is started ({}, {:.1} s): {}\nlog in   lvslab ssh {}\n",
-            lab.name(),
+            lab.id(),
             started.accelerator,
             started.elapsed.as_secs_f64(),
             hosts.collect::<Vec<_>>().join(", "),
@@ -186,7 +186,7 @@ impl ShowStatus {
 impl Reboot {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let lab = self.which.with_host(&ctx.dirs, &self.host)?;
-        let (dirs, name, host) = (ctx.dirs.clone(), lab.name().clone(), self.host.clone());
+        let (dirs, name, host) = (ctx.dirs.clone(), lab.id().clone(), self.host.clone());
         ctx.progress.doing(host.as_str(), "rebooting");
         blocking(move || sandbox::reboot(&dirs, &name, &host))
             .await?

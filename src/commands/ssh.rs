@@ -43,7 +43,7 @@ impl Ssh {
             roster(ctx, &lab).map_err(CommandError::io("make the directory of the SSH sockets"))?;
         let Some(to) = roster.destination(&self.host) else {
             return Err(LabsError::NotUp {
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
             }
             .into());
         };

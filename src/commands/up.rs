@@ -64,10 +64,10 @@ impl Up {
         let words = self.selection.words();
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         labs::touch(&ctx.dirs, &lab, |host| !deployment.in_trouble(host))?;
-        if let Some(set) = exercise::active(&ctx.dirs, lab.name())?
+        if let Some(set) = exercise::active(&ctx.dirs, lab.id())?
             && exercise::take_back(&mut deployment, &lab, &set).await
         {
-            exercise::forget(&ctx.dirs, lab.name())?;
+            exercise::forget(&ctx.dirs, lab.id())?;
         }
         deployment.plan().await;
         ctx.situation.set(format!(
@@ -124,7 +124,7 @@ async fn apply(
         .iter()
         .map(|(host, plan)| {
             let apply = Apply {
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
                 run: run.clone(),
                 resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
                 confirm_within_seconds: trial.seconds(lab, host),
@@ -280,7 +280,7 @@ impl Run<'_> {
         Answer::document(
             &json!({
                 "schema": "lvslab.up/1",
-                "lab": self.lab.name(),
+                "lab": self.lab.id(),
                 "mode": self.lab.method(),
                 "passed": status == Status::Done,
                 "exit": status.code(),

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::context::Context;
 use crate::labs::{self, LabsError};
-use crate::model::{Lab, LabName};
+use crate::model::{Lab, LabId};
 use crate::orchestrate::{self, HostKeys, Roster};
 use crate::sandbox;
 use crate::sys::local::LocalError;
@@ -39,9 +39,9 @@ pub async fn address_machines(
     login: Login,
 ) -> Result<(), DeploymentError> {
     let before = addresses(ctx, lab);
-    let path = labs::ssh_config(&ctx.dirs, lab.name());
+    let path = labs::ssh_config(&ctx.dirs, lab.id());
     let failed = LocalError::when(format!("write {}", path.display()));
-    labs::make_directory(&ctx.dirs, lab.name())?;
+    labs::make_directory(&ctx.dirs, lab.id())?;
     let hosts = lab.clone();
     let write = move || orchestrate::write_config(&path, &hosts, login.host_keys());
     blocking(write).await?.map_err(failed)?;
@@ -54,7 +54,7 @@ pub async fn address_machines(
 /// Where the lab's hosts are, as the SSH configuration has it. Connections that were made when it was another one
 /// may lead to other machines.
 pub fn addresses(ctx: &Context, lab: &Lab) -> Option<Vec<u8>> {
-    std::fs::read(labs::ssh_config(&ctx.dirs, lab.name())).ok()
+    std::fs::read(labs::ssh_config(&ctx.dirs, lab.id())).ok()
 }
 
 /// Makes sure that the lab's hosts can be asked: its sandbox runs, or its machines have addresses.
@@ -65,17 +65,17 @@ pub async fn reachable(ctx: &Context, lab: &Lab, login: Login) -> Result<(), Dep
     if !labs::in_sandbox(lab) {
         return address_machines(ctx, lab, login).await;
     }
-    match labs::saved(&ctx.dirs, lab.name())? {
+    match labs::saved(&ctx.dirs, lab.id())? {
         Some(_) => Ok(()),
         None => Err(LabsError::NotUp {
-            lab: lab.name().clone(),
+            lab: lab.id().clone(),
         }
         .into()),
     }
 }
 
 /// Ends the connections to the hosts of the lab that is up under that name, if there are any.
-pub async fn disconnect(ctx: &Context, lab: &LabName) {
+pub async fn disconnect(ctx: &Context, lab: &LabId) {
     if let Ok(Some(lab)) = labs::saved(&ctx.dirs, lab) {
         hang_up(ctx, &lab).await;
     }
@@ -87,7 +87,7 @@ pub async fn disconnect(ctx: &Context, lab: &LabName) {
 /// # Errors
 /// When the directory of the SSH sockets cannot be made.
 pub fn roster(ctx: &Context, lab: &Lab) -> io::Result<Roster> {
-    Roster::of(lab, &ctx.dirs, sandbox::pace(&ctx.dirs, lab.name()))
+    Roster::of(lab, &ctx.dirs, sandbox::pace(&ctx.dirs, lab.id()))
 }
 
 /// Ends the connections to the lab's hosts, if there are any.

@@ -75,7 +75,7 @@ impl<'a> Deployment<'a> {
 
     async fn learn(&mut self) {
         let request = Request::Facts {
-            lab: self.lab.name().clone(),
+            lab: self.lab.id().clone(),
         };
         let replies = self.ask_ready(|_| Some(vec![request.clone()])).await;
         for (host, mut replies) in replies {

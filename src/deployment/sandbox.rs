@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::labs;
-use crate::model::{Lab, LabName};
+use crate::model::{Lab, LabId};
 use crate::sandbox::image::{self, Image};
 use crate::sandbox::{self, StartRequest, Started, System};
 
@@ -87,7 +87,7 @@ pub async fn start(
     };
     ctx.situation.set(format!(
         "the sandbox of lab {0} may be half started: `lvslab down` with its topology removes it",
-        lab.name()
+        lab.id()
     ));
     let started = blocking(start).await??;
     if addresses(ctx, lab) != before {
@@ -96,7 +96,7 @@ pub async fn start(
     labs::remember(&ctx.dirs, lab)?;
     ctx.situation.set(format!(
         "the sandbox of lab {0} runs: `lvslab down {0}` stops it",
-        lab.name()
+        lab.id()
     ));
     Ok(started)
 }
@@ -105,7 +105,7 @@ pub async fn start(
 ///
 /// # Errors
 /// When it does not stop.
-pub async fn stop(ctx: &Context, lab: &LabName) -> Result<bool, DeploymentError> {
+pub async fn stop(ctx: &Context, lab: &LabId) -> Result<bool, DeploymentError> {
     disconnect(ctx, lab).await;
     let (dirs, name) = (ctx.dirs.clone(), lab.clone());
     ctx.progress.doing("sandbox", "stopping");

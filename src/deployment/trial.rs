@@ -70,7 +70,7 @@ impl Trial {
                 roster: roster.just(&host),
                 host,
                 request: Request::Confirm {
-                    lab: lab.name().clone(),
+                    lab: lab.id().clone(),
                     run: run_id(),
                 },
                 over: Instant::now()

@@ -15,7 +15,7 @@ use crate::agent::protocol::{Reply, Request, Script};
 use crate::deployment::{Deployment, Trouble, run_id};
 use crate::exit::Status;
 use crate::fault::Fault;
-use crate::model::{HostName, Lab, LabName};
+use crate::model::{HostName, Lab, LabId};
 use crate::sys::atomic;
 use crate::sys::dirs::{Dirs, EXERCISE_FILE};
 use crate::sys::local::LocalError;
@@ -87,7 +87,7 @@ impl Exercise {
 ///
 /// # Errors
 /// When its file cannot be read or is not ours.
-pub fn active(dirs: &Dirs, lab: &LabName) -> Result<Option<Exercise>, LocalError> {
+pub fn active(dirs: &Dirs, lab: &LabId) -> Result<Option<Exercise>, LocalError> {
     let path = file(dirs, lab);
     let failed = || format!("read {}", path.display());
     let text = match std::fs::read(&path) {
@@ -117,7 +117,7 @@ fn open(text: &[u8]) -> io::Result<Exercise> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), LocalError> {
+pub fn remember(dirs: &Dirs, lab: &LabId, exercise: &Exercise) -> Result<(), LocalError> {
     let path = file(dirs, lab);
     let written = || -> io::Result<()> {
         let sealed = Sealed {
@@ -133,12 +133,12 @@ pub fn remember(dirs: &Dirs, lab: &LabName, exercise: &Exercise) -> Result<(), L
 ///
 /// # Errors
 /// When it cannot be removed.
-pub fn forget(dirs: &Dirs, lab: &LabName) -> Result<(), LocalError> {
+pub fn forget(dirs: &Dirs, lab: &LabId) -> Result<(), LocalError> {
     let path = file(dirs, lab);
     atomic::remove(&path).map_err(LocalError::when(format!("remove {}", path.display())))
 }
 
-fn file(dirs: &Dirs, lab: &LabName) -> PathBuf {
+fn file(dirs: &Dirs, lab: &LabId) -> PathBuf {
     dirs.lab(lab).join(EXERCISE_FILE)
 }
 
@@ -244,7 +244,7 @@ mod tests {
     fn an_exercise_is_remembered_without_being_given_away() {
         let directory = tempfile::tempdir().unwrap();
         let dirs = dirs(&directory);
-        let lab: LabName = "nat".parse().unwrap();
+        let lab: LabId = "nat".parse().unwrap();
         std::fs::create_dir_all(dirs.lab(&lab)).unwrap();
         assert_eq!(active(&dirs, &lab).unwrap(), None);
         remember(&dirs, &lab, &exercise()).unwrap();

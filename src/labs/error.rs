@@ -1,7 +1,7 @@
 //! Why there is no lab to work with.
 
 use crate::exit::Status;
-use crate::model::{HostName, LabName};
+use crate::model::{HostName, LabId};
 use crate::sys::local::LocalError;
 use crate::topology::TopologyError;
 
@@ -15,36 +15,36 @@ pub enum LabsError {
     #[error("no lab is up")]
     NothingUp,
     #[error("lab {lab} is not up")]
-    NotUp { lab: LabName },
+    NotUp { lab: LabId },
     /// Several labs are up, and none was named.
     #[error("several labs are up: {}", list(.labs))]
-    WhichLab { labs: Vec<LabName> },
+    WhichLab { labs: Vec<LabId> },
     #[error("lab {lab} has no host {host}; its hosts are {}", list(.known))]
     UnknownHost {
         host: HostName,
-        lab: LabName,
+        lab: LabId,
         known: Vec<HostName>,
     },
     /// `-i` together with the name of a lab that is up.
     #[error("`{name}` is a lab that is up, and an inventory goes with a topology file")]
-    InventoryForName { name: LabName },
+    InventoryForName { name: LabId },
     /// The topology and inventory place the lab elsewhere than it is up.
     #[error("lab {lab} is up {}, and this says otherwise", place(.sandbox))]
     ElsewhereUp {
-        lab: LabName,
+        lab: LabId,
         /// Whether it is up in the sandbox.
         sandbox: bool,
     },
     /// The lab is up on machines that the topology and inventory no longer name.
     #[error("lab {lab} is up on machines that this leaves out: {}", .machines.join(", "))]
     MachinesLeftOut {
-        lab: LabName,
+        lab: LabId,
         /// `web3 (10.0.0.3)`
         machines: Vec<String>,
     },
     /// A sandbox command for a lab on machines of the person's own.
     #[error("lab {lab} is on machines of its own, not in the sandbox")]
-    NotInSandbox { lab: LabName },
+    NotInSandbox { lab: LabId },
 }
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {

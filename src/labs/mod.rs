@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::{HostName, Lab, LabName};
+use crate::model::{HostName, Lab, LabId};
 use crate::sys::atomic;
 use crate::sys::dirs::{Dirs, EXERCISE_FILE, LAB_FILE, SSH_CONFIG_FILE, create_private};
 use crate::sys::local::LocalError;
@@ -83,12 +83,12 @@ impl Selection {
     }
 
     /// The lab that is meant rather than a file: one that is up, or a word that looks like no path.
-    fn name(&self, dirs: &Dirs) -> Option<LabName> {
+    fn name(&self, dirs: &Dirs) -> Option<LabId> {
         if self.topology.is_file() {
             return None;
         }
         let word = self.topology.to_str()?;
-        let name: LabName = word.parse().ok()?;
+        let name: LabId = word.parse().ok()?;
         let is_up = dirs.lab(&name).join(LAB_FILE).exists();
         (is_up || !(word.contains('.') || self.topology.exists())).then_some(name)
     }
@@ -98,7 +98,7 @@ impl Selection {
 ///
 /// # Errors
 /// When its file cannot be read or is not ours.
-pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, LocalError> {
+pub fn saved(dirs: &Dirs, name: &LabId) -> Result<Option<Lab>, LocalError> {
     read_json(&dirs.lab(name).join(LAB_FILE))
 }
 
@@ -107,15 +107,15 @@ pub fn saved(dirs: &Dirs, name: &LabName) -> Result<Option<Lab>, LocalError> {
 /// # Errors
 /// When it cannot be written.
 pub fn remember(dirs: &Dirs, lab: &Lab) -> Result<(), LocalError> {
-    make_directory(dirs, lab.name())?;
-    write_json(&dirs.lab(lab.name()).join(LAB_FILE), lab)
+    make_directory(dirs, lab.id())?;
+    write_json(&dirs.lab(lab.id()).join(LAB_FILE), lab)
 }
 
 /// Makes the directory of what is remembered of a lab.
 ///
 /// # Errors
 /// When it cannot be made or is not ours.
-pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
+pub fn make_directory(dirs: &Dirs, name: &LabId) -> Result<(), LocalError> {
     let directory = dirs.lab(name);
     create_private(&dirs.state)
         .and_then(|()| create_private(&directory))
@@ -126,7 +126,7 @@ pub fn make_directory(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
 ///
 /// # Errors
 /// When something cannot be removed.
-pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
+pub fn forget(dirs: &Dirs, name: &LabId) -> Result<(), LocalError> {
     let directory = dirs.lab(name);
     for file in [
         EXERCISE_FILE,
@@ -148,7 +148,7 @@ pub fn forget(dirs: &Dirs, name: &LabName) -> Result<(), LocalError> {
 ///
 /// # Errors
 /// When the state directory cannot be read.
-pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, LocalError> {
+pub fn running(dirs: &Dirs) -> Result<Vec<LabId>, LocalError> {
     let entries = match std::fs::read_dir(&dirs.state) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -158,7 +158,7 @@ pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, LocalError> {
             ));
         }
     };
-    let mut names: Vec<LabName> = entries
+    let mut names: Vec<LabId> = entries
         .flatten()
         .filter(|entry| {
             let has = |file: &str| entry.path().join(file).exists();
@@ -176,7 +176,7 @@ pub fn running(dirs: &Dirs) -> Result<Vec<LabName>, LocalError> {
 pub struct WhichLab {
     /// Lab, where several are up
     #[arg(long, value_name = "NAME")]
-    pub lab: Option<LabName>,
+    pub lab: Option<LabId>,
 }
 
 impl WhichLab {
@@ -184,7 +184,7 @@ impl WhichLab {
     ///
     /// # Errors
     /// When none or several are up and none was named.
-    pub fn name(&self, dirs: &Dirs) -> Result<LabName, LabsError> {
+    pub fn name(&self, dirs: &Dirs) -> Result<LabId, LabsError> {
         if let Some(name) = &self.lab {
             return Ok(name.clone());
         }
@@ -220,7 +220,7 @@ impl WhichLab {
                 1 => return Ok(having.remove(0)),
                 _ => {
                     return Err(LabsError::WhichLab {
-                        labs: having.iter().map(|lab| lab.name().clone()).collect(),
+                        labs: having.iter().map(|lab| lab.id().clone()).collect(),
                     });
                 }
             }
@@ -231,7 +231,7 @@ impl WhichLab {
         } else {
             Err(LabsError::UnknownHost {
                 host: host.clone(),
-                lab: lab.name().clone(),
+                lab: lab.id().clone(),
                 known: lab.hosts().iter().map(|host| host.name.clone()).collect(),
             })
         }
@@ -265,7 +265,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), LocalError> {
 
 /// Where the SSH configuration of a lab that is up is.
 #[must_use]
-pub fn ssh_config(dirs: &Dirs, lab: &LabName) -> PathBuf {
+pub fn ssh_config(dirs: &Dirs, lab: &LabId) -> PathBuf {
     dirs.lab(lab).join(SSH_CONFIG_FILE)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LabsError, in_sandbox, read_json, saved, write_json};
-use crate::model::{Host, HostName, Lab, LabName};
+use crate::model::{Host, HostName, Lab, LabId};
 use crate::sys::dirs::Dirs;
 use crate::sys::local::LocalError;
 
@@ -16,17 +16,17 @@ pub(super) const MACHINES_FILE: &str = "machines.json";
 /// When it is up on machines and this one says sandbox, or the other way round, or on machines that this one leaves
 /// out: nobody would put those back.
 pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), LabsError> {
-    let Some(up) = saved(dirs, lab.name())? else {
+    let Some(up) = saved(dirs, lab.id())? else {
         return Ok(());
     };
     if in_sandbox(&up) != in_sandbox(lab) {
         return Err(LabsError::ElsewhereUp {
-            lab: lab.name().clone(),
+            lab: lab.id().clone(),
             sandbox: in_sandbox(&up),
         });
     }
     let named: Vec<Machine> = lab.hosts().iter().filter_map(Machine::of).collect();
-    let machines: Vec<String> = touched(dirs, lab.name())?
+    let machines: Vec<String> = touched(dirs, lab.id())?
         .iter()
         .filter(|touched| !named.iter().any(|named| named.is_at(touched)))
         .map(|touched| format!("{} ({})", touched.name, touched.host))
@@ -35,7 +35,7 @@ pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), LabsError> {
         return Ok(());
     }
     Err(LabsError::MachinesLeftOut {
-        lab: lab.name().clone(),
+        lab: lab.id().clone(),
         machines,
     })
 }
@@ -49,7 +49,7 @@ pub fn touch(
     lab: &Lab,
     is_touched: impl Fn(&HostName) -> bool,
 ) -> Result<(), LocalError> {
-    let mut machines = touched(dirs, lab.name())?;
+    let mut machines = touched(dirs, lab.id())?;
     let known = machines.len();
     for machine in lab.hosts().iter().filter_map(Machine::of) {
         if is_touched(&machine.name) && !machines.iter().any(|known| known.is_at(&machine)) {
@@ -59,11 +59,11 @@ pub fn touch(
     if machines.len() == known {
         return Ok(());
     }
-    let path = dirs.lab(lab.name()).join(MACHINES_FILE);
+    let path = dirs.lab(lab.id()).join(MACHINES_FILE);
     write_json(&path, &machines)
 }
 
-fn touched(dirs: &Dirs, name: &LabName) -> Result<Vec<Machine>, LocalError> {
+fn touched(dirs: &Dirs, name: &LabId) -> Result<Vec<Machine>, LocalError> {
     Ok(read_json(&dirs.lab(name).join(MACHINES_FILE))?.unwrap_or_default())
 }
 

@@ -56,10 +56,10 @@ fn a_lab_that_is_up_goes_by_its_name_until_it_is_forgotten() {
     let dr = lab(DR);
     remember(&home.dirs, &dr).unwrap();
     assert_eq!(selection("dr").load(&home.dirs).unwrap(), dr);
-    assert_eq!(running(&home.dirs).unwrap(), [dr.name().clone()]);
-    forget(&home.dirs, dr.name()).unwrap();
+    assert_eq!(running(&home.dirs).unwrap(), [dr.id().clone()]);
+    forget(&home.dirs, dr.id()).unwrap();
     assert!(selection("dr").load(&home.dirs).is_err());
-    assert!(!home.dirs.lab(dr.name()).exists());
+    assert!(!home.dirs.lab(dr.id()).exists());
     assert!(running(&home.dirs).unwrap().is_empty());
 }
 
@@ -120,7 +120,7 @@ fn machines_that_were_touched_cannot_be_left_out() {
         }
         other => panic!("{other:?}"),
     }
-    forget(&home.dirs, room_a.name()).unwrap();
+    forget(&home.dirs, room_a.id()).unwrap();
     assert!(same_place(&home.dirs, &room_b).is_ok());
-    assert!(!home.dirs.lab(room_a.name()).exists());
+    assert!(!home.dirs.lab(room_a.id()).exists());
 }

@@ -40,12 +40,12 @@ impl Roster {
     /// # Errors
     /// When that directory cannot be made, is not ours, or is too long.
     pub fn of(lab: &Lab, dirs: &Dirs, pace: Pace) -> io::Result<Self> {
-        let sockets = dirs.lab_runtime(lab.name()).join("ssh");
+        let sockets = dirs.lab_runtime(lab.id()).join("ssh");
         // One after the other: each is checked to be ours, and /tmp is everybody's.
-        for directory in [&dirs.runtime, &dirs.lab_runtime(lab.name()), &sockets] {
+        for directory in [&dirs.runtime, &dirs.lab_runtime(lab.id()), &sockets] {
             create_private(directory)?;
         }
-        let config = dirs.lab(lab.name()).join("ssh_config");
+        let config = dirs.lab(lab.id()).join("ssh_config");
         let mut destinations = BTreeMap::new();
         for host in lab.hosts() {
             let route = Route {

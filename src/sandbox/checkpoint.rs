@@ -18,7 +18,7 @@ use super::machine::{Accelerator, Choice, Qemu};
 use super::record::{HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::sys::atomic;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::progress::Progress;
@@ -37,7 +37,7 @@ const COMPANIONS: [&str; 2] = [dirs::LAB_FILE, dirs::EXERCISE_FILE];
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreRequest<'a> {
     /// Lab.
-    pub lab: &'a LabName,
+    pub lab: &'a LabId,
     /// Name it was saved under.
     pub name: &'a str,
     /// Where state and cache are.
@@ -52,7 +52,7 @@ pub struct RestoreRequest<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Saved {
     /// Lab.
-    pub lab: LabName,
+    pub lab: LabId,
     /// Name.
     pub name: String,
     /// Seconds since 1970 when it was saved.
@@ -65,7 +65,7 @@ pub struct Saved {
 ///
 /// # Errors
 /// [`SandboxError::NotRunning`], [`SandboxError::SaveName`], or what kept the state from being written.
-pub fn save(dirs: &Dirs, lab: &LabName, name: &str) -> Result<Saved, SandboxError> {
+pub fn save(dirs: &Dirs, lab: &LabId, name: &str) -> Result<Saved, SandboxError> {
     let name = checked_name(name)?;
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
@@ -214,7 +214,7 @@ fn take_up(
 pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
     let mut saved: Vec<Saved> = children(&dirs.cache.join("saved"))
         .into_iter()
-        .filter_map(|path| path.file_name()?.to_str()?.parse::<LabName>().ok())
+        .filter_map(|path| path.file_name()?.to_str()?.parse::<LabId>().ok())
         .flat_map(|lab| {
             children(&directory(dirs, &lab))
                 .into_iter()
@@ -229,16 +229,16 @@ pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
 ///
 /// # Errors
 /// [`SandboxError::SaveName`], or when its files cannot be removed.
-pub fn remove_saved(dirs: &Dirs, lab: &LabName, name: &str) -> Result<bool, SandboxError> {
+pub fn remove_saved(dirs: &Dirs, lab: &LabId, name: &str) -> Result<bool, SandboxError> {
     let target = directory(dirs, lab).join(checked_name(name)?.as_str());
     let found = target.exists();
     discard(&target)?;
     Ok(found)
 }
 
-fn describe(lab: &LabName, path: &Path) -> Option<Saved> {
+fn describe(lab: &LabId, path: &Path) -> Option<Saved> {
     let name = path.file_name()?.to_str()?.to_owned();
-    name.parse::<LabName>().ok()?;
+    name.parse::<LabId>().ok()?;
     let found = std::fs::metadata(path.join(STATE)).ok()?;
     let written = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Saved {
@@ -250,18 +250,18 @@ fn describe(lab: &LabName, path: &Path) -> Option<Saved> {
 }
 
 /// A saved lab's name becomes a directory; the alphabet is a lab's.
-fn checked_name(name: &str) -> Result<LabName, SandboxError> {
+fn checked_name(name: &str) -> Result<LabId, SandboxError> {
     name.parse().map_err(|source| SandboxError::SaveName {
         name: name.to_owned(),
         source,
     })
 }
 
-fn directory(dirs: &Dirs, lab: &LabName) -> PathBuf {
+fn directory(dirs: &Dirs, lab: &LabId) -> PathBuf {
     dirs.cache.join("saved").join(lab.as_str())
 }
 
-fn missing(dirs: &Dirs, lab: &LabName, name: &str) -> SandboxError {
+fn missing(dirs: &Dirs, lab: &LabId, name: &str) -> SandboxError {
     let known: Vec<String> = list_saved(dirs)
         .into_iter()
         .filter(|saved| saved.lab == *lab)
@@ -331,7 +331,7 @@ mod tests {
     fn a_save_that_is_not_there_is_named_with_those_that_are() {
         let root = tempfile::tempdir().unwrap();
         let dirs = dirs(root.path());
-        let lab: LabName = "dr".parse().unwrap();
+        let lab: LabId = "dr".parse().unwrap();
         assert_eq!(
             missing(&dirs, &lab, "x").to_string(),
             "lab dr has no saved state x; saved are: none"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::machine::{self, UnknownAccelerator};
-use crate::model::{HostName, LabName, NameError};
+use crate::model::{HostName, LabId, NameError};
 
 /// Why something with the sandbox did not work. `Display` leaves its source out; see [`SandboxError::hint`].
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum SandboxError {
     #[error("the running sandbox of lab {lab} has other machines than the topology: {difference}")]
     OtherShape {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// First difference, in words.
         difference: String,
     },
@@ -22,19 +22,19 @@ pub enum SandboxError {
     #[error("another lvslab is starting or stopping the sandbox of lab {lab}")]
     Busy {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
     },
     /// No sandbox of this lab runs.
     #[error("no sandbox of lab {lab} is running")]
     NotRunning {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
     },
     /// The machine runs, and nothing can be asked of it.
     #[error("the sandbox of lab {lab} runs, but its sockets in {} are gone", .runtime.display())]
     SocketsGone {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// Where they were.
         runtime: PathBuf,
     },
@@ -42,7 +42,7 @@ pub enum SandboxError {
     #[error("lab {lab} has no host {host}; its hosts are {known}")]
     UnknownHost {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// The name that was asked for.
         host: HostName,
         /// The names there are.
@@ -92,7 +92,7 @@ pub enum SandboxError {
     #[error("lab {lab} has no saved state {name}; saved are: {known}")]
     NoSuchSave {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// The name that was asked for.
         name: String,
         /// The names there are.
@@ -102,9 +102,9 @@ pub enum SandboxError {
     #[error("saved state {name} of lab {lab} cannot be restored here: {obstacle}")]
     UnusableSave {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// Name.
-        name: LabName,
+        name: LabId,
         /// What differs.
         obstacle: String,
     },

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::SandboxError;
 use super::record::Record;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::sys::dirs::{self, Dirs};
 
 /// Where the files of one lab's sandbox are.
@@ -23,7 +23,7 @@ pub struct Files {
 impl Files {
     /// Those of a sandbox of `lab` that is started now.
     #[must_use]
-    pub fn of(dirs: &Dirs, lab: &LabName) -> Self {
+    pub fn of(dirs: &Dirs, lab: &LabId) -> Self {
         Self {
             state: dirs.lab(lab),
             runtime: dirs.lab_runtime(lab),

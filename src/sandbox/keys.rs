@@ -4,7 +4,7 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use super::SandboxError;
-use crate::model::{HostName, LabName};
+use crate::model::{HostName, LabId};
 
 /// An Ed25519 key pair.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl SandboxKeys {
     /// # Errors
     /// As [`KeyPair::generate`].
     pub fn generate<'a>(
-        lab: &LabName,
+        lab: &LabId,
         hosts: impl Iterator<Item = &'a HostName>,
     ) -> Result<Self, SandboxError> {
         Ok(Self {

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use super::SandboxError;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::sys::dirs::Dirs;
 
 /// Held until dropped.
@@ -16,7 +16,7 @@ pub struct Lock(#[expect(dead_code, reason = "the lock is the open file")] File)
 ///
 /// # Errors
 /// [`SandboxError::Busy`] when the time is up.
-pub fn lab(dirs: &Dirs, lab: &LabName, limit: Duration) -> Result<Lock, SandboxError> {
+pub fn lab(dirs: &Dirs, lab: &LabId, limit: Duration) -> Result<Lock, SandboxError> {
     take(dirs, &format!("lab-{lab}"), limit)?.ok_or_else(|| SandboxError::Busy { lab: lab.clone() })
 }
 
@@ -66,7 +66,7 @@ mod tests {
             state: directory.path().to_owned(),
             runtime: directory.path().to_owned(),
         };
-        let (dr, nat): (LabName, LabName) = ("dr".parse().unwrap(), "nat".parse().unwrap());
+        let (dr, nat): (LabId, LabId) = ("dr".parse().unwrap(), "nat".parse().unwrap());
         let held = lab(&dirs, &dr, Duration::ZERO).unwrap();
         let error = lab(&dirs, &dr, Duration::ZERO).unwrap_err();
         assert_eq!(

@@ -9,7 +9,7 @@ use super::files::Files;
 use super::machine::{Accelerator, Machine};
 use super::record::Record;
 use super::{SandboxError, leftovers, lock};
-use crate::model::{HostName, LabName};
+use crate::model::{HostName, LabId};
 use crate::sys::dirs::Dirs;
 use crate::sys::pace::Pace;
 
@@ -26,7 +26,7 @@ const REBOOT_LIMIT: Duration = Duration::from_secs(180);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Lab.
-    pub lab: LabName,
+    pub lab: LabId,
     /// Whether its machine runs; otherwise it ended by itself (this machine was restarted, QEMU was killed).
     pub running: bool,
     /// QEMU's process.
@@ -64,7 +64,7 @@ pub struct HostStatus {
 ///
 /// # Errors
 /// When the machine does not end or a file cannot be removed.
-pub fn stop(dirs: &Dirs, lab: &LabName) -> Result<bool, SandboxError> {
+pub fn stop(dirs: &Dirs, lab: &LabId) -> Result<bool, SandboxError> {
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let files = Files::of(dirs, lab).as_recorded();
     if !leftovers::exist(&files) {
@@ -94,14 +94,14 @@ pub fn status(dirs: &Dirs) -> Result<Vec<Status>, SandboxError> {
     };
     let mut labs: Vec<Status> = entries
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<LabName>().ok())
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<LabId>().ok())
         .filter_map(|lab| status_of(dirs, &lab))
         .collect();
     labs.sort_by(|a, b| a.lab.cmp(&b.lab));
     Ok(labs)
 }
 
-fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
+fn status_of(dirs: &Dirs, lab: &LabId) -> Option<Status> {
     let files = Files::of(dirs, lab).as_recorded();
     let record = Record::read(&files.record())?;
     let machine = Machine::running(&files);
@@ -152,7 +152,7 @@ fn status_of(dirs: &Dirs, lab: &LabName) -> Option<Status> {
 
 /// How time passes for waits on the hosts of `lab`: as their machine gets processors, where it is a sandbox that runs.
 #[must_use]
-pub fn pace(dirs: &Dirs, lab: &LabName) -> Pace {
+pub fn pace(dirs: &Dirs, lab: &LabId) -> Pace {
     Machine::running(&Files::of(dirs, lab)).map_or(Pace::Wall, |machine| machine.pace())
 }
 
@@ -160,7 +160,7 @@ pub fn pace(dirs: &Dirs, lab: &LabName) -> Pace {
 ///
 /// # Errors
 /// [`SandboxError::NotRunning`], [`SandboxError::UnknownHost`], or what kept it from coming up.
-pub fn reboot(dirs: &Dirs, lab: &LabName, host: &HostName) -> Result<(), SandboxError> {
+pub fn reboot(dirs: &Dirs, lab: &LabId, host: &HostName) -> Result<(), SandboxError> {
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let (record, machine) =

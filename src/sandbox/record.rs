@@ -12,7 +12,7 @@ use super::files::Files;
 use super::identity::Identity;
 use super::layout::Layout;
 use super::ssh_config::{self, Reach};
-use crate::model::{HostName, LabName};
+use crate::model::{HostName, LabId};
 use crate::sys::atomic;
 
 /// A sandbox that came up.
@@ -21,7 +21,7 @@ pub struct Record {
     /// What this is.
     pub schema: Schema,
     /// Lab.
-    pub lab: LabName,
+    pub lab: LabId,
     /// Machines and wires.
     pub layout: Layout,
     /// Directory of its sockets, absolute.

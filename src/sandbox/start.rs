@@ -17,7 +17,7 @@ use super::layout::{Layout, MOST_HOSTS, management_address};
 use super::machine::{Accelerator, Qemu, Size};
 use super::record::{HostRecord, Record, Schema};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
-use crate::model::{Lab, LabName};
+use crate::model::{Lab, LabId};
 use crate::sys::dirs::Dirs;
 use crate::sys::progress::Progress;
 
@@ -67,7 +67,7 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
             most: MOST_HOSTS,
         });
     }
-    let name = request.lab.name();
+    let name = request.lab.id();
     let files = Files::of(request.dirs, name);
     let _lock = lock::lab(request.dirs, name, request.timeout)?;
     files.create()?;
@@ -144,7 +144,7 @@ fn bring_up(
         qemu: &qemu,
         binary: &binary,
         files,
-        name: machine_name(request.lab.name()),
+        name: machine_name(request.lab.id()),
         hosts: layout.hosts.len(),
         size: Size::for_hosts(layout.hosts.len()),
         limit: request.timeout,
@@ -165,7 +165,7 @@ fn populate(
     files: &Files,
     waiting: &Waiting,
 ) -> Result<(), SandboxError> {
-    let lab = request.lab.name();
+    let lab = request.lab.id();
     let keys = SandboxKeys::generate(lab, layout.hosts.iter().map(|host| &host.name))?;
     let mut guests = Vec::new();
     let mut records = Vec::new();
@@ -226,6 +226,6 @@ pub fn freshness() -> Result<Freshness, SandboxError> {
 }
 
 /// What `ps` calls the machine.
-pub fn machine_name(lab: &LabName) -> String {
+pub fn machine_name(lab: &LabId) -> String {
     format!("lvslab-{lab}")
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::model::LabName;
+use crate::model::LabId;
 
 /// In a lab's state directory: the lab as it was brought up.
 pub const LAB_FILE: &str = "lab.json";
@@ -46,13 +46,13 @@ impl Dirs {
 
     /// State of one lab.
     #[must_use]
-    pub fn lab(&self, lab: &LabName) -> PathBuf {
+    pub fn lab(&self, lab: &LabId) -> PathBuf {
         self.state.join(lab.as_str())
     }
 
     /// Sockets of one lab.
     #[must_use]
-    pub fn lab_runtime(&self, lab: &LabName) -> PathBuf {
+    pub fn lab_runtime(&self, lab: &LabId) -> PathBuf {
         self.runtime.join(lab.as_str())
     }
 }

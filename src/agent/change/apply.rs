@@ -15,7 +15,7 @@ use super::trial::Trial;
 use crate::agent::protocol::error::because;
 use crate::agent::protocol::{AgentError, Apply, Outcome, OutcomeResult, ResourceError};
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::resource::{Change, Observed, Resource, ResourceId, diff};
 
 /// What was done.
@@ -70,7 +70,7 @@ pub(in crate::agent) fn apply<M: Machine>(
     })
 }
 
-fn of_other_labs(root: &Root, lab: &LabName) -> Result<BTreeMap<ResourceId, LabName>, AgentError> {
+fn of_other_labs(root: &Root, lab: &LabId) -> Result<BTreeMap<ResourceId, LabId>, AgentError> {
     let mut owned = BTreeMap::new();
     for other in journal::labs(root) {
         if other != *lab {
@@ -86,7 +86,7 @@ struct Run<'a, M> {
     machine: &'a mut M,
     journal: Journal,
     plan: &'a [Resource],
-    of_other_labs: BTreeMap<ResourceId, LabName>,
+    of_other_labs: BTreeMap<ResourceId, LabId>,
     trial: Option<Trial<'a>>,
     progress: Progress<'a>,
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::protocol::AgentError;
 use crate::agent::protocol::error::host;
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::resource::{Observed, Resource, ResourceId};
 use crate::sys::atomic;
 
@@ -112,7 +112,7 @@ pub(in crate::agent) struct Journal {
 
 impl Journal {
     /// Reads what there is.
-    pub(in crate::agent) fn open(root: &Root, lab: &LabName) -> Result<Self, AgentError> {
+    pub(in crate::agent) fn open(root: &Root, lab: &LabId) -> Result<Self, AgentError> {
         Self::at(directory(root).join(format!("{lab}.jsonl")))
     }
 
@@ -310,13 +310,13 @@ impl Journal {
 }
 
 /// Labs with a journal on this host.
-pub(in crate::agent) fn labs(root: &Root) -> Vec<LabName> {
+pub(in crate::agent) fn labs(root: &Root) -> Vec<LabId> {
     labs_with_files(&directory(root), ".jsonl")
 }
 
 /// Labs with a file of this ending in `directory`, by name.
-pub(in crate::agent) fn labs_with_files(directory: &Path, ending: &str) -> Vec<LabName> {
-    let mut labs: Vec<LabName> = fs::read_dir(directory)
+pub(in crate::agent) fn labs_with_files(directory: &Path, ending: &str) -> Vec<LabId> {
+    let mut labs: Vec<LabId> = fs::read_dir(directory)
         .into_iter()
         .flatten()
         .flatten()

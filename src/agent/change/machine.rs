@@ -6,7 +6,7 @@ use std::process::ChildStdin;
 
 use super::journal::Item;
 use crate::agent::protocol::ResourceError;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::resource::{Observed, Resource};
 
 /// What came of a change beyond the resource itself.
@@ -19,7 +19,7 @@ pub(in crate::agent) struct Applied {
 /// What a guard of changes on trial is started with.
 #[derive(Debug)]
 pub(in crate::agent) struct GuardStart<'a> {
-    pub lab: &'a LabName,
+    pub lab: &'a LabId,
     pub run: &'a str,
     /// How long it waits for a confirmation after the end of the apply.
     pub seconds: u32,

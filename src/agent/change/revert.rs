@@ -11,14 +11,14 @@ use super::put_back::{put_back, restart_readers};
 use super::trial;
 use crate::agent::protocol::{AgentError, Outcome, OutcomeResult};
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::resource::{Change, Observed, Resource};
 
 /// What is to be put back.
 #[derive(Debug)]
 pub(in crate::agent) struct Revert<'a> {
     /// Lab.
-    pub lab: &'a LabName,
+    pub lab: &'a LabId,
     /// Who runs it.
     pub run: &'a str,
     /// Remove the packages we installed, too.

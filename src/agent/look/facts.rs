@@ -12,7 +12,7 @@ use crate::agent::system::command;
 use crate::agent::system::os_release::OsRelease;
 use crate::agent::system::processes;
 use crate::agent::system::root::Root;
-use crate::model::{InterfaceName, LabName};
+use crate::model::{InterfaceName, LabId};
 use crate::netlink::route::Link;
 use crate::resource::{
     AddressState, Facts, LinkFacts, NetworkFiles, OsFamily, ResourceId, ServiceManager,
@@ -37,7 +37,7 @@ const MANAGED_NAMES: [&str; 9] = [
 ];
 
 /// Looks at the host on behalf of `lab`.
-pub(in crate::agent) fn gather(machine: &mut Local, lab: &LabName) -> Result<Facts, AgentError> {
+pub(in crate::agent) fn gather(machine: &mut Local, lab: &LabId) -> Result<Facts, AgentError> {
     let root = machine.root().clone();
     let ssh = machine.ssh();
     let (os, family) = system(&root)?;
@@ -105,7 +105,7 @@ fn starts_agent(path: &Path) -> bool {
         })
 }
 
-fn owned(root: &Root, lab: &LabName) -> Result<Vec<ResourceId>, AgentError> {
+fn owned(root: &Root, lab: &LabId) -> Result<Vec<ResourceId>, AgentError> {
     let journal = Journal::open(root, lab)?;
     Ok(journal.entries().iter().map(|e| e.item.id()).collect())
 }

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
 
 pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
@@ -34,7 +34,7 @@ pub enum Request {
     /// What are you? Answered by [`Reply::Facts`].
     Facts {
         /// Lab whose journal is looked at.
-        lab: LabName,
+        lab: LabId,
     },
     /// Observe without changing anything. Answered by [`Reply::Observed`].
     Observe {
@@ -46,14 +46,14 @@ pub enum Request {
     /// Over a new connection: the changes of this run stay. Answered by [`Reply::TrialOver`].
     Confirm {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// [`Apply::run`].
         run: String,
     },
     /// Put everything this lab's journal holds back as it was. Answered by [`Reply::Reverted`].
     Revert {
         /// Lab.
-        lab: LabName,
+        lab: LabId,
         /// Who runs it, for the lock and its messages.
         run: String,
         /// Remove the packages we installed, too.
@@ -81,7 +81,7 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Apply {
     /// Lab.
-    pub lab: LabName,
+    pub lab: LabId,
     /// Who runs it, for the lock and its messages: `user@host pid`.
     pub run: String,
     /// Resources, in order of application.

@@ -11,18 +11,13 @@ use super::signals::ignore;
 use crate::agent::change::trial::{LOOK, awaits_confirmation, roll_back_unconfirmed};
 use crate::agent::resource::Local;
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 
 /// The guard of `run`: waits for the end of `apply_goes_on`, then `seconds` for a confirmation, then rolls back.
 ///
 /// # Errors
 /// When the host stays locked or the trial's files cannot be used.
-pub fn guard(
-    lab: &LabName,
-    run: &str,
-    seconds: u32,
-    mut apply_goes_on: impl Read,
-) -> io::Result<()> {
+pub fn guard(lab: &LabId, run: &str, seconds: u32, mut apply_goes_on: impl Read) -> io::Result<()> {
     outlive_the_session();
     let root = Root::machine();
     // An error of the input means as well that the apply is over.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::resource::Sysctl;
 
-fn lab() -> LabName {
+fn lab() -> LabId {
     "dr".parse().unwrap()
 }
 

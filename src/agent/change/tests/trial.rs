@@ -11,7 +11,7 @@ use crate::agent::change::guard_lock::tests::wait_until_free;
 use crate::agent::protocol::{Apply, Outcome};
 use crate::resource::Resource;
 
-fn lab() -> LabName {
+fn lab() -> LabId {
     "dr".parse().unwrap()
 }
 

@@ -10,7 +10,7 @@ use super::LOOK;
 use super::note::{Files, Note, Standing, directory};
 use crate::agent::protocol::{AgentError, OutcomeResult, TrialEnd};
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 
 /// How long to wait for the host's lock: whoever has it may be putting services back.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
@@ -19,7 +19,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 ///
 /// # Errors
 /// When the trial's files cannot be removed.
-pub(in crate::agent) fn keep(root: &Root, lab: &LabName) -> Result<(), AgentError> {
+pub(in crate::agent) fn keep(root: &Root, lab: &LabId) -> Result<(), AgentError> {
     Files::of(root, lab).remove()
 }
 
@@ -29,7 +29,7 @@ pub(in crate::agent) fn keep(root: &Root, lab: &LabName) -> Result<(), AgentErro
 /// When the host stays locked, or the trial's files cannot be read or removed.
 pub(in crate::agent) fn confirm(
     root: &Root,
-    lab: &LabName,
+    lab: &LabId,
     run: &str,
 ) -> Result<TrialEnd, AgentError> {
     let _lock = patiently(root, run)?;
@@ -51,7 +51,7 @@ pub(in crate::agent) fn confirm(
 /// When the trial's note cannot be read.
 pub(in crate::agent) fn awaits_confirmation(
     root: &Root,
-    lab: &LabName,
+    lab: &LabId,
     run: &str,
 ) -> Result<bool, AgentError> {
     Ok(armed_note(&Files::of(root, lab), run)?.is_some())
@@ -64,7 +64,7 @@ pub(in crate::agent) fn awaits_confirmation(
 pub(in crate::agent) fn roll_back_unconfirmed<M: Machine>(
     machine: &mut M,
     root: &Root,
-    lab: &LabName,
+    lab: &LabId,
     run: &str,
 ) -> Result<(), AgentError> {
     let _lock = patiently(root, &format!("rollback of {run}"))?;

@@ -11,7 +11,7 @@ use super::super::journal::Entry;
 use crate::agent::protocol::AgentError;
 use crate::agent::protocol::error::host;
 use crate::agent::system::root::Root;
-use crate::model::LabName;
+use crate::model::LabId;
 use crate::sys::atomic;
 
 /// How a trial stands, `/var/lib/lvslab/trial/LAB.json`.
@@ -34,11 +34,11 @@ pub(super) enum Standing {
 /// The files of one lab's trial.
 pub(super) struct Files {
     directory: PathBuf,
-    pub(super) lab: LabName,
+    pub(super) lab: LabId,
 }
 
 impl Files {
-    pub(super) fn of(root: &Root, lab: &LabName) -> Self {
+    pub(super) fn of(root: &Root, lab: &LabId) -> Self {
         Self {
             directory: directory(root),
             lab: lab.clone(),
