@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::deployment::DeploymentError;
     use crate::labs::LabsError;
-    use crate::model::LabId;
+    use crate::model::LabName;
     use crate::sandbox::{Accelerator, SandboxError};
 
     fn shown(error: &CommandError) -> String {
@@ -119,7 +119,7 @@ mod tests {
         let errors = [
             SandboxError::SaveName {
                 name: "before_class".to_owned(),
-                source: "before_class".parse::<LabId>().unwrap_err(),
+                source: "before_class".parse::<LabName>().unwrap_err(),
             },
             SandboxError::TooManyHosts {
                 hosts: 300,

@@ -18,7 +18,7 @@ use super::machine::{Accelerator, Choice, Qemu};
 use super::record::{HostRecord, Record};
 use super::start::{Started, freshness, machine_name};
 use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
-use crate::model::LabId;
+use crate::model::{LabId, LabName};
 use crate::sys::atomic;
 use crate::sys::dirs::{self, Dirs};
 use crate::sys::progress::Progress;
@@ -238,7 +238,7 @@ pub fn remove_saved(dirs: &Dirs, lab: &LabId, name: &str) -> Result<bool, Sandbo
 
 fn describe(lab: &LabId, path: &Path) -> Option<Saved> {
     let name = path.file_name()?.to_str()?.to_owned();
-    name.parse::<LabId>().ok()?;
+    name.parse::<LabName>().ok()?;
     let found = std::fs::metadata(path.join(STATE)).ok()?;
     let written = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Saved {
@@ -250,7 +250,7 @@ fn describe(lab: &LabId, path: &Path) -> Option<Saved> {
 }
 
 /// A saved lab's name becomes a directory; the alphabet is a lab's.
-fn checked_name(name: &str) -> Result<LabId, SandboxError> {
+fn checked_name(name: &str) -> Result<LabName, SandboxError> {
     name.parse().map_err(|source| SandboxError::SaveName {
         name: name.to_owned(),
         source,

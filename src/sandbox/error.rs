@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::machine::{self, UnknownAccelerator};
-use crate::model::{HostName, LabId, NameError};
+use crate::model::{HostName, LabId, LabName, NameError};
 
 /// Why something with the sandbox did not work. `Display` leaves its source out; see [`SandboxError::hint`].
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ pub enum SandboxError {
         /// Lab.
         lab: LabId,
         /// Name.
-        name: LabId,
+        name: LabName,
         /// What differs.
         obstacle: String,
     },
