@@ -31,10 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "keeper",
         &["model", "ipvs", "ipvsadm", "resource", "requirement"],
     ),
-    (
-        "plan",
-        &["model", "ipvs", "ipvsadm", "resource", "requirement"],
-    ),
+    ("plan", &["keeper", "model", "resource", "requirement"]),
     (
         "agent",
         &[
@@ -122,7 +119,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Libraries that stay behind one module, so that replacing them touches one place.
 const CONFINED: &[(&str, &str)] = &[
     ("serde_yaml", "topology"),
-    ("minijinja", "plan"),
+    ("minijinja", "keeper"),
     ("openssh", "orchestrate"),
     ("indicatif", "cli"),
 ];

@@ -6,13 +6,20 @@
 
 use std::fmt::Display;
 
+use minijinja::context;
+
 use super::ifcfg::{Ifcfg, SCRIPTS};
-use super::{BootFiles, Place, System, ifcfg, saved_rules, service_manager};
-use crate::requirement::{HostAddress, HostState, LinkState, Origin, Sourced};
-use crate::resource::{NetworkFiles, ServiceManager};
+use super::render::Template;
+use super::target::{PUBLIC, Rendered};
+use super::{BootFiles, Place, Purpose, Step, System, Target, WriteError};
+use super::{ifcfg, saved_rules, service_manager};
+use crate::requirement::{HostAddress, HostState, LinkState, Need, Origin, Sourced};
+use crate::resource::{NetworkFiles, OsFamily, Resource, Service, ServiceManager};
 
 /// The unit that runs it.
 pub const UNIT: &str = "lvslab-boot";
+
+const UNIT_FILE: &str = "/etc/systemd/system/lvslab-boot.service";
 
 /// The files that it reads.
 pub fn places() -> impl Iterator<Item = &'static Place> {
@@ -67,6 +74,79 @@ pub fn runs(files: &BootFiles, system: &System) -> bool {
         ServiceManager::Systemd => service_manager::started(files, system, UNIT).is_some(),
         ServiceManager::SysV => system.network_files == NetworkFiles::Agent,
     }
+}
+
+/// Has systemd read the unit and run it now and at boot.
+pub(super) fn enable_by_hand() -> Vec<String> {
+    vec![
+        "systemctl daemon-reload".to_owned(),
+        format!("systemctl enable --now {UNIT}"),
+    ]
+}
+
+/// Why the host needs the unit, if it does: systems other than RHEL do not read ifcfg files, no system restores IPVS
+/// rules without the ipvsadm package, which we do not install, and NetworkManager leaves aliases of `lo` alone.
+fn reason(target: Target<'_>) -> Option<&'static str> {
+    if target.facts.service_manager != ServiceManager::Systemd {
+        return None;
+    }
+    if target.facts.network_files == NetworkFiles::Agent {
+        return Some("This system does not read ifcfg files, so the agent brings them up at boot.");
+    }
+    target.needs().find_map(|need| match need {
+        Need::VirtualService(_) => Some(
+            "Nothing on this system restores IPVS rules at boot as long as the ipvsadm package is not installed, \
+             so the agent does.",
+        ),
+        Need::RealServerVip { .. } => {
+            Some("NetworkManager leaves aliases of lo alone, so the agent brings lo:0 up at boot.")
+        }
+        _ => None,
+    })
+}
+
+/// The unit, its file and that it is enabled. It stays active once it has run, so running and enabled can be compared.
+pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
+    let Some(why) = reason(target) else {
+        return Ok(Vec::new());
+    };
+    let mut unit = target.file(
+        Rendered {
+            path: UNIT_FILE.to_owned(),
+            template: Template::BOOT_UNIT,
+            context: context! {},
+            mode: PUBLIC,
+            directory: None,
+        },
+        Purpose::BootUnit,
+        why,
+    )?;
+    // A person would do without the unit, by what the distribution has.
+    let distribution_has_it =
+        target.facts.family == OsFamily::Rhel && target.facts.network_files == NetworkFiles::System;
+    let balances = target
+        .needs()
+        .any(|need| matches!(need, Need::VirtualService(_)));
+    let by_hand = match (distribution_has_it, balances) {
+        (true, true) => vec!["systemctl enable ipvsadm".to_owned()],
+        (true, false) => Vec::new(),
+        (false, _) => enable_by_hand(),
+    };
+    if distribution_has_it {
+        unit.by_hand.clear();
+    }
+    let enabled = Step {
+        resource: Resource::Service(Service {
+            name: UNIT.to_owned(),
+            running: true,
+            enabled: true,
+            restart_on: vec![UNIT_FILE.to_owned()],
+        }),
+        purpose: Purpose::BootSequence,
+        why: "A unit does nothing at boot until it is enabled.".to_owned(),
+        by_hand,
+    };
+    Ok(vec![unit, enabled])
 }
 
 pub(super) fn predict(files: &BootFiles, system: &System, state: &mut HostState) {

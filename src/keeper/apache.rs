@@ -1,9 +1,22 @@
 //! Apache: where its configuration tells it to listen, its page, and whether a boot starts it.
 
+use minijinja::context;
 use serde::{Deserialize, Serialize};
 
-use super::{BootFiles, Place, System, service_manager};
-use crate::requirement::{HostState, Listening, Origin, Sourced, WebState};
+use super::render::Template;
+use super::target::{PUBLIC, Rendered};
+use super::{BootFiles, Place, Purpose, Step, System, Target, WriteError};
+use super::{programs, service_manager, shell};
+use crate::requirement::{
+    HostState, Listening, Need, Origin, Requirement, Sourced, WebServer, WebState,
+};
+use crate::resource::{Resource, Service};
+
+/// Where Apache serves files from, on both families.
+const DOCUMENT_ROOT: &str = "/var/www/html";
+
+/// The port that Apache listens on in every distribution.
+const DEFAULT_PORT: u16 = 80;
 
 const PAGE: &str = "/var/www/html/index.html";
 
@@ -110,6 +123,88 @@ fn listening(line: &str) -> Option<Listening> {
         address,
         port: port.parse().ok()?,
     })
+}
+
+/// The web servers that are required, all of them one Apache.
+fn wanted<'a>(target: Target<'a>) -> Vec<(&'a Requirement, &'a WebServer)> {
+    let web = |requirement: &'a Requirement| match &requirement.need {
+        Need::WebServer(web) => Some((requirement, web)),
+        _ => None,
+    };
+    target.requirements.iter().filter_map(web).collect()
+}
+
+/// The package, the page, the ports where one is another than 80, and the service.
+pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
+    let wanted = wanted(target);
+    let Some((requirement, web)) = wanted.first() else {
+        return Ok(Vec::new());
+    };
+    let name = target.system().web_server();
+    let package = programs::package(
+        target,
+        name,
+        "The real server answers requests with a web page, so it needs a web server.",
+    );
+    let ports: Vec<u16> = wanted
+        .iter()
+        .map(|(_, web)| web.port.get())
+        .filter(|port| *port != DEFAULT_PORT)
+        .collect();
+    let listen = (!ports.is_empty())
+        .then(|| listen_file(target, &ports))
+        .transpose()?;
+    let service = Step {
+        resource: Resource::Service(Service {
+            name: name.to_owned(),
+            running: true,
+            enabled: true,
+            restart_on: listen
+                .iter()
+                .map(|_| target.system().web_server_drop_in().to_owned())
+                .collect(),
+        }),
+        purpose: Purpose::WebServer,
+        why: requirement.why.clone(),
+        by_hand: target.system().start(name),
+    };
+    let mut steps = vec![package, page(target, &web.page)?, service];
+    steps.extend(listen);
+    Ok(steps)
+}
+
+fn page(target: Target<'_>, page: &str) -> Result<Step, WriteError> {
+    let mut step = target.file(
+        Rendered {
+            path: PAGE.to_owned(),
+            template: Template::PAGE,
+            context: context! { page },
+            mode: PUBLIC,
+            directory: None,
+        },
+        Purpose::Page,
+        "Each real server has a page of its own, so that an answer shows which of them was asked.",
+    )?;
+    step.by_hand = vec![format!("echo {} > {PAGE}", shell::quote(page))];
+    Ok(step)
+}
+
+fn listen_file(target: Target<'_>, ports: &[u16]) -> Result<Step, WriteError> {
+    let shown: Vec<String> = ports.iter().map(u16::to_string).collect();
+    target.file(
+        Rendered {
+            path: target.system().web_server_drop_in().to_owned(),
+            template: Template::LISTEN,
+            context: context! { ports => ports.to_vec(), document_root => DOCUMENT_ROOT },
+            mode: PUBLIC,
+            directory: None,
+        },
+        Purpose::ListenFile,
+        format!(
+            "The virtual service is on port {}, so the real server's web server must listen there, too.",
+            shown.join(" and ")
+        ),
+    )
 }
 
 pub(super) fn predict(files: &BootFiles, system: &System, state: &mut HostState) {

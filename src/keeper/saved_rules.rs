@@ -4,11 +4,11 @@
 //! may follow instructions for the other system: what was saved last is what was meant. It never puts the two
 //! together, which would bring back services that were deleted before saving.
 
-use super::{BootFiles, Place, System, service_manager};
+use super::{BootFiles, Place, Purpose, Step, System, Target, WriteError, service_manager};
 use crate::ipvs::{Desired, Destination};
-use crate::ipvsadm::parse_desired;
-use crate::requirement::{HostState, Origin, Sourced, Topic, Unread};
-use crate::resource::{IpvsService, OsFamily};
+use crate::ipvsadm::{parse_desired, save_format};
+use crate::requirement::{HostState, Need, Origin, Sourced, Topic, Unread};
+use crate::resource::{File, IpvsService, OsFamily};
 
 /// Where Debian's and RHEL's own ipvsadm services keep saved rules.
 const PATHS: [&str; 2] = ["/etc/ipvsadm.rules", "/etc/sysconfig/ipvsadm"];
@@ -68,6 +68,29 @@ fn table(text: &str) -> Option<Vec<Desired>> {
         one.destinations.sort_by_key(Destination::key);
     }
     Some(table)
+}
+
+/// The rules file that the distribution's own service and our agent read.
+pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
+    let services = target.needs().filter_map(|need| match need {
+        Need::VirtualService(wanted) => Some((&wanted.service, &wanted.destinations[..])),
+        _ => None,
+    });
+    let content = save_format(services);
+    if content.is_empty() {
+        return Ok(Vec::new());
+    }
+    let file = File {
+        path: target.system().saved_rules().to_owned(),
+        content,
+        mode: 0o600,
+    };
+    Ok(vec![Step::file(
+        file,
+        Purpose::SavedRules,
+        "The kernel forgets its IPVS table at a reboot; it is read again from this file, in the format of \
+         ipvsadm-save.",
+    )])
 }
 
 /// What the distribution's own service restores, where it is started.

@@ -7,8 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{BootFiles, Place, sysctl_key};
-use crate::requirement::{Origin, SettingStates, Sourced, Unset};
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::render::Template;
+use super::target::{PUBLIC, Rendered};
+use super::{BootFiles, Place, Purpose, Step, Target, WriteError, sysctl_key};
+use crate::model::Setting;
+use crate::requirement::{Need, Origin, SettingStates, Sourced, Unset};
 
 /// Drop-in directories, the first that has a file name wins.
 const DIRECTORIES: [&str; 5] = [
@@ -115,6 +121,62 @@ fn is_interface_forwarding(key: &str) -> bool {
     key.strip_prefix("net.ipv4.conf.")
         .and_then(|rest| rest.strip_suffix(".forwarding"))
         .is_some_and(|interface| !interface.contains('.') && interface != "default")
+}
+
+/// The settings by which the course meets the host's requirements, each key once.
+pub(super) fn course_settings(target: Target<'_>) -> Vec<Setting> {
+    let mut settings: Vec<Setting> = Vec::new();
+    for need in target.needs() {
+        let asked = match need {
+            Need::HiddenVip { settings, .. } | Need::Forwarding { settings, .. } => {
+                settings.settings
+            }
+            Need::Setting(setting) => std::slice::from_ref(setting),
+            _ => &[],
+        };
+        for setting in asked {
+            if settings.iter().all(|other| other.key != setting.key) {
+                settings.push(*setting);
+            }
+        }
+    }
+    settings
+}
+
+/// Read late by `sysctl --system` and systemd-sysctl, so that the distribution's own files do not win.
+const OURS: &str = "/etc/sysctl.d/90-lvslab.conf";
+
+/// The file that sets them again at boot.
+pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
+    let settings = course_settings(target);
+    if settings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut purposes: Vec<&str> = Vec::new();
+    for need in target.needs() {
+        if let Need::HiddenVip { settings, .. } | Need::Forwarding { settings, .. } = need
+            && !purposes.contains(&settings.purpose)
+        {
+            purposes.push(settings.purpose);
+        }
+    }
+    let settings: Vec<Value> = settings
+        .iter()
+        .map(|setting| context! { key => setting.key, value => setting.value })
+        .collect();
+    let purpose = purposes.join("; ");
+    let step = target.file(
+        Rendered {
+            path: OURS.to_owned(),
+            template: Template::SYSCTL,
+            context: context! { lab => target.lab.as_str(), purpose, settings },
+            mode: PUBLIC,
+            directory: None,
+        },
+        Purpose::SettingsFile,
+        "A kernel setting lives until the next boot unless a file sets it again.",
+    )?;
+    Ok(vec![step])
 }
 
 fn parse(content: &str, file: &str) -> Vec<SettingLine> {

@@ -1,4 +1,4 @@
-//! What the families of distributions call things.
+//! What the families of distributions call things, and how one types there.
 
 use crate::resource::{Facts, NetworkFiles, OsFamily, ServiceManager};
 
@@ -31,6 +31,51 @@ impl System {
         match self.family {
             OsFamily::Rhel => "httpd",
             OsFamily::Debian => "apache2",
+        }
+    }
+
+    /// A file that Apache reads after its own.
+    #[must_use]
+    pub fn web_server_drop_in(self) -> &'static str {
+        match self.family {
+            OsFamily::Rhel => "/etc/httpd/conf.d/lvslab.conf",
+            OsFamily::Debian => "/etc/apache2/conf-enabled/lvslab.conf",
+        }
+    }
+
+    /// Installs a package by hand.
+    #[must_use]
+    pub fn install(self, package: &str) -> Vec<String> {
+        match self.family {
+            OsFamily::Rhel => vec![format!("yum -y install {package}")],
+            OsFamily::Debian => vec![
+                "apt-get update".to_owned(),
+                format!("apt-get -y install {package}"),
+            ],
+        }
+    }
+
+    /// Starts a service by hand: now, with the first command, by which a running one reads its files again, and at
+    /// boot, with the others.
+    ///
+    /// `update-rc.d NAME enable` only renames the links of `/etc/rc?.d` that are there, and `defaults` makes none
+    /// where there is one, so all are made anew (update-rc.d(8)).
+    #[must_use]
+    pub fn start(self, service: &str) -> Vec<String> {
+        match (self.service_manager, self.family) {
+            (ServiceManager::Systemd, _) => vec![
+                format!("systemctl restart {service}"),
+                format!("systemctl enable {service}"),
+            ],
+            (ServiceManager::SysV, OsFamily::Debian) => vec![
+                format!("service {service} restart"),
+                format!("update-rc.d -f {service} remove"),
+                format!("update-rc.d {service} defaults"),
+            ],
+            (ServiceManager::SysV, OsFamily::Rhel) => vec![
+                format!("service {service} restart"),
+                format!("chkconfig {service} on"),
+            ],
         }
     }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
+use crate::keeper::WriteError;
 use crate::model::{HostName, InterfaceName};
 use crate::requirement::InterfaceError;
 
@@ -15,33 +16,20 @@ pub enum PlanError {
     /// There is no telling which interface an address belongs on.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
-    /// An alias of this interface would have a label longer than the kernel takes.
-    #[error("the alias {interface}:0 is longer than the 15 characters the kernel allows")]
-    AliasTooLong {
-        /// Host.
-        host: HostName,
-        /// Interface.
-        interface: InterfaceName,
-    },
-    /// The VIP of a DR real server belongs on the loopback interface.
-    #[error("there is no loopback interface for the VIP")]
-    NoLoopback {
-        /// Host.
-        host: HostName,
-    },
+    /// A keeper cannot keep a requirement on the host.
+    #[error("{cause}")]
+    Write { host: HostName, cause: WriteError },
     /// A NAT real server has another way to the client than through the director.
     #[error(
         "{interface} has {address}, in the client's network: answers to the client {client} would bypass the \
          director and connections would hang"
     )]
     Bypass {
-        /// Host.
         host: HostName,
         /// The interface in the way.
         interface: InterfaceName,
-        /// Its address.
         address: Ipv4Net,
-        /// CIP.
+        /// The CIP.
         client: Ipv4Net,
         /// Whether the SSH connection comes over this interface.
         carries_ssh: bool,
@@ -52,24 +40,13 @@ pub enum PlanError {
          the present default route{}", Present(.present)
     )]
     ManagementPath {
-        /// Host.
         host: HostName,
-        /// DIP.
+        /// The DIP.
         gateway: std::net::Ipv4Addr,
         /// Controller as the host sees it.
         controller: IpAddr,
         /// Present gateway and interface.
         present: (Option<std::net::Ipv4Addr>, InterfaceName),
-    },
-    /// A template could not be rendered: a mistake in lvslab itself.
-    #[error("template {template} cannot be rendered: {cause}")]
-    Template {
-        /// Host.
-        host: HostName,
-        /// Template.
-        template: String,
-        /// What minijinja says.
-        cause: String,
     },
 }
 
@@ -79,11 +56,9 @@ impl PlanError {
     pub fn host(&self) -> &HostName {
         match self {
             Self::Interface(error) => error.host(),
-            Self::NoLoopback { host }
-            | Self::AliasTooLong { host, .. }
+            Self::Write { host, .. }
             | Self::Bypass { host, .. }
-            | Self::ManagementPath { host, .. }
-            | Self::Template { host, .. } => host,
+            | Self::ManagementPath { host, .. } => host,
         }
     }
 
@@ -92,12 +67,7 @@ impl PlanError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Interface(error) => error.hint(),
-            Self::NoLoopback { .. } => {
-                "a network namespace without lo can be no real server".to_owned()
-            }
-            Self::AliasTooLong { host, interface } => {
-                format!("rename {interface} on {host} (`ip link set {interface} name lab0`)")
-            }
+            Self::Write { host, cause } => return cause.hint(host),
             Self::Bypass {
                 host,
                 interface,
@@ -129,7 +99,6 @@ impl PlanError {
                 "give the controller a route of its own first: `ip route add {controller}/32 dev {interface}`, \
                  then run `lvslab up` again"
             ),
-            Self::Template { .. } => return None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `/etc/sysconfig/network-scripts/ifcfg-*` (initscripts, sysconfig.txt): one interface or alias each.
 
 mod assignments;
+mod write;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,6 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 pub use assignments::AssignmentError;
+pub(super) use write::{left_to_the_machine, write};
 
 use super::{BootFiles, Place};
 use crate::model::{InterfaceName, NameError};

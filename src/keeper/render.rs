@@ -8,8 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
-use super::{PlanError, shell};
-use crate::model::HostName;
+use super::{WriteError, shell};
 
 macro_rules! templates {
     ($($constant:ident = $file:literal),* $(,)?) => {
@@ -34,7 +33,6 @@ templates! {
     SYSCTL = "sysctl.conf",
     PAGE = "index.html",
     LISTEN = "listen.conf",
-    RULES = "ipvsadm.rules",
     DROP_IN = "ipvsadm",
     SAVE = "ipvsadm-save",
     RESTORE = "ipvsadm-restore",
@@ -46,34 +44,21 @@ const SHELL: &str = "shell";
 
 /// Every template, compiled.
 #[derive(Debug)]
-pub(super) struct Templates(Environment<'static>);
+pub struct Templates(Environment<'static>);
 
-/// Which template, and what minijinja says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RenderError {
-    template: String,
-    cause: String,
-}
-
-impl RenderError {
-    fn new(template: &str, error: &Error) -> Self {
-        Self {
-            template: template.to_owned(),
-            cause: error.to_string(),
-        }
-    }
-
-    pub fn into_plan_error(self, host: &HostName) -> PlanError {
-        PlanError::Template {
-            host: host.clone(),
-            template: self.template,
-            cause: self.cause,
-        }
+fn failed(template: &str, error: &Error) -> WriteError {
+    WriteError::Template {
+        template: template.to_owned(),
+        cause: error.to_string(),
     }
 }
 
 impl Templates {
-    pub fn new() -> Result<Self, RenderError> {
+    /// Compiles them.
+    ///
+    /// # Errors
+    /// One is no template: a mistake in lvslab itself.
+    pub fn new() -> Result<Self, WriteError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let syntax = SyntaxConfig::builder()
@@ -81,7 +66,7 @@ impl Templates {
             .trim_blocks(true)
             .lstrip_blocks(true)
             .build()
-            .map_err(|error| RenderError::new("syntax", &error))?;
+            .map_err(|error| failed("syntax", &error))?;
         environment.set_syntax(syntax);
         environment.set_auto_escape_callback(|name| {
             if name.ends_with(".sh") {
@@ -94,16 +79,16 @@ impl Templates {
         for (name, source) in SOURCES {
             environment
                 .add_template(name, source)
-                .map_err(|error| RenderError::new(name, &error))?;
+                .map_err(|error| failed(name, &error))?;
         }
         Ok(Self(environment))
     }
 
-    pub fn render(&self, template: Template, context: Value) -> Result<String, RenderError> {
+    pub(super) fn render(&self, template: Template, context: Value) -> Result<String, WriteError> {
         self.0
             .get_template(template.0)
             .and_then(|compiled| compiled.render(context))
-            .map_err(|error| RenderError::new(template.0, &error))
+            .map_err(|error| failed(template.0, &error))
     }
 }
 
@@ -135,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn ifcfg(address: &str) -> Result<String, RenderError> {
+    fn ifcfg(address: &str) -> Result<String, WriteError> {
         Templates::new()?.render(
             Template::IFCFG_ALIAS,
             context! { name => "eth0:0", address, prefix => 24 },
@@ -159,7 +144,7 @@ mod tests {
     #[test]
     fn a_value_with_a_line_end_is_refused() {
         let error = ifcfg("192.168.4.15\nONBOOT=no").unwrap_err();
-        assert!(error.cause.contains("control character"), "{}", error.cause);
+        assert!(error.to_string().contains("control character"), "{error}");
     }
 
     #[test]

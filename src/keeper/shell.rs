@@ -34,11 +34,6 @@ pub(super) fn make_file(file: &File) -> Vec<String> {
     lines
 }
 
-/// Lines from a list of commands.
-pub(super) fn lines<const N: usize>(commands: [impl Into<String>; N]) -> Vec<String> {
-    commands.into_iter().map(Into::into).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
