@@ -1,7 +1,7 @@
 //! `ssh` destinations: `[USER@]HOST[:PORT]`.
 //!
-//! They end up as arguments of ssh(1) and in a generated ssh_config(5), so the alphabet is small: nothing
-//! that begins like an option, that a shell would act on, or that ssh would expand.
+//! They become arguments of ssh(1) and lines of a generated ssh_config(5), so only a small alphabet is allowed. A
+//! destination cannot begin like an option, and holds nothing that a shell or ssh would expand.
 
 use std::net::Ipv6Addr;
 
@@ -76,7 +76,7 @@ pub(super) fn destination(text: &str, origin: String) -> Result<SshTarget, Probl
     })
 }
 
-/// Host and port text; `None` when brackets or colons do not match up.
+/// Splits host and port; `None` if brackets or colons do not match.
 fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;

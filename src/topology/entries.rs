@@ -1,6 +1,6 @@
 //! The files as types, filled by `serde_yaml`: this module is its only user.
 //!
-//! Every value is text here; `fields` reads it, because only then the place of a bad value can be shown.
+//! Every value stays text here. `fields` reads it, so that a bad value can be shown at its place.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -105,7 +105,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
 
 /// Reads the file's text into its type.
 ///
-/// `shape` has refused whatever it could; what is left is where the two YAML readers disagree.
+/// `shape` has already refused what it could, so an error here means that the two YAML readers disagree.
 pub(super) fn read<T: DeserializeOwned>(source: &SourceText<'_>) -> Result<T, Box<Mistake>> {
     serde_yaml::from_str(source.text).map_err(|error| {
         let problem = Problem::new(format!("this is not YAML: {error}"));

@@ -40,13 +40,13 @@ pub enum TopologyError {
         /// Column of the first bad byte, from 1, in characters.
         column: usize,
     },
-    /// What the file says makes no lab: every mistake found (a few of very many), in file order, at least one.
+    /// The mistakes in the file, in file order: at least one, and at most as many as are printed.
     #[error("{}", Mistakes(.0))]
     Mistakes(Vec<Mistake>),
 }
 
 impl TopologyError {
-    /// What the person can do, where the message itself does not say it.
+    /// What the person can do, if the message does not say it already.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -177,8 +177,8 @@ impl Excerpt {
     }
 }
 
-/// A tab becomes one blank, so that the carets below stay under the text; what moves the cursor or turns
-/// the text around (controls, bidirectional marks, other zero-width characters) becomes U+FFFD.
+/// Makes a line safe for a terminal. A tab becomes one blank, so that the carets below stay under the text. Characters
+/// that move the cursor or reverse the text (controls, bidirectional marks, zero-width characters) become U+FFFD.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -187,7 +187,7 @@ fn visible(c: char) -> char {
     }
 }
 
-/// Characters that a terminal acts on, or hides, rather than shows; combining marks are no such.
+/// Whether a terminal acts on the character or hides it. Combining marks are shown, so they do not count.
 fn invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

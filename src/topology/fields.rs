@@ -1,4 +1,4 @@
-//! One value at a time: from the text in the file to the model's type, or what is wrong with it.
+//! Reads one value at a time: from its text to the model's type, or to what is wrong with it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;

@@ -63,7 +63,7 @@ pub(super) fn read(
     Ok(machines)
 }
 
-/// A file's path as ssh_config(5) can hold it: `~/` and relative paths resolved, nothing ssh would expand.
+/// A path that ssh_config(5) can hold: `~/` and relative paths are resolved, and ssh has nothing to expand in it.
 fn file_path(text: &str, inventory: Inventory<'_>) -> Result<PathBuf, Problem> {
     let problem = |why: &str| Problem::new(format!("path {}: {why}", quoted(text)));
     // ssh_config(5) takes one line in double quotes, and expands `%` and `$` in them.

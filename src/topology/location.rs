@@ -1,4 +1,4 @@
-//! Where the hosts are: in the sandbox, all of them, or on machines of their own, all of them.
+//! Where the hosts are. Either all are in the sandbox, or all are machines that exist already.
 
 use ipnet::Ipv4Net;
 
@@ -13,10 +13,10 @@ use super::suggest::nearest;
 /// QEMU's user network, which carries the sandbox's management interfaces.
 const SANDBOX_NETWORK: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 2, 0), 24);
 
-/// What the interface in it is called on every machine of the sandbox.
+/// Name of the management interface on every sandbox host.
 const SANDBOX_INTERFACE: &str = "mgmt0";
 
-/// Puts the inventory's destinations into the draft; what is left over is returned.
+/// Puts the inventory's destinations into the draft. Returns the inventory's hosts that the lab does not have.
 pub(super) fn locate(draft: &mut Draft, machines: Option<Machines>) -> Machines {
     let mut machines = machines.unwrap_or_default();
     let hosts = [&mut draft.client, &mut draft.director]
@@ -30,7 +30,7 @@ pub(super) fn locate(draft: &mut Draft, machines: Option<Machines>) -> Machines 
     machines
 }
 
-/// All hosts are in the sandbox, or all are machines of their own.
+/// Reports a lab that is partly in the sandbox and partly on other machines.
 pub(super) fn check(draft: &Draft, others: &Machines, mistakes: &mut Mistakes<'_, '_>) {
     let list = |with: bool| -> Vec<&HostDraft> {
         draft
@@ -82,7 +82,7 @@ pub(super) fn check(draft: &Draft, others: &Machines, mistakes: &mut Mistakes<'_
     );
 }
 
-/// Host names listed or compared with others at most; a lab may have thousands.
+/// Most host names that a message lists or that are compared; a lab may have thousands.
 const MOST_NAMES: usize = 12;
 
 fn name_list(hosts: &[&HostDraft]) -> String {
@@ -125,7 +125,7 @@ fn mixed(
     mistakes.add(place, problem);
 }
 
-/// The sandbox's machines have a management interface each, in a network of its own.
+/// Reports what would collide with the management interface that each sandbox host has.
 fn sandbox_network(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     let clash = named_addresses(draft)
         .into_iter()

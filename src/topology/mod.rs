@@ -51,7 +51,7 @@ pub struct Inventory<'a> {
 
 /// Reads a topology file, and an inventory file that says where its hosts are.
 ///
-/// A host that both files give an `ssh` destination is where the inventory says.
+/// If both files give a host an `ssh` destination, the inventory's counts.
 ///
 /// # Errors
 /// When a file cannot be read, is larger than [`MAX_FILE_BYTES`] or not UTF-8, and for every mistake in it.
@@ -100,7 +100,7 @@ pub fn parse(
     rules::lab(&source, draft, Some(machines))
 }
 
-/// Without a byte order mark, and with one kind of line end, so that every reader counts the same lines.
+/// Removes the byte order mark and unifies line ends, so that every reader counts the same lines.
 fn normalized(text: &str) -> String {
     text.strip_prefix('\u{feff}')
         .unwrap_or(text)

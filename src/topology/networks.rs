@@ -1,4 +1,4 @@
-//! Addresses that must fit together: which networks there are, who is in which, and who is not.
+//! Checks that the addresses fit together: each host must be in the network that its role needs.
 
 use ipnet::Ipv4Net;
 
@@ -17,7 +17,7 @@ pub(super) fn check(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
     }
 }
 
-/// An address with what it is: `VIP`, `RIP of web1`.
+/// Every address with its name: `the VIP`, `the RIP of web1`.
 pub(super) fn named_addresses(draft: &Draft) -> Vec<(At<Ipv4Net>, String)> {
     let mut all = vec![
         (draft.vip, "the VIP".to_owned()),

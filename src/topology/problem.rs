@@ -1,4 +1,4 @@
-//! A mistake in the making: what is wrong with a value, before and after its place in the file is known.
+//! A mistake while it is being made up: first what is wrong with a value, then also where in the file it is.
 
 use super::error::{MOST_SHOWN, Mistake, TopologyError, printable};
 
@@ -121,8 +121,8 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// Collects mistakes so that a person gets all of them at once; a file that is wrong on every line need
-/// not be held twice, so no more than can be shown are kept.
+/// Collects mistakes, so that a person gets all of them at once. It keeps no more than can be shown: a file may be wrong
+/// on every line.
 #[derive(Debug)]
 pub(super) struct Mistakes<'s, 'a> {
     source: &'s SourceText<'a>,
@@ -158,7 +158,7 @@ impl<'s, 'a> Mistakes<'s, 'a> {
         }
     }
 
-    /// Whether looking for more is a waste of time.
+    /// Whether as many mistakes are known as can be shown.
     pub fn is_full(&self) -> bool {
         self.found.len() > MOST_SHOWN
     }

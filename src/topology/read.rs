@@ -1,4 +1,4 @@
-//! A topology's values, each read and with its place: everything short of the rules between them.
+//! Reads every value of a topology and keeps its place. The rules between values come later, in `rules`.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Draft {
     }
 }
 
-/// Reads a document of this shape: the tree for the places, the types for the values.
+/// Reads a document of this shape twice: as a tree, which knows the places, and into types, which hold the values.
 pub(super) fn document<T: serde::de::DeserializeOwned>(
     source: &SourceText<'_>,
     shape: &shape::Shape,
@@ -93,7 +93,7 @@ pub(super) fn topology(source: &SourceText<'_>) -> Result<Draft, TopologyError> 
     }
 }
 
-/// `None` when a value was wrong; every value has been looked at by then.
+/// `None` when a value was wrong. All values are read all the same, so that every mistake is reported at once.
 fn draft(
     root: &Node,
     values: &TopologyEntries,
@@ -208,7 +208,7 @@ const WEB_PORT: NonZeroU16 = NonZeroU16::new(80).expect("80 is not 0");
 /// A host as the file has it.
 struct HostEntry<'a> {
     name: Option<&'a str>,
-    /// Name and place where the entry has no `name`.
+    /// Name and place, used if the entry has no `name` of its own.
     default_name: (&'a str, Place),
     /// Key and text.
     address: (&'static str, &'a str),
@@ -229,7 +229,7 @@ impl Section<'_, '_, '_, '_> {
             .map_or(self.node.place, |node| node.place)
     }
 
-    /// The value of a key that must be there; `None` after a mistake.
+    /// The value of a required key; `None` if it is wrong.
     fn need<T>(
         &mut self,
         key: &str,
@@ -239,7 +239,7 @@ impl Section<'_, '_, '_, '_> {
         self.mistakes.take(self.place(key), read(text))
     }
 
-    /// The value of a key that may be there; the outer `None` is after a mistake.
+    /// The value of an optional key; the outer `None` if it is wrong.
     fn may<T>(
         &mut self,
         key: &str,

@@ -1,4 +1,4 @@
-//! What must hold between the values of a topology, and the [`Lab`] when it does.
+//! Checks what must hold between the values of a topology, and builds the [`Lab`] if it does.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;

@@ -1,5 +1,5 @@
-//! Which keys a file may and must have: checked on the tree, so that every misspelt, doubled or missing key
-//! is reported at once and with its place. `entries` has the same keys as types; a test holds them equal.
+//! Which keys a file must and may have. They are checked on the tree, so that every misspelt, repeated or missing key is
+//! reported at once and with its place. `entries` has the same keys as types; a test holds them equal.
 
 use std::collections::HashMap;
 
@@ -213,7 +213,7 @@ fn section(
     }
 }
 
-/// Keys of one mapping compared with the known ones; more would only cost time.
+/// Most keys of one mapping that are compared with the known ones. More would cost time and help nobody.
 const MOST_COMPARED: usize = 100;
 
 /// The section `name` in a sentence; the whole file has no name.
@@ -225,7 +225,7 @@ fn subject(name: &str) -> String {
     }
 }
 
-/// Keys that stand twice in one mapping.
+/// Reports keys that one mapping has twice.
 fn doubles(entries: &[(Node, Node)], what: &str, mistakes: &mut Mistakes<'_, '_>) {
     let mut first: HashMap<&str, Place> = HashMap::new();
     for (key, _) in entries {

@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-/// The candidate that `text` is a likely slip of: at most a third of its letters differ, at least one may.
+/// The candidate that was probably meant: one letter may differ, or up to a third of them.
 pub(super) fn nearest<'a>(
     text: &str,
     candidates: impl IntoIterator<Item = &'a str>,

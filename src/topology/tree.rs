@@ -1,8 +1,8 @@
 //! YAML as a small tree of mappings and words, each with its place in the file.
 //!
-//! `serde_yaml` does not say where a value was, so this is read first, from `saphyr-parser`'s events. It
-//! also refuses what a topology has no use for before anything is built from it: aliases (the "billion
-//! laughs" file is short and grows without end), tags, several documents, deep nesting.
+//! `serde_yaml` does not say where a value was, so this tree is read first, from `saphyr-parser`'s events. It refuses what
+//! a topology has no use for before anything is built from it: aliases (a short file can grow without end through
+//! them), tags, several documents, deep nesting.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Scalar { text: String, null: bool },
     /// Keys and values in file order, doubles included.
     Mapping(Vec<(Node, Node)>),
-    /// A list. Nothing in a topology is one, so what is in it is not kept.
+    /// A list, without its items: no key of a topology takes a list.
     Sequence,
 }
 
@@ -88,7 +88,8 @@ pub(super) fn read(source: &SourceText<'_>) -> Result<Option<Node>, Box<Mistake>
     }
 }
 
-/// YAML allows none but tab and line end outside quotes; saying so here keeps them from every later message.
+/// Refuses control characters. YAML allows only tab and line end outside quotes, and no later message can contain one
+/// this way.
 fn refuse_control_characters(source: &SourceText<'_>) -> Result<(), Box<Mistake>> {
     for (number, line) in source.text.split('\n').enumerate() {
         if let Some((column, c)) = line
@@ -233,7 +234,7 @@ impl<'a> Reader<'_, 'a> {
         Box::new(self.source.mistake(place, problem))
     }
 
-    /// A tab in the indentation of the line the parser stopped at, or of one just before it.
+    /// The tab that indents the line at which the parser stopped, or a line just before it.
     fn tab_near(&self, line: usize) -> Option<Place> {
         (line.saturating_sub(1)..=line).find_map(|number| {
             let text = self.source.line(number);
