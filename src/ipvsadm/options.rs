@@ -250,8 +250,13 @@ impl<'a> Scanner<'a> {
             return Err(self.error("unknown option"));
         };
         let rest = letters.as_str();
-        if !rest.is_empty() {
-            self.shorts = Some(rest.strip_prefix('=').unwrap_or(rest));
+        match rest.strip_prefix('=') {
+            Some(_) if *takes == Nothing => {
+                return Err(self.error("option does not take an argument"));
+            }
+            Some(argument) => self.shorts = Some(argument),
+            None if !rest.is_empty() => self.shorts = Some(rest),
+            None => {}
         }
         Ok((*opt, *takes))
     }
@@ -315,6 +320,35 @@ mod tests {
             ("-t", "missing argument"),
         ] {
             assert_eq!(scan(&[word]).1, Err(ScanError { word, reason }));
+        }
+    }
+
+    /// Expectations are what libpopt 1.19 answers to the same words.
+    #[test]
+    fn an_equals_sign_is_only_for_short_options_that_take_an_argument() {
+        let reason = "option does not take an argument";
+        for (word, before) in [
+            ("-C=x", &[][..]),
+            ("-C=", &[]),
+            ("-L=n", &[]),
+            ("-L==n", &[]),
+            ("-Ln=", &[(Opt::List, None)]),
+            ("-m=w", &[]),
+        ] {
+            assert_eq!(
+                scan(&[word, "3"]),
+                (before.to_vec(), Err(ScanError { word, reason }))
+            );
+        }
+        for (words, option) in [
+            (&["-w=3"][..], (Opt::Weight, Some("3"))),
+            (&["-w==3"], (Opt::Weight, Some("=3"))),
+            (&["-w="], (Opt::Weight, Some(""))),
+            (&["-w", "=3"], (Opt::Weight, Some("=3"))),
+            (&["-p="], (Opt::Persistent, Some(""))),
+            (&["-p==5"], (Opt::Persistent, Some("=5"))),
+        ] {
+            assert_eq!(scan(words), (vec![option], Ok(Vec::new())), "{words:?}");
         }
     }
 

@@ -134,6 +134,8 @@ const METHODS: &[&str] = &[
 
 const BAD_METHODS: &[&str] = &[
     "-g -m",
+    "-m=w 3",
+    "-g=",
     "-i --tun-type gue",
     "-i --tun-type gre --tun-port 1",
     "-i --tun-type gre --tun-csum --tun-nocsum",
@@ -162,6 +164,8 @@ const BAD_SERVER_OPTIONS: &[&str] = &[
     "-w -1",
     "-w x",
     "-w",
+    "-w=",
+    "-w==3",
     "-w 1 -w 2",
     "-x 1 -y 2",
     "-x -1",
@@ -218,6 +222,10 @@ const BAD_LISTS: &[&str] = &[
     "-LA",
     "-L -h",
     "-=",
+    "-L=n",
+    "-Ln=",
+    "-L -n=x",
+    "-S=n",
 ];
 
 const OTHERS: &[&str] = &[
@@ -244,6 +252,8 @@ const BAD_OTHERS: &[&str] = &[
     "--set 2678401 1 1",
     "--set",
     "-C -n",
+    "-C=x",
+    "-C=",
     "-C -t 10.0.0.1:80",
     "-Z extra",
     "--start-daemon",
