@@ -8,10 +8,10 @@ use lvslab::ipvsadm::{parse_desired, parse_rules, save_format};
 fuzz_target!(|text: &str| {
     let _ = parse_rules(text);
     if let Ok(desired) = parse_desired(text) {
-        let services = desired
+        let saved: String = desired
             .iter()
-            .map(|one| (&one.service, one.destinations.as_slice()));
-        let saved = save_format(services);
+            .map(|one| save_format(&one.service, &one.destinations))
+            .collect();
         let again = parse_desired(&saved).expect("what we save");
         assert_eq!(again.len(), desired.len());
     }

@@ -46,6 +46,13 @@ pub enum CommandError {
         file: String,
         source: RulesError,
     },
+    /// A file without rules would remove every service, which nobody confirmed.
+    #[error("{file} has no rules: applying it removes all {services} services of this machine")]
+    NoRules {
+        /// The file's path, or the words for standard input.
+        file: String,
+        services: usize,
+    },
     /// The IPVS client of this machine.
     #[error(transparent)]
     Ipvs(#[from] IpvsError),
@@ -89,6 +96,7 @@ impl CommandError {
                 "rules are lines as `ipvsadm -Sn` prints them, -A and -a; # starts a comment"
                     .to_owned(),
             ),
+            Self::NoRules { .. } => Some("--yes removes them".to_owned()),
             Self::Ipvs(IpvsError::NotPermitted) => {
                 Some("run it as root, on the director".to_owned())
             }
@@ -104,6 +112,7 @@ impl CommandError {
             Self::Host(error) => deployment::host_status(&error.cause),
             Self::Evidence { .. }
             | Self::Rules { .. }
+            | Self::NoRules { .. }
             | Self::Fault(_)
             | Self::ExerciseSet { .. }
             | Self::NoExercise { .. } => Status::Usage,

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::ipvs::{Client, Desired, Others, Removal, Table, draining, reconcile};
-use crate::ipvsadm::{parse_desired, save_format};
+use crate::ipvs::{
+    Client, Command, Desired, Others, Removal, Snapshot, Table, draining, reconcile,
+};
+use crate::ipvsadm::{parse_desired, save_format, sort_as_listed};
 
 use super::{Answer, CommandError, Context, Status};
 use outcome::{Change, Outcome};
@@ -31,7 +33,8 @@ enum Verb {
     /// Make the table what a file of saved rules says, with the fewest changes
     ///
     /// What stays is not touched and keeps its connections. A real server that the file no longer has gets
-    /// weight 0; once it has no connections this run or a later one removes it. Nothing is flushed.
+    /// weight 0; once it has no connections, this run or a later one removes it. If the kernel refuses a
+    /// change, the others are taken back.
     Apply(Apply),
     /// Show the table as rules (`ipvsadm -Sn`)
     Show(Show),
@@ -54,6 +57,9 @@ struct Apply {
     /// Longest wait for connections of real servers that go, seconds
     #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
+    /// Remove every service without asking when the file has no rules
+    #[arg(long)]
+    yes: bool,
     /// Print one JSON document (`lvslab.ipvs-apply/1`) on standard output
     #[arg(long)]
     json: bool,
@@ -92,7 +98,8 @@ impl Ipvs {
 
 impl Show {
     fn exec(self) -> Result<Answer, CommandError> {
-        let table = Client::open()?.table()?;
+        let mut table = Client::open()?.table()?;
+        sort_as_listed(&mut table);
         if self.json {
             #[derive(Serialize)]
             struct Document {
@@ -107,37 +114,43 @@ impl Show {
                 Status::Done,
             );
         }
-        let destinations: Vec<Vec<_>> = table
-            .iter()
-            .map(|status| {
-                let list = status.destinations.iter();
-                list.map(|status| status.destination.clone()).collect()
-            })
+        let rules: String = table
+            .into_iter()
+            .map(Desired::from)
+            .map(|one| save_format(&one.service, &one.destinations))
             .collect();
-        let services = table.iter().zip(&destinations);
-        Ok(Answer::done(save_format(services.map(
-            |(status, destinations)| (&status.service, destinations.as_slice()),
-        ))))
+        Ok(Answer::done(rules))
     }
 }
 
 impl Apply {
     async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         let (name, text) = self.read()?;
-        let desired =
-            parse_desired(&text).map_err(|source| CommandError::Rules { file: name, source })?;
+        let desired = parse_desired(&text).map_err(|source| CommandError::Rules {
+            file: name.clone(),
+            source,
+        })?;
         let ipvs = Client::open()?;
+        let before = ipvs.table()?;
+        self.confirm(ctx, name, &before, &desired)?;
         let end = Instant::now() + Duration::from_secs(self.wait.unwrap_or(0));
-        let mut outcome = self.step(&ipvs, &desired)?;
+        let (mut outcome, mut commands) = self.step(&ipvs, &before, &desired)?;
         if outcome.refused.is_empty() && !outcome.draining.is_empty() && !self.dry_run {
             // What has no connections now that it gets no new ones can go.
-            outcome.then(self.step(&ipvs, &desired)?);
+            let (later, more) = self.step(&ipvs, &ipvs.table()?, &desired)?;
+            outcome.then(later);
+            commands.extend(more);
         }
         while outcome.refused.is_empty() && !outcome.draining.is_empty() && Instant::now() < end {
             ctx.situation
                 .set("real servers that go have weight 0 and still have connections");
             tokio::time::sleep(PAUSE).await;
-            outcome.then(self.step(&ipvs, &desired)?);
+            let (later, more) = self.step(&ipvs, &ipvs.table()?, &desired)?;
+            outcome.then(later);
+            commands.extend(more);
+        }
+        if !outcome.refused.is_empty() {
+            outcome.undone(Snapshot::of_table(before).restore(&ipvs, &commands, None));
         }
         let status = if !outcome.refused.is_empty()
             || (self.wait.is_some() && !outcome.draining.is_empty())
@@ -173,8 +186,33 @@ impl Apply {
         }
     }
 
-    /// One look at the table and the changes that it asks for now.
-    fn step(&self, ipvs: &Client, desired: &[Desired]) -> Result<Outcome, CommandError> {
+    /// Asks before a file without rules removes every service.
+    fn confirm(
+        &self,
+        ctx: &Context,
+        file: String,
+        table: &Table,
+        desired: &[Desired],
+    ) -> Result<(), CommandError> {
+        let services = table.len();
+        let removes_all = desired.is_empty() && services > 0 && !self.keep_others;
+        if !removes_all || self.yes || self.dry_run {
+            return Ok(());
+        }
+        let question = format!("{file} has no rules. Remove all {services} services?");
+        match &ctx.ask {
+            Some(ask) if ask(&question) => Ok(()),
+            _ => Err(CommandError::NoRules { file, services }),
+        }
+    }
+
+    /// Sends the changes that this table needs now, and returns them with what came of them.
+    fn step(
+        &self,
+        ipvs: &Client,
+        table: &Table,
+        desired: &[Desired],
+    ) -> Result<(Outcome, Vec<Command>), CommandError> {
         let others = if self.keep_others {
             Others::Keep
         } else {
@@ -185,25 +223,27 @@ impl Apply {
         } else {
             Removal::WhenIdle
         };
-        let table = ipvs.table()?;
-        let commands = reconcile(&table, desired, others, removal);
+        let commands = reconcile(table, desired, others, removal);
         let refused = if self.dry_run {
             Vec::new()
         } else {
             ipvs.batch(&commands)?
         };
-        Ok(Outcome {
+        let outcome = Outcome {
             changes: commands
                 .iter()
                 .enumerate()
                 .filter(|(index, _)| !refused.iter().any(|one| one.index == *index))
-                .map(|(_, command)| Change::new(command, &table))
+                .map(|(_, command)| Change::new(command, table))
                 .collect(),
+            taken_back: Vec::new(),
+            not_taken_back: None,
             draining: match removal {
-                Removal::WhenIdle => draining(&table, desired, others),
+                Removal::WhenIdle => draining(table, desired, others),
                 Removal::AtOnce => Vec::new(),
             },
             refused,
-        })
+        };
+        Ok((outcome, commands))
     }
 }

@@ -1,7 +1,7 @@
 //! Our own IPVS client over generic netlink.
 //!
-//! [`model`] holds what services and destinations are; [`Client`] reads and programs them; [`reconcile`]
-//! computes, without I/O, the smallest set of [`Command`]s from one table to another.
+//! [`model`] defines services and destinations; [`Client`] reads and programs them; [`reconcile()`] computes,
+//! without I/O, the fewest [`Command`]s from one table to another; [`Snapshot`] takes commands back.
 
 mod client;
 mod command;
@@ -10,6 +10,7 @@ pub mod model;
 mod reconcile;
 #[cfg(test)]
 pub(crate) mod test_strategies;
+mod undo;
 mod verbs;
 pub mod wire;
 
@@ -22,3 +23,4 @@ pub use model::{
     TunnelKind,
 };
 pub use reconcile::{Desired, Draining, Others, Removal, draining, reconcile, reconcile_service};
+pub use undo::Snapshot;

@@ -19,6 +19,20 @@ pub struct Desired {
     pub destinations: Vec<Destination>,
 }
 
+impl From<ServiceStatus> for Desired {
+    /// The configuration without the live counts.
+    fn from(status: ServiceStatus) -> Self {
+        Self {
+            service: status.service,
+            destinations: status
+                .destinations
+                .into_iter()
+                .map(|status| status.destination)
+                .collect(),
+        }
+    }
+}
+
 /// What to do with services of the table that are not among the desired ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {

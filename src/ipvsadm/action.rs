@@ -1,17 +1,17 @@
-//! What is to be done, once a command line is understood as a whole.
+//! From a command line's options to the action that it asks for.
 
-use super::arguments::{Asked, Entry, Format, parse};
+use super::allowed_options::{Switch, Verb};
+use super::arguments::{Parsed, parse};
+use super::behaviour::{Behaviour, Setting};
+use super::entry::{DEFAULT_SCHEDULER, Entry, Format};
 use super::failure::Failure;
-use super::keeping::Keeping;
-use super::legality::{Switch, Verb};
-use super::names::Names;
-use super::words::DEFAULT_SCHEDULER;
-use crate::ipvs::{Command, Forwarding, Service, ServiceKey};
+use super::partial_edit::PartialEdit;
+use crate::ipvs::{Command, Forwarding, Service, ServiceKey, Transport};
 
-/// The interface of a daemon that is given none.
+/// The interface of a daemon without `--mcast-interface`.
 const DEFAULT_MCAST_INTERFACE: &str = "eth0";
 
-/// What a list is of.
+/// What a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listing {
     Everything,
@@ -21,34 +21,57 @@ pub(super) enum Listing {
     Daemons,
 }
 
-/// What is to be done.
+/// How rules are restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Restore {
+    pub(super) start: Start,
+    pub(super) on_refusal: OnRefusal,
+}
+
+/// What the table is before the first rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Current,
+    /// `ipvsadm-restore` clears the table first.
+    Empty,
+}
+
+/// What to do when the kernel refuses a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnRefusal {
+    /// Take all rules back.
+    Undo,
+    /// Keep the others (`--keep-going`).
+    KeepGoing,
+}
+
+/// What a command line asks for.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Help,
     Version,
     List(Listing, Format),
-    Save {
-        numeric: bool,
-    },
-    Restore {
-        keep_going: bool,
-    },
+    Save { numeric: bool },
+    Restore(Restore),
     Change(Command),
-    /// An edit that leaves something as it is.
-    Keep(Keeping),
+    Edit(PartialEdit),
 }
 
-/// Understands argv without its first element.
-pub(super) fn understand(program: &str, words: &[&str], names: &Names) -> Result<Action, Failure> {
-    match parse(program, words, names)? {
-        Asked::Help => Ok(Action::Help),
-        Asked::Version => Ok(Action::Version),
-        Asked::Entry(entry) => decide(entry),
+/// Understands argv without its first element; `program` is that element, for the messages.
+pub(super) fn understand(
+    program: &str,
+    words: &[&str],
+    setting: &Setting,
+) -> Result<Action, Failure> {
+    match parse(program, words, setting)? {
+        Parsed::Help => Ok(Action::Help),
+        Parsed::Version => Ok(Action::Version),
+        Parsed::Entry(entry) => decide(entry, setting.behaviour),
     }
 }
 
-fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
-    // Where a command needs a service, the legality table has seen to it that there is one.
+fn decide(entry: Box<Entry>, behaviour: Behaviour) -> Result<Action, Failure> {
+    // Where a command needs a service, `check_verb` has made sure that there is one.
     let key = entry.service.key();
     let service_missing = || Failure::usage("illegal virtual server address[:port] specified");
     let change = |command| Ok(Action::Change(command));
@@ -60,13 +83,13 @@ fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
             let service = entry
                 .service
                 .service(key, scheduler.unwrap_or(DEFAULT_SCHEDULER));
-            match (entry.verb, scheduler) {
-                (Verb::AddService, _) => change(Command::CreateService(service)),
-                (_, Some(_)) => change(Command::EditService(service)),
-                (_, None) => Ok(Action::Keep(Keeping::Scheduler(
+            match (entry.verb, scheduler, behaviour) {
+                (Verb::AddService, ..) => change(Command::CreateService(service)),
+                (_, None, Behaviour::Ours) => Ok(Action::Edit(PartialEdit::Scheduler {
                     service,
-                    entry.service.scheduler_flags,
-                ))),
+                    flags: entry.service.scheduler_flags,
+                })),
+                _ => change(Command::EditService(service)),
             }
         }
         Verb::DeleteService => change(Command::DeleteService(key.ok_or_else(service_missing)?)),
@@ -74,26 +97,19 @@ fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
         Verb::List => list(&entry, key),
         Verb::AddServer | Verb::EditServer => {
             let key = key.ok_or_else(service_missing)?;
-            match (entry.destination.forwarding, entry.verb) {
-                (None, Verb::EditServer) => Ok(Action::Keep(Keeping::Method(entry, key))),
-                (forwarding, verb) => change(destination(
-                    &entry,
-                    key,
-                    forwarding.unwrap_or(Forwarding::Route),
-                    verb,
-                )?),
+            match (entry.server.forwarding, entry.verb, behaviour) {
+                (None, Verb::EditServer, Behaviour::Ours) => {
+                    Ok(Action::Edit(PartialEdit::Method { entry, key }))
+                }
+                (forwarding, ..) => {
+                    change(entry.server_command(key, forwarding.unwrap_or(Forwarding::Route))?)
+                }
             }
         }
         Verb::DeleteServer => {
             let key = key.ok_or_else(service_missing)?;
-            let address = entry.destination.address.ok_or_else(service_missing)?;
-            change(Command::DeleteDestination(
-                key,
-                crate::ipvs::DestinationKey {
-                    address,
-                    port: entry.destination.port,
-                },
-            ))
+            let server = entry.server.key().ok_or_else(service_missing)?;
+            change(Command::DeleteDestination(key, server))
         }
         Verb::SetTimeouts => change(Command::SetTimeouts(entry.timeouts)),
         Verb::StartDaemon => {
@@ -104,37 +120,23 @@ fn decide(entry: Box<Entry>) -> Result<Action, Failure> {
             change(Command::StartDaemon(daemon))
         }
         Verb::StopDaemon => change(Command::StopDaemon(entry.daemon.role)),
-        Verb::Restore => Ok(Action::Restore {
-            keep_going: entry.switches.has(Switch::KeepGoing),
-        }),
+        Verb::Restore => Ok(Action::Restore(Restore {
+            start: Start::Current,
+            on_refusal: if entry.switches.has(Switch::KeepGoing) {
+                OnRefusal::KeepGoing
+            } else {
+                OnRefusal::Undo
+            },
+        })),
         Verb::Save => Ok(Action::Save {
             numeric: entry.format.numeric,
         }),
-        // ipvsadm takes the service 0.0.0.0:0 for none.
+        // ipvsadm takes the service 0.0.0.0:0 for no service.
         Verb::Zero => change(Command::Zero(key.filter(|key| match key {
             ServiceKey::Address { address, port, .. } => !address.is_unspecified() || *port != 0,
             ServiceKey::Fwmark { .. } => true,
         }))),
     }
-}
-
-/// The command that adds or edits the entry's destination with this forwarding method.
-pub(super) fn destination(
-    entry: &Entry,
-    key: ServiceKey,
-    forwarding: Forwarding,
-    verb: Verb,
-) -> Result<Command, Failure> {
-    entry.check_forwarding(forwarding)?;
-    let address = entry
-        .destination
-        .address
-        .ok_or_else(|| Failure::usage("illegal real server address[:port] specified"))?;
-    let destination = entry.destination.destination(address, key, forwarding);
-    Ok(match verb {
-        Verb::EditServer => Command::EditDestination(key, destination),
-        _ => Command::AddDestination(key, destination),
-    })
 }
 
 fn check_service(entry: &Entry, key: ServiceKey) -> Result<(), Failure> {
@@ -149,7 +151,7 @@ fn check_service(entry: &Entry, key: ServiceKey) -> Result<(), Failure> {
             "Zero port specified for non-persistent service",
         ));
     }
-    if entry.service.flags & Service::ONE_PACKET != 0 && transport != crate::ipvs::Transport::Udp {
+    if entry.service.flags & Service::ONE_PACKET != 0 && transport != Transport::Udp {
         return Err(Failure::usage(
             "One-Packet Scheduling is only for UDP virtual services",
         ));

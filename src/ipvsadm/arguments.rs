@@ -1,4 +1,4 @@
-//! From scanned options to what is to be done.
+//! From scanned options to an [`Entry`].
 //!
 //! Options are taken in their order, because ipvsadm's meaning depends on it: `-r` takes its port from a
 //! service named before it, `-M` is a mask or a prefix by the family known so far. The first mistake is
@@ -6,72 +6,35 @@
 
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
+use super::allowed_options::{Switch, Switches, TunnelName, Verb, check_verb};
+use super::behaviour::{Behaviour, Setting};
 use super::endpoint;
-use super::failure::Failure;
-use super::legality::{
-    Switch, Switches, TUNNEL_SWITCHES, TunnelName, Verb, check_tunnel, check_verb,
-};
+use super::entry::{Entry, Format, MissingScheduler, ServerOptions, ServiceOptions};
+use super::failure::{Failure, Kind};
 use super::names::Names;
 use super::number::{number_within, whole_number};
 use super::options::{Opt, Scanner};
 use super::values::{daemon_role, multicast_group, netmask, timeout};
-use super::words::{DestinationWords, ServiceWords};
 use crate::ipvs::{Daemon, DaemonRole, Family, Forwarding, Service, Timeouts, Transport};
 
-/// Persistence without a number, seconds.
+/// The timeout of `-p` without a number, seconds.
 const DEFAULT_PERSISTENCE: u32 = 360;
 
 /// Bytes of a scheduler's or interface's name that ipvsadm keeps.
 const NAME_BYTES: usize = 15;
 
-/// How a list looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Format {
-    pub(super) numeric: bool,
-    pub(super) stats: bool,
-    pub(super) rate: bool,
-    pub(super) thresholds: bool,
-    pub(super) persistent_conn: bool,
-    pub(super) unsorted: bool,
-    pub(super) exact: bool,
-    pub(super) tunnel_info: bool,
-}
-
-impl Format {
-    /// Whether a list shows nothing of a destination but method, weight and connections.
-    pub(super) fn is_plain(self) -> bool {
-        !(self.stats || self.rate || self.thresholds || self.persistent_conn || self.tunnel_info)
-    }
-}
-
-/// A command line, understood word by word but not yet as a whole.
+/// A command line, parsed.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) verb: Verb,
-    pub(super) switches: Switches,
-    pub(super) format: Format,
-    pub(super) service: ServiceWords,
-    pub(super) destination: DestinationWords,
-    pub(super) timeouts: Timeouts,
-    pub(super) daemon: Daemon,
-}
-
-/// What a command line asks for before any option is looked at closely.
-#[derive(Debug, Clone)]
-pub(super) enum Asked {
+pub(super) enum Parsed {
     Help,
     Version,
     Entry(Box<Entry>),
 }
 
 /// Reads argv without its first element; `program` is that element, for the messages.
-pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Asked, Failure> {
+pub(super) fn parse(program: &str, words: &[&str], setting: &Setting) -> Result<Parsed, Failure> {
     let mut scanner = Scanner::new(words);
-    let try_help = || {
-        Failure::unknown(format!(
-            "Try `{program} -h' or '{program} --help' for more information."
-        ))
-    };
+    let try_help = || Failure::no_command(program);
     let Ok(Some((first, argument))) = scanner.next() else {
         return Err(try_help());
     };
@@ -97,16 +60,19 @@ pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Aske
             role = daemon_role(argument, "illegal start_daemon specified")?;
             Verb::StopDaemon
         }
-        Opt::Help => return Ok(Asked::Help),
-        Opt::Version => return Ok(Asked::Version),
+        Opt::Help => return Ok(Parsed::Help),
+        Opt::Version => return Ok(Parsed::Version),
         _ => return Err(try_help()),
     };
     let mut entry = Entry {
         verb,
         switches: Switches::default(),
-        format: Format::default(),
-        service: ServiceWords::default(),
-        destination: DestinationWords::default(),
+        format: Format {
+            behaviour: setting.behaviour,
+            ..Format::default()
+        },
+        service: ServiceOptions::default(),
+        server: ServerOptions::default(),
         timeouts: Timeouts::default(),
         daemon: Daemon {
             role,
@@ -127,13 +93,13 @@ pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Aske
                 scheduler_flags = argument;
             }
             Ok(Some((opt, argument))) => {
-                entry.option(opt, argument, names, scanner.word())?;
+                entry.option(opt, argument, &setting.names, scanner.word())?;
             }
             Err(error) => {
-                return Err(Failure::unknown(format!(
-                    "{}: {}",
-                    error.word, error.reason
-                )));
+                return Err(Failure::new(
+                    Kind::UnknownOption,
+                    format!("{}: {}", error.word, error.reason),
+                ));
             }
         }
     }
@@ -154,11 +120,14 @@ pub(super) fn parse(program: &str, words: &[&str], names: &Names) -> Result<Aske
         return Err(Failure::usage(format!("unexpected argument {word}")));
     }
     if let Some(text) = scheduler_flags {
-        let keeps = verb == Verb::EditService;
-        entry.service.read_scheduler_flags(text, keeps)?;
+        let missing = match (verb, setting.behaviour) {
+            (Verb::EditService, Behaviour::Ours) => MissingScheduler::Kept,
+            _ => MissingScheduler::Default,
+        };
+        entry.service.read_scheduler_flags(text, missing)?;
     }
     check_verb(verb, entry.switches)?;
-    Ok(Asked::Entry(Box::new(entry)))
+    Ok(Parsed::Entry(Box::new(entry)))
 }
 
 impl Entry {
@@ -209,23 +178,23 @@ impl Entry {
                 self.switches.set(Switch::Server)?;
                 let endpoint = endpoint::parse(text, self.service.transport, names)
                     .ok_or_else(|| illegal("real server address[:port]"))?;
-                self.destination.address = Some(endpoint.address);
-                self.destination.port = endpoint.port.unwrap_or(self.service.port);
+                self.server.address = Some(endpoint.address);
+                self.server.port = endpoint.port.unwrap_or(self.service.port);
             }
             Opt::Ipip => self.forward(Forwarding::Tunnel)?,
             Opt::Gatewaying => self.forward(Forwarding::Route)?,
             Opt::Masquerading => self.forward(Forwarding::Masquerade)?,
             Opt::Weight => {
                 self.switches.set(Switch::Weight)?;
-                self.destination.weight = Some(bounded(0, i32::MAX as u32, "weight")?);
+                self.server.weight = Some(bounded(0, i32::MAX as u32, "weight")?);
             }
             Opt::UpperThreshold => {
                 self.switches.set(Switch::UpperThreshold)?;
-                self.destination.upper_threshold = bounded(0, i32::MAX as u32, "u_threshold")?;
+                self.server.upper_threshold = bounded(0, i32::MAX as u32, "u_threshold")?;
             }
             Opt::LowerThreshold => {
                 self.switches.set(Switch::LowerThreshold)?;
-                self.destination.lower_threshold = bounded(0, i32::MAX as u32, "l_threshold")?;
+                self.server.lower_threshold = bounded(0, i32::MAX as u32, "l_threshold")?;
             }
             Opt::Connection => self.switches.set(Switch::Connection)?,
             Opt::Numeric => {
@@ -262,7 +231,7 @@ impl Entry {
                 self.switches.set(Switch::NoSort)?;
                 self.format.unsorted = true;
             }
-            // The default.
+            // Sorted is the default.
             Opt::Sort => {}
             Opt::Exact => {
                 self.switches.set(Switch::Exact)?;
@@ -299,7 +268,7 @@ impl Entry {
             }
             Opt::SyncMaxlen => {
                 self.switches.set(Switch::SyncMaxlen)?;
-                // A datagram less IPv4 and UDP headers.
+                // The largest datagram without IPv4 and UDP headers.
                 self.daemon.max_length_bytes = to_u16(bounded(1, 65535 - 20 - 8, "sync-maxlen")?);
             }
             Opt::TunnelInfo => {
@@ -308,7 +277,7 @@ impl Entry {
             }
             Opt::TunnelType => {
                 self.switches.set(Switch::TunnelType)?;
-                self.destination.tunnel = match text {
+                self.server.tunnel = match text {
                     "ipip" => TunnelName::Ipip,
                     "gue" => TunnelName::Gue,
                     "gre" => TunnelName::Gre,
@@ -317,20 +286,20 @@ impl Entry {
             }
             Opt::TunnelPort => {
                 self.switches.set(Switch::TunnelPort)?;
-                self.destination.tunnel_port =
+                self.server.tunnel_port =
                     to_u16(bounded(1, 65535, "tunnel port")?).map_or(0, NonZeroU16::get);
             }
             Opt::TunnelNoChecksum => self.switches.set(Switch::TunnelNoChecksum)?,
             Opt::TunnelChecksum => {
                 self.switches.set(Switch::TunnelChecksum)?;
-                self.destination.tunnel_flags |= 1;
+                self.server.tunnel_flags |= 1;
             }
             Opt::TunnelRemoteChecksum => {
                 self.switches.set(Switch::TunnelRemoteChecksum)?;
-                self.destination.tunnel_flags |= 2;
+                self.server.tunnel_flags |= 2;
             }
             Opt::KeepGoing => self.switches.set(Switch::KeepGoing)?,
-            // Commands are only commands in the first place.
+            // A command is only valid as the first option.
             _ => return Err(Failure::usage(format!("invalid option `{word}'"))),
         }
         Ok(())
@@ -357,24 +326,8 @@ impl Entry {
 
     fn forward(&mut self, forwarding: Forwarding) -> Result<(), Failure> {
         self.switches.set(Switch::Forward)?;
-        self.destination.forwarding = Some(forwarding);
+        self.server.forwarding = Some(forwarding);
         Ok(())
-    }
-
-    /// What can only be said once the forwarding method is known.
-    pub(super) fn check_forwarding(&self, forwarding: Forwarding) -> Result<(), Failure> {
-        let destination = self.destination.address.map(Family::of);
-        if destination != self.service.family && forwarding != Forwarding::Tunnel {
-            return Err(Failure::usage(
-                "Different address family is allowed only for tunneling servers",
-            ));
-        }
-        if self.switches.has_any(TUNNEL_SWITCHES) && forwarding != Forwarding::Tunnel {
-            return Err(Failure::usage(
-                "Tunnel options conflict with forward method",
-            ));
-        }
-        check_tunnel(self.destination.tunnel, self.switches)
     }
 }
 

@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::arguments::Format;
 use super::endpoint::{self, Style};
+use super::entry::Format;
 use crate::ipvs::Transport;
 
 /// Where the kernel shows them.

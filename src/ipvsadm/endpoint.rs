@@ -17,8 +17,8 @@ pub(super) struct Endpoint {
 
 /// Reads `192.168.4.15:80`, `web1:http`, `[2001:db8::1]:80` or `2001:db8::1`.
 ///
-/// `transport` is what service names are looked up for. As in ipvsadm a bracket needs a port behind it,
-/// and a word of digits alone is no address.
+/// `transport` is the protocol to look up service names for. As in ipvsadm, an address in brackets needs a
+/// port, and digits alone are no address.
 pub(super) fn parse(text: &str, transport: Option<Transport>, names: &Names) -> Option<Endpoint> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -63,8 +63,9 @@ pub(super) enum Style<'a> {
     Numeric,
     /// `web1:http`, where there are names.
     Named(&'a Names),
-    /// The same as far as it is read back: the name of an IPv6 address is looked up as one of IPv4.
-    Saved(&'a Names),
+    /// With names that are read back as the same address: ipvsadm looks names up as IPv4 only, so IPv6
+    /// addresses stay numbers.
+    ReadBack(&'a Names),
 }
 
 /// Writes address and port; the C program's buffer ends after 59 bytes.
@@ -83,7 +84,7 @@ pub(super) fn write(
     };
     let (name, service) = match style {
         Style::Numeric => (None, None),
-        Style::Named(names) | Style::Saved(names) => (
+        Style::Named(names) | Style::ReadBack(names) => (
             names
                 .name(address)
                 .filter(|_| address.is_ipv4() || matches!(style, Style::Named(_))),
@@ -104,7 +105,7 @@ pub(super) fn write(
     cut(out, start, 59);
 }
 
-/// Ends what starts at `start` after `bytes`, like a C string in a buffer.
+/// Cuts what starts at `start` after `bytes`, like a C string in a buffer.
 pub(super) fn cut(out: &mut String, start: usize, bytes: usize) {
     let mut end = (start + bytes).min(out.len());
     while !out.is_char_boundary(end) {
@@ -113,7 +114,7 @@ pub(super) fn cut(out: &mut String, start: usize, bytes: usize) {
     out.truncate(end);
 }
 
-/// inet_ntop(3); for IPv6 it differs from Rust's in showing `::1.2.3.4`.
+/// Writes an address as inet_ntop(3) does, which unlike Rust writes `::1.2.3.4`.
 pub(super) fn write_address(out: &mut String, address: IpAddr) {
     match address {
         IpAddr::V4(address) => column::ipv4(out, address),
@@ -184,9 +185,12 @@ mod tests {
         };
         assert_eq!(show("192.168.4.100", 80, Style::Named(&names)), "web1:http");
         assert_eq!(show("2001:db8::1", 81, Style::Named(&names)), "[vip6]:81");
-        assert_eq!(show("192.168.4.100", 80, Style::Saved(&names)), "web1:http");
         assert_eq!(
-            show("2001:db8::1", 80, Style::Saved(&names)),
+            show("192.168.4.100", 80, Style::ReadBack(&names)),
+            "web1:http"
+        );
+        assert_eq!(
+            show("2001:db8::1", 80, Style::ReadBack(&names)),
             "[2001:db8::1]:http"
         );
         assert_eq!(

@@ -1,44 +1,75 @@
-//! Why ipvsadm ends with something else than 0, and what it says then.
+//! Messages and exit statuses of what goes wrong, as ipvsadm has them.
 
 use std::fmt;
 
 use crate::ipvs::{Command, IpvsError, Refusal, Refused};
 
-/// A sentence for standard error and an exit status.
+/// What kind of failure it is, which decides the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A list that cannot be read.
+    List,
+    /// Output that cannot be written.
+    Output,
+    /// A bad option of `ipvsadm-save`.
+    WrapperUsage,
+    /// A bad argument, or no IPVS.
+    Usage,
+    /// No command to run: the original points to its help.
+    NoCommand,
+    /// A word that is no option.
+    UnknownOption,
+    /// The kernel refused.
+    Refused,
+}
+
+/// A message for standard error and an exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
+    pub(super) kind: Kind,
     /// Without the line end.
     pub(super) message: String,
-    /// Exit status: 1 a list that failed, 2 a bad argument or no IPVS, 255 a refusal or unknown option.
-    pub(super) status: i32,
 }
 
 impl Failure {
-    /// A bad argument.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
+            kind,
             message: message.into(),
-            status: 2,
         }
     }
 
-    /// A word that is no option.
-    pub(super) fn unknown(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            status: 255,
+    /// A bad argument.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// No command to run.
+    pub(super) fn no_command(program: &str) -> Self {
+        Self::new(
+            Kind::NoCommand,
+            format!("Try `{program} -h' or '{program} --help' for more information."),
+        )
+    }
+
+    /// The exit status that ipvsadm has for it.
+    pub(super) fn status(&self) -> i32 {
+        match self.kind {
+            Kind::List | Kind::Output | Kind::WrapperUsage => 1,
+            Kind::Usage => 2,
+            Kind::NoCommand | Kind::UnknownOption | Kind::Refused => 255,
         }
     }
 
     /// A list that cannot be read.
     pub(super) fn list(error: &IpvsError) -> Self {
-        Self {
-            message: error.errno().map_or_else(|| error.to_string(), system_text),
-            status: 1,
-        }
+        Self::new(
+            Kind::List,
+            error.errno().map_or_else(|| error.to_string(), system_text),
+        )
     }
 
-    /// IPVS that is not there or not for us.
+    /// A kernel without IPVS, or a process that may not use it.
     pub(super) fn unavailable(error: &IpvsError) -> Self {
         let reason = match error {
             IpvsError::Unavailable => system_text(libc::ENOPROTOOPT),
@@ -52,15 +83,19 @@ impl Failure {
 
     /// A command that the kernel refused.
     pub(super) fn refused(refused: &Refused) -> Self {
-        Self::unknown(refusal_text(refused))
+        Self::new(Kind::Refused, refusal_text(refused))
     }
 
-    /// Any error of a command. That we may not, ipvsadm finds out while it starts.
+    /// Any error of a command. A missing permission gets ipvsadm's message for it, which it prints when it
+    /// starts.
     pub(super) fn command(error: &IpvsError) -> Self {
         match error {
             error if error.errno() == Some(libc::EPERM) => Self::unavailable(error),
             IpvsError::Refused(refused) => Self::refused(refused),
-            other => Self::unknown(other.errno().map_or_else(|| other.to_string(), system_text)),
+            other => Self::new(
+                Kind::Refused,
+                other.errno().map_or_else(|| other.to_string(), system_text),
+            ),
         }
     }
 }
@@ -71,7 +106,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// ipvsadm's words for a refusal: by command first, by errno otherwise.
+/// ipvsadm's message for a refusal: by command where it has one, by errno otherwise.
 pub(super) fn refusal_text(refused: &Refused) -> String {
     let of_destination = matches!(
         refused.command,
@@ -92,8 +127,8 @@ pub(super) fn refusal_text(refused: &Refused) -> String {
     }
 }
 
-/// ipvsadm's words for an errno, the C library's for the others.
-fn system_text(errno: i32) -> String {
+/// ipvsadm's message for an errno, or else the C library's.
+pub(super) fn system_text(errno: i32) -> String {
     match errno {
         libc::EPERM => "Permission denied (you must be root)",
         libc::EINVAL => {

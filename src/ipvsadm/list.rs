@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::arguments::Format;
+use super::behaviour::{Behaviour, Setting};
 use super::column;
+use super::command_line::{mark_number, write_destination, write_service};
 use super::endpoint::{self, Style};
+use super::entry::Format;
 use super::names::Names;
 use super::order;
-use super::written::{write_destination, write_service};
+use super::scheduler_flags::{self, SCHEDULER_FLAGS};
 use crate::ipvs::{
     Counters, Daemon, Destination, DestinationStatus, Family, Forwarding, Granularity, Info,
     Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport, TunnelKind,
@@ -31,7 +33,7 @@ fn destinations(
         .filter_map(|index| list.get(index))
 }
 
-/// Bytes of a line of a list or of saved rules, more or less.
+/// Typical length of a line, for the size of the buffer.
 const LINE_BYTES: usize = 84;
 
 fn lines(table: &Table) -> usize {
@@ -71,21 +73,23 @@ pub(super) fn one(status: &ServiceStatus, format: Format, names: &Names) -> Stri
     out
 }
 
-/// The table as rules.
-pub(super) fn saved(table: &Table, numeric: bool, names: &Names) -> String {
+/// The table as rules (`-S`).
+pub(super) fn saved(table: &Table, numeric: bool, setting: &Setting) -> String {
     let mut out = String::with_capacity(lines(table) * LINE_BYTES);
-    let style = match style(names, numeric) {
-        Style::Named(names) => Style::Saved(names),
-        style => style,
+    let style = match (numeric, setting.behaviour) {
+        (true, _) => Style::Numeric,
+        (false, Behaviour::Ours) => Style::ReadBack(&setting.names),
+        (false, Behaviour::Original) => Style::Named(&setting.names),
     };
     for status in services(table, Format::default()) {
-        write_service(&mut out, &status.service, style);
+        write_service(&mut out, &status.service, style, setting.behaviour);
         for destination in destinations(status, Format::default()) {
             write_destination(
                 &mut out,
                 status.service.key,
                 &destination.destination,
                 style,
+                setting.behaviour,
             );
         }
     }
@@ -172,7 +176,7 @@ fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style:
     let start = out.len();
     let transport = match service.key {
         ServiceKey::Fwmark { mark, family } => {
-            let _ = write!(out, "FWM  {mark}");
+            let _ = write!(out, "FWM  {}", mark_number(mark, format.behaviour));
             if family == Family::Inet6 {
                 out.push_str(" IPv6");
             }
@@ -217,8 +221,8 @@ fn write_status(out: &mut String, status: &ServiceStatus, format: Format, style:
 fn write_service_flags(out: &mut String, service: &Service) {
     out.push(' ');
     out.push_str(&service.scheduler);
-    if has_scheduler_flags(service) {
-        let _ = write!(out, " ({})", scheduler_flags(service));
+    if service.flags & SCHEDULER_FLAGS != 0 {
+        let _ = write!(out, " ({})", scheduler_flags::names(service));
     }
     if let Some(seconds) = service.persistence {
         let _ = write!(out, " persistent {seconds}");
@@ -234,39 +238,6 @@ fn write_service_flags(out: &mut String, service: &Service) {
     if service.flags & Service::ONE_PACKET != 0 {
         out.push_str(" ops");
     }
-}
-
-/// The flags of a service that mean something to its scheduler.
-pub(super) const SCHEDULER_FLAGS: u32 =
-    Service::SCHEDULER_FLAG_1 | Service::SCHEDULER_FLAG_2 | Service::SCHEDULER_FLAG_3;
-
-pub(super) fn has_scheduler_flags(service: &Service) -> bool {
-    service.flags & SCHEDULER_FLAGS != 0
-}
-
-/// `sh-fallback,sh-port`: the flags that the scheduler knows, by its names for them.
-pub(super) fn scheduler_flags(service: &Service) -> String {
-    let names: &[(u32, &str)] = match service.scheduler.as_str() {
-        "sh" => &[
-            (Service::SCHEDULER_FLAG_1, "sh-fallback"),
-            (Service::SCHEDULER_FLAG_2, "sh-port"),
-        ],
-        "mh" => &[
-            (Service::SCHEDULER_FLAG_1, "mh-fallback"),
-            (Service::SCHEDULER_FLAG_2, "mh-port"),
-        ],
-        _ => &[
-            (Service::SCHEDULER_FLAG_1, "flag-1"),
-            (Service::SCHEDULER_FLAG_2, "flag-2"),
-            (Service::SCHEDULER_FLAG_3, "flag-3"),
-        ],
-    };
-    let known: Vec<&str> = names
-        .iter()
-        .filter(|(bit, _)| service.flags & bit != 0)
-        .map(|(_, name)| *name)
-        .collect();
-    known.join(",")
 }
 
 fn write_destination_status(
@@ -377,11 +348,12 @@ fn rates(counters: &Counters) -> [u64; 5] {
     ]
 }
 
-/// Nine columns, and thousands, millions and so on from 10^8 up, unless exact numbers are wanted.
+/// A counter in nine columns: from 10^8 up in thousands, millions and so on, unless `--exact` asks for every
+/// digit.
 fn write_large(out: &mut String, number: u64, exact: bool) {
     let (number, unit) = match number {
         number if exact => {
-            // One blank at least.
+            // At least one blank.
             let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
             return column::right(out, number, if digits <= 8 { 9 } else { digits + 1 });
         }

@@ -1,12 +1,13 @@
 //! The order of lists.
 //!
-//! ipvsadm subtracts 32-bit numbers and looks at the sign of what fits an `int`, so 192.168.4.15 comes
-//! before 10.0.0.1, and three addresses may have no order at all. Scripts compare its output, so the
-//! same comparison goes through the same merge sort as the C library's qsort(3) here.
+//! Scripts compare ipvsadm's output, so its order is kept, although it is no order at all: ipvsadm subtracts
+//! 32-bit numbers and looks at the sign of the result as an `int`, so 192.168.4.15 comes before 10.0.0.1, and
+//! three addresses may contradict each other. The same comparison therefore goes through the same merge sort
+//! as in the C library's qsort(3).
 
 use std::net::IpAddr;
 
-use crate::ipvs::{Destination, Family, Service, ServiceKey, Transport};
+use crate::ipvs::{Destination, Family, Service, ServiceKey, Table, Transport};
 
 /// `union nf_inet_addr` as four numbers.
 fn numbers(address: IpAddr) -> [u32; 4] {
@@ -76,7 +77,24 @@ fn compare_destinations(one: &Destination, other: &Destination) -> i32 {
     }
 }
 
-/// Indices of the services in their order, or as they are.
+/// Puts services and their destinations into the order in which `ipvsadm -L` and `-S` print them.
+pub fn sort_as_listed(table: &mut Table) {
+    let order = services(table, |status| &status.service, false);
+    *table = order
+        .into_iter()
+        .filter_map(|index| table.get(index).cloned())
+        .collect();
+    for status in table {
+        let list = &mut status.destinations;
+        let order = destinations(list, |status| &status.destination, false);
+        *list = order
+            .into_iter()
+            .filter_map(|index| list.get(index).cloned())
+            .collect();
+    }
+}
+
+/// Indices of the services, sorted unless `unsorted`.
 pub(super) fn services<T>(
     items: &[T],
     service: impl Fn(&T) -> &Service,
@@ -87,7 +105,7 @@ pub(super) fn services<T>(
     })
 }
 
-/// Indices of the destinations in their order, or as they are.
+/// Indices of the destinations, sorted unless `unsorted`.
 pub(super) fn destinations<T>(
     items: &[T],
     destination: impl Fn(&T) -> &Destination,
@@ -109,8 +127,8 @@ fn order<T>(items: &[T], unsorted: bool, compare: impl Fn(&T, &T) -> i32) -> Vec
     order
 }
 
-/// Halves, the first one the smaller; of equals the left one comes first. The standard library's sorts
-/// may panic on a comparison that is no order.
+/// Splits into halves, the first one the smaller, and merges them; of equals the left one comes first. The
+/// standard library's sorts may panic on a comparison that is not an order.
 fn merge_sort(order: &mut [usize], room: &mut [usize], compare: &impl Fn(usize, usize) -> i32) {
     let middle = order.len() / 2;
     if middle == 0 {

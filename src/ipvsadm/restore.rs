@@ -1,43 +1,54 @@
 //! `-R`: rules from standard input, all of them or none.
 //!
-//! They are parsed whole before anything is sent, and sent in few system calls. When the kernel refuses
-//! one, what was done is undone and every refusal is named with its line; with `--keep-going` the others
-//! stay, as with ipvsadm. Services, real servers, timeouts and daemons are put back; counters and
-//! connections of what was deleted cannot be.
+//! They are parsed before anything is sent, and sent in few system calls. When the kernel refuses one, the
+//! others are taken back and every refusal is named with its line; with `--keep-going` the others stay, as
+//! with ipvsadm. Counters and the connections of what was deleted cannot be restored.
 
-use super::failure::{Failure, refusal_text};
-use super::names::Names;
-use super::rules::{self, Rules};
-use super::undo::Before;
-use crate::ipvs::{Client, Command, Refused};
+use super::action::{OnRefusal, Restore, Start};
+use super::behaviour::Setting;
+use super::failure::{Failure, Kind, refusal_text};
+use super::rules::{Parsed, Rules};
+use crate::ipvs::{Client, Command, Refused, Snapshot};
 
-/// Restores `text`.
+/// Restores `text`. Returns lines for standard error: the rules that are there twice.
 pub(super) fn restore(
     ipvs: &Client,
     text: &str,
-    names: &Names,
-    keep_going: bool,
-) -> Result<(), Failure> {
-    let rules = rules::parse(text, names, &mut |keeping, before| {
-        keeping.resolve(ipvs, before)
-    })
-    .map_err(|error| Failure {
-        message: error.to_string(),
-        status: error.status,
-    })?;
-    let before = if keep_going {
-        None
-    } else {
-        let before = Before::read(ipvs, &rules.commands);
-        Some(before.map_err(|error| Failure::command(&error))?)
+    setting: &Setting,
+    how: Restore,
+) -> Result<String, Failure> {
+    let mut first = Rules::default();
+    if how.start == Start::Empty {
+        first.push(0, Command::Flush);
+    }
+    let parsed = Parsed::read(text, setting, first, &mut |partial, before| {
+        partial.complete(ipvs, before)
+    });
+    let rules = parsed.whole().map_err(|error| error.failure())?;
+    let before = match how.on_refusal {
+        OnRefusal::KeepGoing => None,
+        OnRefusal::Undo => {
+            let before = Snapshot::read(ipvs, &rules.commands);
+            Some(before.map_err(|error| Failure::command(&error))?)
+        }
     };
     let (mut failure, refused) = match ipvs.batch(&rules.commands) {
-        Ok(refused) if refused.is_empty() => return Ok(()),
-        Ok(refused) => (refusals(&rules, &refused), Some(refused)),
+        Ok(refused) if refused.is_empty() => return Ok(String::new()),
+        Ok(refused) => {
+            let repetitions = rules.repetitions();
+            let (repeated, wrong): (Vec<&Refused>, Vec<&Refused>) = refused
+                .iter()
+                .partition(|one| repetitions.contains(&one.index));
+            if wrong.is_empty() {
+                return Ok(by_line(&rules, &repeated));
+            }
+            let failure = Failure::new(Kind::Refused, by_line(&rules, &wrong).trim_end());
+            (failure, Some(refused))
+        }
         Err(error) => (Failure::command(&error), None),
     };
     if let Some(before) = before {
-        let undone = match before.put_back(ipvs, &rules.commands, refused.as_deref()) {
+        let undone = match before.restore(ipvs, &rules.commands, refused.as_deref()) {
             Ok(()) if zeroed(&rules.commands, refused.as_deref()) => {
                 "nothing was restored; counters that -Z set to zero stay so".to_owned()
             }
@@ -52,19 +63,18 @@ pub(super) fn restore(
     Err(failure)
 }
 
-/// What the kernel refused, by line.
-fn refusals(rules: &Rules, refused: &[Refused]) -> Failure {
-    let lines: Vec<String> = refused
+/// A line for each refusal.
+fn by_line(rules: &Rules, refused: &[&Refused]) -> String {
+    refused
         .iter()
         .map(|one| {
             let line = rules.lines.get(one.index).copied().unwrap_or_default();
-            format!("line {line}: {}", refusal_text(one))
+            format!("line {line}: {}\n", refusal_text(one))
         })
-        .collect();
-    Failure::unknown(lines.join("\n"))
+        .collect()
 }
 
-/// Whether counters were, or may have been, set to zero.
+/// Whether a `-Z` was, or may have been, carried out.
 fn zeroed(commands: &[Command], refused: Option<&[Refused]>) -> bool {
     let refused = refused.unwrap_or_default();
     commands.iter().enumerate().any(|(index, command)| {

@@ -208,9 +208,9 @@ impl Line<'_> {
 mod tests {
     use super::*;
     use crate::ipvs::test_strategies::{destination, service};
-    use crate::ipvsadm::names::Names;
+    use crate::ipvsadm::behaviour::Setting;
+    use crate::ipvsadm::command_line::save_format;
     use crate::ipvsadm::rules::rule;
-    use crate::ipvsadm::written::save_format;
     use proptest::prelude::*;
 
     fn command(line: &str) -> Option<Command> {
@@ -221,7 +221,7 @@ mod tests {
     fn slowly(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split(' ').collect();
         let refuse = &mut |_| Err(crate::ipvsadm::failure::Failure::usage("no table"));
-        rule(&words, &Names::from_texts("", ""), refuse).ok()
+        rule(&words, &Setting::default(), refuse).ok()
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
             cut in any::<prop::sample::Index>(),
             piece in "[-a-z0-9.:\\[\\] ]{0,3}",
         ) {
-            let saved = save_format([(&service, std::slice::from_ref(&destination))]);
+            let saved = save_format(&service, std::slice::from_ref(&destination));
             // One reader of them all meets services that are nearly the last one.
             let mut lines = Vec::new();
             for line in saved.lines() {

@@ -1,4 +1,4 @@
-//! Values of single options that are more than a number, with ipvsadm's own complaints.
+//! Arguments of options that are more than a number, with ipvsadm's messages for bad ones.
 
 use std::net::IpAddr;
 use std::num::NonZeroU8;
@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use super::failure::Failure;
 use super::names::Names;
 use super::number::{ipv4, number_at_start, number_within};
-use crate::ipvs::{DaemonRole, Family, Granularity, Service};
+use crate::ipvs::{DaemonRole, Family, Granularity};
 
 /// 31 days, seconds.
 const MAX_TIMEOUT: u32 = 86_400 * 31;
@@ -35,7 +35,7 @@ pub(super) fn multicast_group(text: &str) -> Result<IpAddr, Failure> {
         .ok_or_else(|| Failure::usage(format!("invalid {family} mcast-group `{text}'")))
 }
 
-/// A mask, or a length where the service is known to be IPv6.
+/// The argument of `-M`: a mask, or a prefix length once the service is known to be IPv6.
 pub(super) fn netmask(
     text: &str,
     family: Option<Family>,
@@ -55,35 +55,4 @@ pub(super) fn netmask(
         .or_else(|| names.host(text))
         .ok_or_else(|| Failure::usage("illegal virtual server persistent mask specified"))?;
     Ok(Granularity::from_mask(mask))
-}
-
-/// Words that some scheduler could have; which one it is does not show yet.
-pub(super) fn check_scheduler_flags(text: &str) -> Result<(), Failure> {
-    let of = |scheduler| scheduler_flag_bits(text, scheduler).map(|_| ());
-    of("sh").or_else(|_| of("mh")).or_else(|_| of("wlc"))
-}
-
-pub(super) fn scheduler_flag_bits(text: &str, scheduler: &str) -> Result<u32, Failure> {
-    let mut bits = 0;
-    for flag in text.split(',').filter(|flag| !flag.is_empty()) {
-        let (bit, only) = match flag {
-            "flag-1" => (Service::SCHEDULER_FLAG_1, None),
-            "flag-2" => (Service::SCHEDULER_FLAG_2, None),
-            "flag-3" => (Service::SCHEDULER_FLAG_3, None),
-            "sh-fallback" => (Service::SCHEDULER_FLAG_1, Some("sh")),
-            "sh-port" => (Service::SCHEDULER_FLAG_2, Some("sh")),
-            "mh-fallback" => (Service::SCHEDULER_FLAG_1, Some("mh")),
-            "mh-port" => (Service::SCHEDULER_FLAG_2, Some("mh")),
-            _ => {
-                return Err(Failure::usage(format!("invalid scheduler flag `{flag}'")));
-            }
-        };
-        if only.is_some_and(|only| only != scheduler) {
-            return Err(Failure::usage(format!(
-                "incompatible scheduler flag `{flag}'"
-            )));
-        }
-        bits |= bit;
-    }
-    Ok(bits)
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lvslab::ipvsadm::{Streams, execute};
+use lvslab::ipvsadm::{Behaviour, Streams, execute};
 
 /// Where the sandbox's image keeps the original, outside PATH.
 const REFERENCE: &str = "/usr/lib/lvslab/reference";
@@ -78,7 +78,12 @@ pub fn ours_process() -> Command {
 
 /// Ours with these arguments, in this process and this thread's network namespace.
 pub fn ours(words: &[String], input: &str) -> Outcome {
-    let args = std::iter::once("ipvsadm".to_owned())
+    ours_as("ipvsadm", words, input, Behaviour::Ours)
+}
+
+/// [`ours`] under one of the package's names, with this behaviour.
+pub fn ours_as(program: &str, words: &[String], input: &str, behaviour: Behaviour) -> Outcome {
+    let args = std::iter::once(program.to_owned())
         .chain(words.iter().cloned())
         .map(OsString::from);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -89,6 +94,7 @@ pub fn ours(words: &[String], input: &str) -> Outcome {
             output: &mut stdout,
             errors: &mut stderr,
         },
+        behaviour,
     );
     Outcome {
         stdout: String::from_utf8_lossy(&stdout).into_owned(),

@@ -5,13 +5,18 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::ipvs::{Command, Draining, Refused, ServiceStatus};
+use crate::ipvs::{Command, Draining, IpvsError, Refused, ServiceStatus};
 use crate::ipvsadm::{command_line, line_of};
 
 /// What was done, and what is left to do.
 #[derive(Debug)]
 pub(super) struct Outcome {
+    /// Changes that the table has now.
     pub(super) changes: Vec<Change>,
+    /// Changes that were taken back because the kernel refused another one.
+    pub(super) taken_back: Vec<Change>,
+    /// Why `changes` could not be taken back although the kernel refused another one.
+    pub(super) not_taken_back: Option<IpvsError>,
     pub(super) draining: Vec<Draining>,
     pub(super) refused: Vec<Refused>,
 }
@@ -75,7 +80,16 @@ impl Change {
 }
 
 impl Outcome {
-    /// Takes what a later look did.
+    /// Notes that the changes were taken back, or why they could not be.
+    pub(super) fn undone(&mut self, result: Result<(), IpvsError>) {
+        match result {
+            Ok(()) => self.taken_back = std::mem::take(&mut self.changes),
+            Err(error) => self.not_taken_back = Some(error),
+        }
+        self.draining.clear();
+    }
+
+    /// Adds what a later step did.
     pub(super) fn then(&mut self, later: Self) {
         self.changes.extend(later.changes);
         self.draining = later.draining;
@@ -113,6 +127,16 @@ impl Outcome {
                 None => writeln!(out, "error: {one}"),
             };
         }
+        match (&self.not_taken_back, self.taken_back.len()) {
+            (Some(error), _) => {
+                let _ = writeln!(out, "error: the other changes stay: {error}");
+            }
+            (None, 0) => {}
+            (None, 1) => out.push_str("the other change was taken back\n"),
+            (None, many) => {
+                let _ = writeln!(out, "the other {many} changes were taken back");
+            }
+        }
         for one in &self.draining {
             let connections = match one.connections {
                 0 => "and may get its last connections",
@@ -139,6 +163,7 @@ impl Outcome {
             schema: "lvslab.ipvs-apply/1",
             dry_run,
             changes: &self.changes,
+            taken_back: &self.taken_back,
             draining: self
                 .draining
                 .iter()
@@ -171,6 +196,7 @@ pub(super) struct Document<'a> {
     schema: &'static str,
     dry_run: bool,
     changes: &'a [Change],
+    taken_back: &'a [Change],
     draining: Vec<BTreeMap<&'static str, serde_json::Value>>,
     refused: Vec<BTreeMap<&'static str, serde_json::Value>>,
 }
@@ -210,6 +236,8 @@ mod tests {
                 .iter()
                 .map(|command| Change::new(command, before))
                 .collect(),
+            taken_back: Vec::new(),
+            not_taken_back: None,
             draining: draining(before, &desired, Others::Delete),
             refused: Vec::new(),
         }
@@ -272,6 +300,7 @@ mod tests {
               "before": "ipvsadm -e -t 192.168.4.15:80 -r 192.168.4.200:80 -g -w 1"
             }
           ],
+          "taken_back": [],
           "draining": [
             {
               "connections": 0,
@@ -282,6 +311,28 @@ mod tests {
           "refused": []
         }
         "#);
+    }
+
+    #[test]
+    fn changes_that_are_taken_back_are_no_changes() {
+        let mut refused = outcome(&table(BEFORE, 12), AFTER);
+        refused.undone(Ok(()));
+        assert_eq!(refused.text(false), "no changes\n");
+        assert_eq!(
+            refused.complaint(AFTER, None),
+            "the other 5 changes were taken back\n"
+        );
+        let document = serde_json::to_value(refused.document(AFTER, false)).unwrap();
+        assert_eq!(document["changes"].as_array().map(Vec::len), Some(0));
+        assert_eq!(document["taken_back"].as_array().map(Vec::len), Some(5));
+
+        let mut stuck = outcome(&table(BEFORE, 12), AFTER);
+        stuck.undone(Err(IpvsError::NotPermitted));
+        assert!(stuck.text(false).starts_with("5 changes\n"));
+        assert_eq!(
+            stuck.complaint(AFTER, None),
+            "error: the other changes stay: IPVS needs root (CAP_NET_ADMIN)\n"
+        );
     }
 
     #[test]

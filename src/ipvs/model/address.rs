@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Destination, Family, Granularity, Service, ServiceKey};
+use super::{
+    Destination, Family, Forwarding, Granularity, Service, ServiceKey, Transport, TunnelKind,
+};
 
 impl Family {
     /// The family of an address.
@@ -19,6 +21,16 @@ impl Family {
 }
 
 impl ServiceKey {
+    /// A TCP service.
+    #[must_use]
+    pub const fn tcp(address: IpAddr, port: u16) -> Self {
+        Self::Address {
+            transport: Transport::Tcp,
+            address,
+            port,
+        }
+    }
+
     /// Family of the service's packets.
     #[must_use]
     pub const fn family(&self) -> Family {
@@ -46,6 +58,21 @@ impl fmt::Display for DestinationKey {
 }
 
 impl Destination {
+    /// A destination without thresholds; a tunnelled one gets IP in IP.
+    #[must_use]
+    pub const fn new(address: IpAddr, port: u16, forwarding: Forwarding, weight: u32) -> Self {
+        Self {
+            address,
+            port,
+            forwarding,
+            weight,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            tunnel: TunnelKind::Ipip,
+            tunnel_flags: 0,
+        }
+    }
+
     /// Identity.
     #[must_use]
     pub const fn key(&self) -> DestinationKey {

@@ -1,11 +1,19 @@
 use super::*;
-use crate::ipvs::{Destination, Transport, TunnelKind};
+use crate::ipvs::Destination;
+use crate::ipvsadm::names::Names;
 
 fn action(line: &str) -> Result<Action, String> {
-    let names = Names::from_texts("192.168.4.100 web1\n", "http 80/tcp\n");
+    action_of(Behaviour::Ours, line)
+}
+
+fn action_of(behaviour: Behaviour, line: &str) -> Result<Action, String> {
+    let setting = Setting {
+        names: Names::from_texts("192.168.4.100 web1\n", "http 80/tcp\n"),
+        behaviour,
+    };
     let words: Vec<&str> = line.split_whitespace().collect();
-    understand("ipvsadm", &words, &names)
-        .map_err(|failure| format!("{} [{}]", failure.message, failure.status))
+    understand("ipvsadm", &words, &setting)
+        .map_err(|failure| format!("{} [{}]", failure.message, failure.status()))
 }
 
 fn command(line: &str) -> Command {
@@ -16,24 +24,11 @@ fn command(line: &str) -> Command {
 }
 
 fn vip() -> ServiceKey {
-    ServiceKey::Address {
-        transport: Transport::Tcp,
-        address: [192, 168, 4, 5].into(),
-        port: 80,
-    }
+    ServiceKey::tcp([192, 168, 4, 5].into(), 80)
 }
 
 fn web1() -> Destination {
-    Destination {
-        address: [192, 168, 4, 100].into(),
-        port: 80,
-        forwarding: Forwarding::Route,
-        weight: 1,
-        upper_threshold: 0,
-        lower_threshold: 0,
-        tunnel: TunnelKind::Ipip,
-        tunnel_flags: 0,
-    }
+    Destination::new([192, 168, 4, 100].into(), 80, Forwarding::Route, 1)
 }
 
 #[test]
@@ -89,15 +84,41 @@ fn a_real_server_named_before_its_service_has_no_port_to_take() {
 }
 
 #[test]
-fn what_is_not_said_of_an_edit_stays() {
-    assert!(matches!(
-        action("-E -t 192.168.4.5:80 -p"),
-        Ok(Action::Keep(Keeping::Scheduler(..)))
-    ));
-    assert!(matches!(
-        action("-e -t 192.168.4.5:80 -r web1 -w 3"),
-        Ok(Action::Keep(Keeping::Method(..)))
-    ));
+fn an_edit_keeps_what_it_leaves_out_except_as_the_original() {
+    let scheduler = "-E -t 192.168.4.5:80 -o";
+    let method = "-e -t 192.168.4.5:80 -r web1 -w 3";
+    for line in ["-E -t 192.168.4.5:80 -p", method] {
+        assert!(matches!(action(line), Ok(Action::Edit(_))), "{line}");
+    }
+    let original = |line| match action_of(Behaviour::Original, line) {
+        Ok(Action::Change(command)) => command,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(
+        original("-E -t 192.168.4.5:80"),
+        Command::EditService(Service::new(vip(), "wlc"))
+    );
+    assert_eq!(
+        original(method),
+        Command::EditDestination(
+            vip(),
+            Destination {
+                weight: 3,
+                ..web1()
+            }
+        )
+    );
+    assert_eq!(
+        action(scheduler).unwrap_err(),
+        action_of(Behaviour::Original, scheduler).unwrap_err()
+    );
+    // The original takes `-b` for its default scheduler, wlc.
+    let flags = "-E -t 192.168.4.5:80 -b sh-port";
+    assert!(matches!(action(flags), Ok(Action::Edit(_))));
+    assert_eq!(
+        action_of(Behaviour::Original, flags).unwrap_err(),
+        "incompatible scheduler flag `sh-port' [2]"
+    );
 }
 
 #[test]

@@ -138,10 +138,38 @@ fn tunnels() {
 
 #[test]
 fn the_saved_table_restores_to_itself() {
-    let names = Names::from_texts("", "");
-    let first = saved(&table(RULES), true, &names);
-    assert_eq!(saved(&table(&first), true, &names), first);
+    let setting = Setting::default();
+    let first = saved(&table(RULES), true, &setting);
+    assert_eq!(saved(&table(&first), true, &setting), first);
     insta::assert_snapshot!(first);
+}
+
+#[test]
+fn the_original_loses_thresholds_flags_and_the_sign_of_marks() {
+    let rules = "\
+-A -f 3000000000 -s mh -b flag-3
+-a -f 3000000000 -r 10.1.0.1:80 -m -w 3 -x 2000 -y 1500
+-A -t 10.0.0.1:80 -s sh -b sh-port,flag-3
+-A -t 10.0.0.1:81 -s rr -b flag-3
+";
+    let setting = Setting {
+        behaviour: Behaviour::Original,
+        ..Setting::default()
+    };
+    assert_eq!(
+        saved(&table(rules), true, &setting),
+        "-A -f -1294967296 -s mh -b \n\
+         -a -f -1294967296 -r 10.1.0.1:80 -m -w 3\n\
+         -A -t 10.0.0.1:80 -s sh -b sh-port\n\
+         -A -t 10.0.0.1:81 -s rr -b flag-3\n"
+    );
+    let format = Format {
+        numeric: true,
+        behaviour: Behaviour::Original,
+        ..Format::default()
+    };
+    let list = everything(&INFO, &table(rules), format, &Names::default());
+    assert!(list.contains("\nFWM  -1294967296 mh ()\n"), "{list}");
 }
 
 #[test]

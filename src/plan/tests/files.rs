@@ -130,8 +130,8 @@ fn a_director_without_ipvsadm_gets_a_name_for_the_agents() {
     let web1 = planned_ok(&lab, "web1", assumed(&lab, "web1"));
     for (name, runs) in [
         ("", "ipvsadm \"$@\""),
-        ("-save", "ipvsadm -S \"$@\""),
-        ("-restore", "ipvsadm -R"),
+        ("-save", "ipvsadm-save \"$@\""),
+        ("-restore", "ipvsadm-restore \"$@\""),
     ] {
         let path = format!("{PATH}{name}");
         let program = file(&plan, &path).expect("the program");

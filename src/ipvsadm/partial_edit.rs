@@ -1,37 +1,39 @@
-//! Edits that leave something unsaid, which then stays as it is: the scheduler (`-E` without `-s`), the
+//! Edits that leave something out, which then stays as it is: the scheduler (`-E` without `-s`) or the
 //! forwarding method (`-e` without `-g`, `-i` or `-m`).
 //!
-//! What it is comes from the kernel's table and, among rules, from those before the edit.
+//! The current value comes from the kernel's table and, in a restore, from the rules before the edit.
 
-use super::action;
-use super::arguments::Entry;
+use super::allowed_options::TUNNEL_SWITCHES;
+use super::entry::Entry;
 use super::failure::Failure;
-use super::legality::{TUNNEL_SWITCHES, Verb};
-use super::list::SCHEDULER_FLAGS;
-use super::values::scheduler_flag_bits;
+use super::scheduler_flags::{self, SCHEDULER_FLAGS};
 use crate::ipvs::{Client, Command, Destination, Forwarding, Service, ServiceKey};
 
-/// An edit whose command depends on what there is.
+/// An edit whose command depends on the current table.
 #[derive(Debug, Clone)]
-pub(super) enum Keeping {
-    /// The scheduler stays. Words of `-b` are those of the scheduler that stays, so they wait for it.
-    Scheduler(Service, Option<String>),
-    /// The forwarding method stays.
-    Method(Box<Entry>, ServiceKey),
+pub(super) enum PartialEdit {
+    /// `-E` without `-s`.
+    Scheduler {
+        service: Service,
+        /// The argument of `-b`, to be read once the scheduler is known.
+        flags: Option<String>,
+    },
+    /// `-e` without a forwarding method.
+    Method { entry: Box<Entry>, key: ServiceKey },
 }
 
-impl Keeping {
-    /// The command, when these come before it.
-    pub(super) fn resolve(self, ipvs: &Client, before: &[Command]) -> Result<Command, Failure> {
+impl PartialEdit {
+    /// The whole command. `before` are commands of the same restore that come first.
+    pub(super) fn complete(self, ipvs: &Client, before: &[Command]) -> Result<Command, Failure> {
         let failed = |error| Failure::command(&error);
         match self {
-            Self::Scheduler(service, flags) => {
+            Self::Scheduler { service, flags } => {
                 let key = service.key;
                 let live = ipvs.service(key).map_err(failed)?;
                 let found = service_after(live.map(|live| live.service), key, before);
                 with_scheduler(service, flags.as_deref(), found)
             }
-            Self::Method(entry, key) => {
+            Self::Method { entry, key } => {
                 let live = ipvs.destinations(key).map_err(failed)?;
                 let live = live.into_iter().map(|status| status.destination).collect();
                 with_method(&entry, key, &destinations_after(live, key, before))
@@ -84,8 +86,8 @@ fn destinations_after(
     found
 }
 
-/// The edit with the scheduler that the service has. Without such a service it is ipvsadm's default, and
-/// the kernel will say that there is none.
+/// The edit with the service's own scheduler. If there is no such service, the command goes out with
+/// ipvsadm's default and the kernel refuses it.
 fn with_scheduler(
     mut service: Service,
     flags: Option<&str>,
@@ -94,35 +96,35 @@ fn with_scheduler(
     if let Some(found) = found {
         service.scheduler = found.scheduler;
         if flags.is_none() {
-            // They are the scheduler's own.
+            // The flags belong to the scheduler that is kept.
             service.flags |= found.flags & SCHEDULER_FLAGS;
         }
     }
-    if let Some(words) = flags {
-        service.flags |= scheduler_flag_bits(words, &service.scheduler)?;
+    if let Some(text) = flags {
+        service.flags |= scheduler_flags::bits(text, &service.scheduler)?;
     }
     Ok(Command::EditService(service))
 }
 
-/// The edit with the method that the destination has. Without such a destination it is ipvsadm's `-g`,
-/// and the kernel will say that there is none.
+/// The edit with the destination's own forwarding method. If there is no such destination, the command goes
+/// out with ipvsadm's `-g` and the kernel refuses it.
 fn with_method(entry: &Entry, key: ServiceKey, there: &[Destination]) -> Result<Command, Failure> {
     let with_port = |port: u16| {
         there
             .iter()
-            .find(|one| Some(one.address) == entry.destination.address && one.port == port)
+            .find(|one| Some(one.address) == entry.server.address && one.port == port)
     };
     let service_port = match key {
         ServiceKey::Address { port, .. } => port,
-        ServiceKey::Fwmark { .. } => entry.destination.port,
+        ServiceKey::Fwmark { .. } => entry.server.port,
     };
-    let found = with_port(entry.destination.port).or_else(|| with_port(service_port));
+    let found = with_port(entry.server.port).or_else(|| with_port(service_port));
     let Some(found) = found else {
-        return action::destination(entry, key, Forwarding::Route, Verb::EditServer);
+        return entry.server_command(key, Forwarding::Route);
     };
-    let mut command = action::destination(entry, key, found.forwarding, Verb::EditServer)?;
+    let mut command = entry.server_command(key, found.forwarding)?;
     if let Command::EditDestination(_, destination) = &mut command {
-        // Without words on the tunnel it stays as it is, too.
+        // Without tunnel options the tunnel stays as it is, too.
         if found.forwarding == Forwarding::Tunnel && !entry.switches.has_any(TUNNEL_SWITCHES) {
             destination.tunnel = found.tunnel;
             destination.tunnel_flags = found.tunnel_flags;
@@ -136,20 +138,20 @@ fn with_method(entry: &Entry, key: ServiceKey, there: &[Destination]) -> Result<
 mod tests {
     use super::*;
     use crate::ipvsadm::action::{Action, understand};
-    use crate::ipvsadm::names::Names;
+    use crate::ipvsadm::behaviour::Setting;
     use crate::ipvsadm::parse_rules;
 
-    fn keeping(line: &str) -> Keeping {
+    fn partial(line: &str) -> PartialEdit {
         let words: Vec<&str> = line.split(' ').collect();
-        match understand("ipvsadm", &words, &Names::default()) {
-            Ok(Action::Keep(keeping)) => keeping,
+        match understand("ipvsadm", &words, &Setting::default()) {
+            Ok(Action::Edit(partial)) => partial,
             other => panic!("{line}: {other:?}"),
         }
     }
 
     /// What an edit of a service becomes after these rules, in an empty table.
     fn service(line: &str, before: &str) -> Result<Service, String> {
-        let Keeping::Scheduler(service, flags) = keeping(line) else {
+        let PartialEdit::Scheduler { service, flags } = partial(line) else {
             panic!("{line}");
         };
         let found = service_after(None, service.key, &parse_rules(before).unwrap());
@@ -205,8 +207,8 @@ mod tests {
             -d -t 10.0.0.1:80 -r 10.1.0.3\n";
         let before = parse_rules(rules).unwrap();
         let kept = |server: &str| {
-            let Keeping::Method(entry, key) =
-                keeping(&format!("-e -t 10.0.0.1:80 -r {server} -w 5"))
+            let PartialEdit::Method { entry, key } =
+                partial(&format!("-e -t 10.0.0.1:80 -r {server} -w 5"))
             else {
                 panic!("{server}");
             };

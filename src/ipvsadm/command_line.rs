@@ -1,37 +1,64 @@
-//! Rules and command lines, written.
+//! ipvsadm's command lines, written: the one place that spells its options.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
+use super::behaviour::Behaviour;
 use super::column;
 use super::endpoint::{self, Style};
-use super::list::{has_scheduler_flags, scheduler_flags};
+use super::scheduler_flags::{self, SCHEDULER_FLAGS};
 use crate::ipvs::{
     Command, Daemon, Destination, DestinationKey, Family, Forwarding, Granularity, Service,
     ServiceKey, Transport, TunnelKind,
 };
 
-/// Writes services and destinations as `ipvsadm -Sn` does, in the order given, ended by a line end.
+/// A service and its destinations as rules that `ipvsadm -R` reads: a line `-A` and a line `-a` for each
+/// destination, in the order given.
 ///
-/// Unlike ipvsadm it keeps thresholds (`-x`, `-y`), so that what is saved is what comes back.
+/// Unlike ipvsadm's `-S` it keeps thresholds (`-x`, `-y`), so that a restored table is the saved one.
 #[must_use]
-pub fn save_format<'a>(
-    services: impl IntoIterator<Item = (&'a Service, &'a [Destination])>,
-) -> String {
+pub fn save_format(service: &Service, destinations: &[Destination]) -> String {
     let mut out = String::new();
-    for (service, destinations) in services {
-        write_service(&mut out, service, Style::Numeric);
-        for destination in destinations {
-            write_destination(&mut out, service.key, destination, Style::Numeric);
-        }
+    write_service(&mut out, service, Style::Numeric, Behaviour::Ours);
+    for destination in destinations {
+        write_destination(
+            &mut out,
+            service.key,
+            destination,
+            Style::Numeric,
+            Behaviour::Ours,
+        );
     }
     out
 }
 
+/// The option for a forwarding method: `-m`, `-i` or `-g`.
+///
+/// No option asks for the other two. Local delivery is what the kernel does with its own addresses whatever
+/// the method is, so `-g` stands for it; nothing stands for the cache bypass, and ipvsadm prints `(null)`.
+#[must_use]
+pub const fn forwarding_option(forwarding: Forwarding) -> &'static str {
+    match forwarding {
+        Forwarding::Masquerade => "-m",
+        Forwarding::Tunnel => "-i",
+        Forwarding::Local | Forwarding::Route => "-g",
+        Forwarding::Bypass => "(null)",
+    }
+}
+
+/// A firewall mark as a number; ipvsadm prints it as a signed one.
+pub(super) fn mark_number(mark: NonZeroU32, behaviour: Behaviour) -> i64 {
+    match behaviour {
+        Behaviour::Ours => mark.get().into(),
+        Behaviour::Original => mark.get().cast_signed().into(),
+    }
+}
+
 /// `-t 192.168.4.15:80`, `-f 8 -6`
-fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>) {
+fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>, behaviour: Behaviour) {
     match key {
         ServiceKey::Fwmark { mark, family } => {
-            let _ = write!(out, "-f {mark}");
+            let _ = write!(out, "-f {}", mark_number(mark, behaviour));
             if family == Family::Inet6 {
                 out.push_str(" -6");
             }
@@ -52,14 +79,24 @@ fn write_key(out: &mut String, key: ServiceKey, style: Style<'_>) {
 }
 
 /// The `-A` line.
-pub(super) fn write_service(out: &mut String, service: &Service, style: Style<'_>) {
+pub(super) fn write_service(
+    out: &mut String,
+    service: &Service,
+    style: Style<'_>,
+    behaviour: Behaviour,
+) {
     out.push_str("-A ");
-    write_service_options(out, service, style);
+    write_service_options(out, service, style, behaviour);
     out.push('\n');
 }
 
-fn write_service_options(out: &mut String, service: &Service, style: Style<'_>) {
-    write_key(out, service.key, style);
+fn write_service_options(
+    out: &mut String,
+    service: &Service,
+    style: Style<'_>,
+    behaviour: Behaviour,
+) {
+    write_key(out, service.key, style, behaviour);
     out.push_str(" -s ");
     out.push_str(&service.scheduler);
     if let Some(seconds) = service.persistence {
@@ -76,20 +113,13 @@ fn write_service_options(out: &mut String, service: &Service, style: Style<'_>) 
     if service.flags & Service::ONE_PACKET != 0 {
         out.push_str(" -o");
     }
-    if !has_scheduler_flags(service) {
-        return;
-    }
-    let mut flags = scheduler_flags(service);
-    // sh and mh have no name for the third one, and the general name is good for any scheduler.
-    if service.flags & Service::SCHEDULER_FLAG_3 != 0 && !flags.contains("flag-3") {
-        flags.push_str(if flags.is_empty() {
-            "flag-3"
-        } else {
-            ",flag-3"
+    if service.flags & SCHEDULER_FLAGS != 0 {
+        out.push_str(" -b ");
+        out.push_str(&match behaviour {
+            Behaviour::Ours => scheduler_flags::every_name(service),
+            Behaviour::Original => scheduler_flags::names(service),
         });
     }
-    out.push_str(" -b ");
-    out.push_str(&flags);
 }
 
 /// The `-a` line.
@@ -98,16 +128,23 @@ pub(super) fn write_destination(
     key: ServiceKey,
     destination: &Destination,
     style: Style<'_>,
+    behaviour: Behaviour,
 ) {
     out.push_str("-a ");
-    write_server(out, key, destination.key(), style);
-    write_destination_options(out, destination);
+    write_server(out, key, destination.key(), style, behaviour);
+    write_destination_options(out, destination, behaviour);
     out.push('\n');
 }
 
 /// `-t 192.168.4.15:80 -r 192.168.4.100:80`
-fn write_server(out: &mut String, key: ServiceKey, server: DestinationKey, style: Style<'_>) {
-    write_key(out, key, style);
+fn write_server(
+    out: &mut String,
+    key: ServiceKey,
+    server: DestinationKey,
+    style: Style<'_>,
+    behaviour: Behaviour,
+) {
+    write_key(out, key, style, behaviour);
     out.push_str(" -r ");
     let transport = match key {
         ServiceKey::Address { transport, .. } => Some(transport),
@@ -116,21 +153,16 @@ fn write_server(out: &mut String, key: ServiceKey, server: DestinationKey, style
     endpoint::write(out, server.address, server.port, transport, style);
 }
 
-fn write_destination_options(out: &mut String, destination: &Destination) {
-    let method = match destination.forwarding {
-        Forwarding::Masquerade => " -m -w ",
-        Forwarding::Tunnel => " -i -w ",
-        // No option asks for it, and the kernel delivers to the director's own addresses with any method.
-        Forwarding::Local | Forwarding::Route => " -g -w ",
-        Forwarding::Bypass => " (null) -w ",
-    };
-    out.push_str(method);
+fn write_destination_options(out: &mut String, destination: &Destination, behaviour: Behaviour) {
+    out.push(' ');
+    out.push_str(forwarding_option(destination.forwarding));
+    out.push_str(" -w ");
     column::number(out, destination.weight.into());
     for (option, threshold) in [
         (" -x ", destination.upper_threshold),
         (" -y ", destination.lower_threshold),
     ] {
-        if threshold != 0 {
+        if threshold != 0 && behaviour == Behaviour::Ours {
             out.push_str(option);
             column::number(out, threshold.into());
         }
@@ -151,7 +183,7 @@ fn write_destination_options(out: &mut String, destination: &Destination) {
     }
 }
 
-/// What a person would type for a command, the program's name first and no line end.
+/// The command line that a person would type for a command, without a line end.
 ///
 /// ```
 /// use lvslab::ipvsadm::{command_line, parse_rules};
@@ -162,38 +194,45 @@ fn write_destination_options(out: &mut String, destination: &Destination) {
 /// ```
 #[must_use]
 pub fn command_line(command: &Command) -> String {
+    format!("ipvsadm {}", arguments(command))
+}
+
+/// [`command_line`] without the program's name: for a program that stands elsewhere, or a line of rules.
+#[must_use]
+pub fn arguments(command: &Command) -> String {
     const STYLE: Style<'_> = Style::Numeric;
-    let mut out = String::from("ipvsadm ");
+    const OURS: Behaviour = Behaviour::Ours;
+    let mut out = String::new();
     match command {
         Command::CreateService(service) | Command::EditService(service) => {
             out.push_str(match command {
                 Command::CreateService(_) => "-A ",
                 _ => "-E ",
             });
-            write_service_options(&mut out, service, STYLE);
+            write_service_options(&mut out, service, STYLE, OURS);
         }
         Command::DeleteService(key) => {
             out.push_str("-D ");
-            write_key(&mut out, *key, STYLE);
+            write_key(&mut out, *key, STYLE, OURS);
         }
         Command::AddDestination(key, destination) | Command::EditDestination(key, destination) => {
             out.push_str(match command {
                 Command::AddDestination(..) => "-a ",
                 _ => "-e ",
             });
-            write_server(&mut out, *key, destination.key(), STYLE);
-            write_destination_options(&mut out, destination);
+            write_server(&mut out, *key, destination.key(), STYLE, OURS);
+            write_destination_options(&mut out, destination, OURS);
         }
         Command::DeleteDestination(key, server) => {
             out.push_str("-d ");
-            write_server(&mut out, *key, *server, STYLE);
+            write_server(&mut out, *key, *server, STYLE, OURS);
         }
         Command::Flush => out.push_str("-C"),
         Command::Zero(key) => {
             out.push_str("-Z");
             if let Some(key) = key {
                 out.push(' ');
-                write_key(&mut out, *key, STYLE);
+                write_key(&mut out, *key, STYLE, OURS);
             }
         }
         Command::SetTimeouts(timeouts) => {
