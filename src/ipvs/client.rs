@@ -1,6 +1,7 @@
 //! The client: one socket to the kernel's IPVS.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::process::{Command as Process, Stdio};
 
 use netlink_packet_core::{Emitable, NLMSG_NOOP, NlasIterator, Parseable};
@@ -85,8 +86,8 @@ impl Client {
 
     /// The whole table.
     ///
-    /// The kernel lists services by index and destinations per service; what others change meanwhile
-    /// may be missed or seen twice, and nothing says so. Read again before deleting on its account.
+    /// The kernel sends it piece by piece, so a change made meanwhile may hide an entry, and nothing says so.
+    /// Read it again before you delete something because it is not there.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
@@ -107,7 +108,12 @@ impl Client {
             command: CommandNumber::GET_SERVICE,
             attributes: Vec::new(),
         };
-        self.dump(&message.encode(), &read_service)
+        let mut services = self.dump(&message.encode(), &read_service)?;
+        // The kernel resumes a dump by counting the services of all network namespaces, so one that is added
+        // elsewhere makes it send another one twice (ip_vs_genl_dump_services in ip_vs_ctl.c).
+        let mut seen = HashSet::new();
+        services.retain(|status| seen.insert(status.service.key));
+        Ok(services)
     }
 
     /// Destinations of a service, in the kernel's order. Empty, too, when there is no such service.
@@ -117,7 +123,12 @@ impl Client {
     pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
         let mut message = Vec::with_capacity(64);
         destination_dump(key, &mut message);
-        self.dump(&message, &|payload| read_destination(payload, key.family()))
+        let mut destinations =
+            self.dump(&message, &|payload| read_destination(payload, key.family()))?;
+        // Resumed by counting, too, so a destination added meanwhile makes the kernel send another one twice.
+        let mut seen = HashSet::new();
+        destinations.retain(|status| seen.insert(status.destination.key()));
+        Ok(destinations)
     }
 
     /// One service with its destinations, `None` when there is none.

@@ -110,14 +110,32 @@ fn drop_in(stage: &Stage) -> Check {
     listed()?;
     typed("ipvsadm -Sn > /tmp/rules && ipvsadm -C && ipvsadm -R < /tmp/rules").exit(0)?;
     listed()?;
-    for program in ["ipvsadm-save", "ipvsadm-restore"] {
-        typed(&format!("{program} -h"))
-            .exit(0)?
-            .says(&format!("Usage: {program}"))?;
-        typed(&format!("{program} -x")).exit(1)?;
-    }
     typed("ipvsadm-save -n > /etc/sysconfig/ipvsadm").exit(0)?;
-    typed("ipvsadm -C && ipvsadm-restore < /etc/sysconfig/ipvsadm").exit(0)?;
+    let help = typed("ipvsadm-save -h").exit(1)?;
+    equal("what help prints", &help.out.as_str(), &"")?;
+    equal(
+        "a word that is no option",
+        &typed("ipvsadm-save rules").exit(0)?.out,
+        &typed("ipvsadm-save").exit(0)?.out,
+    )?;
+    // It clears the table first, whatever the words.
+    for words in ["", "-n", "-h"] {
+        typed(&format!("ipvsadm-restore {words} < /etc/sysconfig/ipvsadm")).exit(0)?;
+    }
+    // A full disk is an error, a reader that has read enough is none.
+    typed("ipvsadm -Ln > /dev/full")
+        .exit(1)?
+        .says("cannot write to standard output: No space left on device")?;
+    let closed = typed("{ sleep 1; ipvsadm -Ln; echo $? > /tmp/status; } | true; cat /tmp/status");
+    equal(
+        "the status at a closed pipe",
+        &closed.exit(0)?.out.as_str(),
+        &"0\n",
+    )?;
+    typed("LVSLAB_IPVSADM_COMPAT=1.31 ipvsadm -Ln=").exit(255)?;
+    typed("LVSLAB_IPVSADM_COMPAT=2 ipvsadm -Ln")
+        .exit(2)?
+        .says("the only version it can name is 1.31")?;
     listed()?;
     lab.verify().exit(0)?;
     Ok(())
@@ -205,6 +223,39 @@ fn apply(stage: &Stage) -> Check {
     .exit(3)?
     .says("\"line\": 4")?
     .says("the kernel has no such scheduler")?;
+    // What was changed before a refusal is taken back.
+    let rules = typed("ipvsadm -Sn").exit(0)?.out;
+    let ran = typed(&format!(
+        "(ipvsadm -Sn | sed 's/-w 3/-w 5/'; echo '-A -f 2 -s rr'; echo '-A -f 1 -s nosuch') | {APPLY} -"
+    ))
+    .exit(3)?;
+    equal("changes that stay", &changes(&ran)?, &Vec::new())?;
+    let now = typed("ipvsadm -Sn").exit(0)?.out;
+    equal("the table after a refusal", &now, &rules)?;
+    // `show` has the order of `-Sn`.
+    typed("ipvsadm -A -f 3 -s rr && ipvsadm -A -t 10.0.0.1:80 -s rr").exit(0)?;
+    let shown = typed("/var/lib/lvslab/agent ipvs show").exit(0)?.out;
+    equal("show", &shown, &typed("ipvsadm -Sn").exit(0)?.out)?;
+    typed("/var/lib/lvslab/agent ipvs show > /dev/full").exit(1)?;
+    typed("ipvsadm -D -f 3 && ipvsadm -D -t 10.0.0.1:80").exit(0)?;
+    // Two lines that contradict each other are both named, and so is every mistake.
+    typed(&format!(
+        "printf -- '-A -f 1 -s rr\\n-A -f 1 -s wrr\\n-C\\n' | {APPLY} -"
+    ))
+    .exit(2)?
+    .says("line 2: contradicts line 1")?
+    .says("line 3: only -A and -a describe a table")?;
+    // A file without rules needs a word more.
+    typed(&format!("{APPLY} - < /dev/null"))
+        .exit(2)?
+        .says("has no rules")?
+        .says("--yes")?;
+    let now = typed("ipvsadm -Sn").exit(0)?.out;
+    equal("the table after a file without rules", &now, &rules)?;
+    typed(&format!("{APPLY} --dry-run - < /dev/null")).exit(0)?;
+    typed(&format!("{APPLY} --yes --at-once - < /dev/null")).exit(0)?;
+    let now = typed("ipvsadm -Sn").exit(0)?.out;
+    equal("the empty table", &now.as_str(), &"")?;
     // The lab's own program puts its service back and leaves what is not its own.
     typed("ipvsadm -A -f 7 -s rr").exit(0)?;
     lab.up().exit(0)?.says("1 changed")?;

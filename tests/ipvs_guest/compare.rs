@@ -1,11 +1,13 @@
 //! Both programs through the same command lines, each in its own network namespace: standard output,
-//! standard error, exit status and the table must be the same.
+//! standard error, exit status and the table must be the same. Every sequence runs with our own behaviour or
+//! with the original's; the latter has no allowance for what ours does differently on purpose.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lvslab::ipvs::{Service, Table};
+use lvslab::ipvsadm::Behaviour;
 
 use super::cases::committed;
 use super::generate::command;
@@ -13,22 +15,26 @@ use super::network::Network;
 use super::random::Random;
 use super::report;
 use super::template::Template;
-use super::tools::{Outcome, ours, reference, theirs};
+use super::tools::{Outcome, ours_as, reference, theirs};
 use super::typed;
 
-/// How many differences are shown before it is enough.
+/// How many differences are shown before the run ends.
 const SHOWN: usize = 12;
 
-/// Every so many sequences the original is started anew for each command, to keep the [`Template`] honest.
+/// One sequence of so many starts the original anew for each command, to check the [`Template`].
 const ORDINARY_STARTS: usize = 40;
 
-/// Where more than one sequence of so many ends early, the rest proves too little.
+/// If more than one sequence of so many ends early, the rest proves too little.
 const MOST_ABANDONED: usize = 20;
+
+/// How often the original is asked for a list that does not contradict itself.
+const LISTS: usize = 10;
 
 /// Runs the committed cases and `sequences` generated sequences, some of them at the same time.
 pub fn run(sequences: usize, seed: u64) {
     let cases = committed();
-    let jobs = cases.len() + sequences;
+    // Each committed case with both behaviours, then the generated sequences in turn.
+    let jobs = 2 * cases.len() + sequences;
     let next = AtomicUsize::new(0);
     let different = AtomicUsize::new(0);
     let commands = AtomicUsize::new(0);
@@ -46,16 +52,24 @@ pub fn run(sequences: usize, seed: u64) {
                         typed.fetch_add(arena.typed, Ordering::Relaxed);
                         return;
                     }
-                    let (name, lines) = match cases.get(job) {
-                        Some(case) => (format!("case {}", job + 1), case.clone()),
+                    let behaviour = if job.is_multiple_of(2) {
+                        Behaviour::Ours
+                    } else {
+                        Behaviour::Original
+                    };
+                    let (name, lines) = match cases.get(job / 2) {
+                        Some(case) => (format!("case {}", job / 2 + 1), case.clone()),
                         None => {
-                            let number = job - cases.len();
-                            (format!("sequence {number}"), sequence(seed, number))
+                            let number = job - 2 * cases.len();
+                            let lines = sequence(seed, number, behaviour);
+                            (format!("sequence {number}"), lines)
                         }
                     };
                     commands.fetch_add(lines.len(), Ordering::Relaxed);
+                    arena.behaviour = behaviour;
                     arena.ordinary_starts = job.is_multiple_of(ORDINARY_STARTS);
-                    if let Some(difference) = arena.differ(&lines, job.is_multiple_of(3)) {
+                    let restores = behaviour == Behaviour::Original || job.is_multiple_of(3);
+                    if let Some(difference) = arena.run(&lines, restores) {
                         different.fetch_add(1, Ordering::Relaxed);
                         arena.show(&name, lines, difference);
                     }
@@ -72,7 +86,7 @@ pub fn run(sequences: usize, seed: u64) {
     );
     let abandoned = abandoned.load(Ordering::Relaxed);
     report(
-        &format!("{abandoned} of {done} sequences ended early by a crash of the original: few"),
+        &format!("{abandoned} of {done} sequences ended early because of the original: few"),
         abandoned * MOST_ABANDONED < done,
     );
     let typed = typed.load(Ordering::Relaxed);
@@ -91,10 +105,12 @@ pub fn run(sequences: usize, seed: u64) {
 
 type Line = Vec<String>;
 
-fn sequence(seed: u64, number: usize) -> Vec<Line> {
+fn sequence(seed: u64, number: usize, behaviour: Behaviour) -> Vec<Line> {
     let mut random = Random::new(seed.wrapping_mul(0x1_0000_0001).wrapping_add(number as u64));
     let length = 1 + number % 8;
-    (0..length).map(|_| command(&mut random)).collect()
+    (0..length)
+        .map(|_| command(&mut random, behaviour))
+        .collect()
 }
 
 /// Where the two programs part.
@@ -111,7 +127,9 @@ struct Arena {
     original: Template,
     original_in_ours: Template,
     ordinary_starts: bool,
-    /// Sequences that the original did not survive.
+    /// Ours.
+    behaviour: Behaviour,
+    /// Sequences that ended early: the original crashed, or it contradicted itself.
     abandoned: usize,
     /// Files of typed rules that the original took whole.
     typed: usize,
@@ -131,37 +149,37 @@ impl Arena {
             original,
             original_in_ours,
             ordinary_starts: false,
+            behaviour: Behaviour::Ours,
             abandoned: 0,
             typed: 0,
         }
     }
 
     fn theirs(&mut self, words: &[String], input: &str) -> Outcome {
-        if self.ordinary_starts {
-            self.theirs.enter();
-            return theirs(words, input);
-        }
-        self.original.run(&with_name(words), input)
+        self.theirs.enter();
+        asked_again(words, || {
+            if self.ordinary_starts {
+                theirs(words, input)
+            } else {
+                self.original.run(&with_name(words), input)
+            }
+        })
     }
 
     fn theirs_in_ours(&mut self, words: &[String]) -> Outcome {
-        if self.ordinary_starts {
-            self.ours.enter();
-            return theirs(words, "");
-        }
-        self.original_in_ours.run(&with_name(words), "")
+        self.ours.enter();
+        asked_again(words, || {
+            if self.ordinary_starts {
+                theirs(words, "")
+            } else {
+                self.original_in_ours.run(&with_name(words), "")
+            }
+        })
     }
 
     fn ours(&self, words: &[String], input: &str) -> Outcome {
         self.ours.enter();
-        ours(words, input)
-    }
-
-    /// Where they part twice in a row: what the programs do differs every time, while the kernel's dumps, which
-    /// go on by position, show the original an entry twice now and then.
-    fn differ(&mut self, lines: &[Line], restores: bool) -> Option<Difference> {
-        self.run(lines, restores)?;
-        self.run(lines, restores)
+        ours_as("ipvsadm", words, input, self.behaviour)
     }
 
     /// Runs a sequence from empty tables; the first difference, if any. Restoring takes four more
@@ -172,17 +190,18 @@ impl Arena {
         let mut taken = Vec::new();
         for line in lines {
             if line.first().is_some_and(|word| word == "--stop-daemon") {
-                // Stopped before it runs, a daemon makes the kernel not answer, and the original waits.
+                // The kernel does not answer when a daemon is stopped before it has run, and the original waits
+                // for the answer.
                 std::thread::sleep(Duration::from_millis(100));
             }
             let expected = self.theirs(line, "");
             let found = self.ours(line, "");
-            // It crashes on some words; what it does to the table first it does not say.
-            if expected.status.is_none() {
+            // It crashes on some words, and what it did to the table before that is unknown.
+            if expected.status.is_none() || contradicts_itself(&expected.stdout) {
                 self.abandoned += 1;
                 return None;
             }
-            if let Some(difference) = outcomes(line, &expected, &found) {
+            if let Some(difference) = self.outcomes(line, &expected, &found) {
                 return Some(difference);
             }
             if expected.status == Some(0) && typed::is_rule(line) {
@@ -195,23 +214,62 @@ impl Arena {
             &self.ours.table(),
         )
         .or_else(|| self.read_each_other())
-        .or_else(|| restores.then(|| self.restore_each_other()).flatten())
-        .or_else(|| restores.then(|| self.restore_typed(&taken)).flatten())
+        .or_else(|| match (restores, self.behaviour) {
+            (false, _) => None,
+            (true, Behaviour::Ours) => self
+                .restore_each_other()
+                .or_else(|| self.restore_typed(&taken)),
+            (true, Behaviour::Original) => self.restore_saved().or_else(|| self.restore_all(lines)),
+        })
     }
 
-    /// Both restore the same from the commands that were taken, written as people write them.
+    /// With the original's behaviour both save the same, and restore the same from it.
+    fn restore_saved(&mut self) -> Option<Difference> {
+        let save = ["-Sn".to_owned()];
+        let (theirs, ours) = (self.theirs(&save, ""), self.ours(&save, ""));
+        self.outcomes(&save, &theirs, &ours)
+            .or_else(|| self.restore_both(&theirs.stdout))
+    }
+
+    /// With the original's behaviour both restore the same from any commands, those with mistakes and lists
+    /// included.
+    fn restore_all(&mut self, lines: &[Line]) -> Option<Difference> {
+        // It waits for an answer that does not come; see `run`.
+        let stops = |line: &Line| line.iter().any(|word| word.starts_with("--stop-daemon"));
+        if lines.iter().any(stops) {
+            return None;
+        }
+        self.restore_both(&typed::rules(lines))
+    }
+
+    fn restore_both(&mut self, text: &str) -> Option<Difference> {
+        let restore = ["-R".to_owned()];
+        self.theirs.clear();
+        self.ours.clear();
+        let expected = self.theirs(&restore, text);
+        let found = self.ours(&restore, text);
+        // Asking again would restore again.
+        if expected.status.is_none() || contradicts_itself(&expected.stdout) {
+            self.abandoned += 1;
+            return None;
+        }
+        self.outcomes(&[format!("-R of {text:?}")], &expected, &found)
+            .or_else(|| tables(text, &self.theirs.table(), &self.ours.table()))
+    }
+
+    /// Both restore the same from the commands that succeeded, written as people write them.
     fn restore_typed(&mut self, taken: &[Line]) -> Option<Difference> {
         let (text, restore) = (typed::rules(taken), ["-R".to_owned()]);
         self.theirs.clear();
         self.ours.clear();
         let expected = self.theirs(&restore, &text);
-        // Of what it does not take whole, ours takes nothing.
+        // Ours restores nothing of rules that the original only takes in part.
         if text.is_empty() || expected.status != Some(0) || !expected.stderr.is_empty() {
             return None;
         }
         self.typed += 1;
         let found = self.ours(&restore, &text);
-        outcomes(&[format!("-R of {text:?}")], &expected, &found)
+        self.outcomes(&[format!("-R of {text:?}")], &expected, &found)
             .or_else(|| tables(&text, &self.theirs.table(), &self.ours.table()))
     }
 
@@ -221,7 +279,7 @@ impl Arena {
         let words = ["-Ln".to_owned(), "--nosort".to_owned()];
         let expected = self.theirs_in_ours(&words);
         let found = self.ours(&words, "");
-        outcomes(&["-Ln --nosort of our table".to_owned()], &expected, &found)
+        self.outcomes(&["-Ln --nosort of our table".to_owned()], &expected, &found)
     }
 
     /// What one saves the other restores.
@@ -266,6 +324,34 @@ impl Arena {
         })
     }
 
+    fn outcomes(&self, line: &[String], expected: &Outcome, found: &Outcome) -> Option<Difference> {
+        let (mut expected, mut found) = (expected.clone(), found.clone());
+        if self.behaviour == Behaviour::Ours {
+            let saves = line
+                .first()
+                .is_some_and(|word| word.starts_with("-S") || word == "--save");
+            if saves {
+                found.stdout = what_the_original_keeps(&found.stdout);
+            }
+            // Its `-b` with nothing behind it.
+            expected.stdout = expected.stdout.replace(" -b \n", "\n");
+        }
+        if expected == found {
+            return None;
+        }
+        let shown = |outcome: &Outcome| {
+            format!(
+                "status {:?}\nstdout {:?}\nstderr {:?}",
+                outcome.status, outcome.stdout, outcome.stderr
+            )
+        };
+        Some(Difference {
+            what: format!("`{}`", line.join(" ")),
+            theirs: shown(&expected),
+            ours: shown(&found),
+        })
+    }
+
     /// Shows a difference with the fewest lines that still make it.
     fn show(&mut self, name: &str, mut lines: Vec<Line>, mut difference: Difference) {
         let mut index = lines.len();
@@ -273,7 +359,7 @@ impl Arena {
             index -= 1;
             let mut fewer = lines.clone();
             fewer.remove(index);
-            if let Some(found) = self.differ(&fewer, true) {
+            if let Some(found) = self.run(&fewer, true) {
                 lines = fewer;
                 difference = found;
             }
@@ -291,37 +377,60 @@ impl Arena {
     }
 }
 
+/// What the original says to a command, asked again while its list contradicts itself.
+///
+/// The kernel goes on with a dump by counting the services of all network namespaces, so what other sequences
+/// do meanwhile in theirs can make it send a service twice. Only the original is asked again, and only for
+/// this: whatever else it says, and whatever ours says, counts.
+fn asked_again(words: &[String], mut ask: impl FnMut() -> Outcome) -> Outcome {
+    let mut outcome = ask();
+    for _ in 1..LISTS {
+        if !is_list(words) || !contradicts_itself(&outcome.stdout) {
+            break;
+        }
+        outcome = ask();
+    }
+    outcome
+}
+
+/// Whether a command only reads, so that it can be repeated.
+fn is_list(words: &[String]) -> bool {
+    words.first().is_none_or(|word| {
+        ["-L", "-l", "-S", "--list", "--save"]
+            .iter()
+            .any(|list| word.starts_with(list))
+    })
+}
+
+/// Whether a list or saved rules have a service twice, or a real server twice in one service.
+fn contradicts_itself(text: &str) -> bool {
+    let mut services = HashSet::new();
+    let mut servers = HashSet::new();
+    text.lines().any(|line| {
+        if line.starts_with("  -> ") || line.starts_with("-a ") {
+            !servers.insert(line)
+        } else if line.starts_with("-A ")
+            || ["TCP ", "UDP ", "SCTP ", "FWM "]
+                .iter()
+                .any(|start| line.starts_with(start))
+        {
+            servers.clear();
+            !services.insert(line)
+        } else {
+            if line.starts_with("Prot ") {
+                // Another list begins.
+                services.clear();
+                servers.clear();
+            }
+            false
+        }
+    })
+}
+
 fn with_name(words: &[String]) -> Vec<&str> {
     std::iter::once("ipvsadm")
         .chain(words.iter().map(String::as_str))
         .collect()
-}
-
-fn outcomes(line: &[String], expected: &Outcome, found: &Outcome) -> Option<Difference> {
-    let saves = line
-        .first()
-        .is_some_and(|word| word.starts_with("-S") || word == "--save");
-    let mut found = found.clone();
-    if saves {
-        found.stdout = what_the_original_keeps(&found.stdout);
-    }
-    let mut expected = expected.clone();
-    // Its `-b` with nothing behind it.
-    expected.stdout = expected.stdout.replace(" -b \n", "\n");
-    if expected == found {
-        return None;
-    }
-    let shown = |outcome: &Outcome| {
-        format!(
-            "status {:?}\nstdout {:?}\nstderr {:?}",
-            outcome.status, outcome.stdout, outcome.stderr
-        )
-    };
-    Some(Difference {
-        what: format!("`{}`", line.join(" ")),
-        theirs: shown(&expected),
-        ours: shown(&found),
-    })
 }
 
 /// `-S` of the original has no `-x` and `-y`, and no third flag of `sh` and `mh`.

@@ -2,10 +2,11 @@
 //! check per line of the table in the README.
 
 use lvslab::ipvs::{Client, Daemon, Forwarding, Service, Table, Timeouts};
+use lvslab::ipvsadm::Behaviour;
 use lvslab::netlink::route::RouteSocket;
 
 use super::check;
-use super::tools::{Outcome, ours, theirs};
+use super::tools::{Outcome, ours, ours_as, theirs};
 
 pub fn all() {
     check("saving_keeps_thresholds", saved_thresholds);
@@ -44,6 +45,14 @@ pub fn all() {
         kept_in_a_restore,
     );
     check("restoring_can_keep_going", keep_going);
+    check("rules_that_are_there_twice_are_restored_once", repeated);
+    check(
+        "lists_among_rules_are_refused_with_their_line",
+        lists_in_rules,
+    );
+    check("ipvsadm_restore_clears_the_table_first", restore_wrapper);
+    check("a_refused_ipvsadm_restore_changes_nothing", refused_wrapper);
+    check("ipvsadm_save_only_knows_n", save_wrapper);
     check("help_and_version_need_no_ipvs", help_and_version);
 }
 
@@ -360,6 +369,119 @@ fn keep_going() {
         keys
     };
     assert_eq!(keys(kept), keys(table()), "what the original leaves");
+}
+
+const TWICE: &str = "\
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3
+-A -t 10.0.0.1:80 -s wrr
+-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3
+";
+
+fn repeated() {
+    let outcome = restore(TWICE);
+    assert_eq!(
+        (outcome.status, outcome.stderr.as_str()),
+        (
+            Some(0),
+            "line 3: Service already exists\nline 4: Destination already exists\n"
+        )
+    );
+    let restored = table();
+    run("-C");
+    let original = theirs(&words("-R"), TWICE);
+    assert_eq!(
+        (original.status, original.stderr.as_str()),
+        (
+            Some(255),
+            "Service already exists\nDestination already exists\n"
+        )
+    );
+    assert_eq!(table(), restored, "the original goes on");
+    // A table that is full already is another matter.
+    let outcome = restore(TWICE);
+    assert_eq!(outcome.status, Some(255));
+    assert!(
+        outcome
+            .stderr
+            .starts_with("line 1: Service already exists\n")
+    );
+    assert_eq!(table(), restored);
+}
+
+fn lists_in_rules() {
+    for verb in ["-L", "-S", "-h", "-v"] {
+        let rules = format!("-A -t 10.0.0.1:80 -s rr\n{verb}\n-A -t 10.0.0.2:80 -s rr\n");
+        let outcome = restore(&rules);
+        assert_eq!(
+            (outcome.status, outcome.stderr),
+            (Some(2), format!("line 2: `{verb}' is no rule\n"))
+        );
+        assert_eq!(table(), []);
+        let original = theirs(&words("-R"), &rules);
+        assert_eq!(original.status, Some(0), "{verb}");
+        assert_ne!(original.stdout, "", "{verb}");
+        let ends = ["-h", "-v"].contains(&verb);
+        assert_eq!(table().len(), if ends { 1 } else { 2 }, "{verb}");
+        run("-C");
+    }
+}
+
+/// What Debian's ipvsadm-restore does with the original, comments left out.
+fn theirs_restored(rules: &str) -> Outcome {
+    original("-C");
+    theirs(&words("-R"), rules)
+}
+
+fn restore_wrapper() {
+    let rules = "-A -t 10.0.0.1:80 -s wrr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 3\n";
+    run("-A -f 1 -s rr");
+    for behaviour in [Behaviour::Ours, Behaviour::Original] {
+        // Twice, and with words that it ignores.
+        for line in ["", "-n", "-h", "rules"] {
+            let text = format!("# saved\n{rules}");
+            let outcome = ours_as("ipvsadm-restore", &words(line), &text, behaviour);
+            let expected = theirs_restored(rules);
+            assert_eq!(outcome, expected, "{line}");
+            assert_eq!(run("-Sn"), rules);
+        }
+    }
+    let outcome = ours_as("ipvsadm-restore", &[], "", Behaviour::Ours);
+    assert_eq!(outcome.status, Some(0));
+    assert_eq!(table(), []);
+}
+
+fn refused_wrapper() {
+    run("-A -f 1 -s rr");
+    run("-a -f 1 -r 10.1.0.9 -g");
+    let before = table();
+    for rules in [REFUSED, MISTAKE] {
+        let outcome = ours_as("ipvsadm-restore", &[], rules, Behaviour::Ours);
+        assert_ne!(outcome.status, Some(0));
+        assert_eq!(table(), before);
+        // The original has cleared the table by then, and keeps what it could restore.
+        let outcome = ours_as("ipvsadm-restore", &[], rules, Behaviour::Original);
+        let left = table();
+        assert_eq!(outcome, theirs_restored(rules));
+        assert_eq!(table(), left);
+        run("-C");
+        run("-A -f 1 -s rr");
+        run("-a -f 1 -r 10.1.0.9 -g");
+    }
+}
+
+fn save_wrapper() {
+    run("-A -t 10.0.0.1:80 -s wrr");
+    let saved = |line: &str| ours_as("ipvsadm-save", &words(line), "", Behaviour::Ours);
+    assert_eq!(saved("-n"), original("-Sn"));
+    assert_eq!(saved("rules -n"), original("-Sn"));
+    assert_eq!(saved("rules"), original("-S"));
+    for line in ["-h", "-x", "-n --help"] {
+        let outcome = saved(line);
+        assert_eq!(outcome.status, Some(1));
+        assert_eq!(outcome.stdout, "");
+        assert!(outcome.stderr.starts_with("ipvsadm-save: "));
+    }
 }
 
 fn help_and_version() {

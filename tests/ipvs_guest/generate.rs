@@ -1,7 +1,10 @@
 //! Command lines for ipvsadm: most of them legal, some not, some half.
 //!
-//! Services and real servers come from small pools, so that commands meet what earlier ones made. Two
-//! kinds are never made, because ours differs on purpose: `-E` without `-s`, `-e` without a method.
+//! Services and real servers come from small pools, so that commands meet what earlier ones made. What ours
+//! does differently on purpose is only generated for the original's behaviour: `-E` without `-s`, `-e` without
+//! a method, and firewall marks from 2^31 up.
+
+use lvslab::ipvsadm::Behaviour;
 
 use super::random::Random;
 
@@ -26,6 +29,8 @@ const SERVICES: &[&str] = &[
     "-t 10.0.0.2:0",
     "-t 10.0.0.2",
 ];
+
+const LARGE_MARKS: &[&str] = &["-f 4294967295", "-f 2147483648 -6"];
 
 const BAD_SERVICES: &[&str] = &[
     "-t 80",
@@ -280,26 +285,26 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// One command line.
-pub fn command(random: &mut Random) -> Vec<String> {
+pub fn command(random: &mut Random, behaviour: Behaviour) -> Vec<String> {
     match random.below(100) {
-        0..28 => service_command(random, &["-A", "-A", "-A", "--add-service"]),
-        28..34 => service_command(random, &["-E", "--edit-service"]),
-        34..58 => server_command(random, &["-a", "-a", "-a", "--add-server"]),
-        58..66 => server_command(random, &["-e", "--edit-server"]),
+        0..28 => service_command(random, &["-A", "-A", "-A", "--add-service"], behaviour),
+        28..34 => service_command(random, &["-E", "--edit-service"], behaviour),
+        34..58 => server_command(random, &["-a", "-a", "-a", "--add-server"], behaviour),
+        58..66 => server_command(random, &["-e", "--edit-server"], behaviour),
         66..70 => {
             let verb = random.pick(&["-D", "--delete-service"]);
-            let service = random.mostly(SERVICES, BAD_SERVICES);
+            let service = service(random, behaviour);
             words(&format!("{verb} {service}"))
         }
         70..75 => {
             let verb = random.pick(&["-d", "--delete-server"]);
-            let service = random.mostly(SERVICES, BAD_SERVICES);
+            let service = service(random, behaviour);
             let server = random.mostly(SERVERS, BAD_SERVERS);
             words(&format!("{verb} {service} {server}"))
         }
         75..78 => {
             let verb = random.pick(&["-L", "-Ln", "-Z", "-Ln --stats"]);
-            let service = random.mostly(SERVICES, BAD_SERVICES);
+            let service = service(random, behaviour);
             words(&format!("{verb} {service}"))
         }
         78..91 => words(random.mostly(LISTS, BAD_LISTS)),
@@ -309,12 +314,25 @@ pub fn command(random: &mut Random) -> Vec<String> {
     }
 }
 
-fn service_command(random: &mut Random, verbs: &[&str]) -> Vec<String> {
+fn service(random: &mut Random, behaviour: Behaviour) -> &'static str {
+    if behaviour == Behaviour::Original && random.chance(5) {
+        return random.pick(LARGE_MARKS);
+    }
+    random.mostly(SERVICES, BAD_SERVICES)
+}
+
+/// Whether a command names what it may leave out: it has to where leaving it out means an edit that ours
+/// completes differently.
+fn names_it(random: &mut Random, percent: usize, is_edit: bool, behaviour: Behaviour) -> bool {
+    (is_edit && behaviour == Behaviour::Ours) || random.chance(percent)
+}
+
+fn service_command(random: &mut Random, verbs: &[&str], behaviour: Behaviour) -> Vec<String> {
     let verb = random.pick(verbs);
-    let service = random.mostly(SERVICES, BAD_SERVICES);
-    let edits = verb.contains(['E', 'd']) && !verb.contains("add");
+    let service = service(random, behaviour);
+    let is_edit = verb.contains(['E', 'd']) && !verb.contains("add");
     let mut options = Vec::new();
-    if edits || random.chance(80) {
+    if names_it(random, 80, is_edit, behaviour) {
         let scheduler = random.mostly(
             SCHEDULERS,
             &["wwr", "none", "averyveryverylongname", "RR", "-x"],
@@ -339,12 +357,12 @@ fn service_command(random: &mut Random, verbs: &[&str]) -> Vec<String> {
     ordered(random, verb, service, options)
 }
 
-fn server_command(random: &mut Random, verbs: &[&str]) -> Vec<String> {
+fn server_command(random: &mut Random, verbs: &[&str], behaviour: Behaviour) -> Vec<String> {
     let verb = random.pick(verbs);
-    let service = random.mostly(SERVICES, BAD_SERVICES);
-    let edits = verb.starts_with("-e") || verb.starts_with("--e");
+    let service = service(random, behaviour);
+    let is_edit = verb.starts_with("-e") || verb.starts_with("--e");
     let mut options = vec![random.mostly(SERVERS, BAD_SERVERS).to_owned()];
-    if edits || random.chance(75) {
+    if names_it(random, 75, is_edit, behaviour) {
         options.push(random.mostly(METHODS, BAD_METHODS).to_owned());
     }
     if random.chance(50) {
