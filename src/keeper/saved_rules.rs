@@ -128,7 +128,11 @@ fn restore(files: &BootFiles, path: &str, state: &mut HostState) {
         cause,
     };
     match parse_desired(text) {
-        Err(error) => state.unread.push(unread(error.message, error.line)),
+        Err(error) => {
+            let mistakes = error.mistakes.into_iter();
+            let unread = mistakes.map(|mistake| unread(mistake.message, mistake.line));
+            state.unread.extend(unread);
+        }
         Ok(services) => {
             let table = state.ipvs.get_or_insert_default();
             for one in services {
