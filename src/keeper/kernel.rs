@@ -150,7 +150,7 @@ fn gateway(target: Target<'_>, requirement: &Requirement, way: &Way) -> Option<S
 }
 
 fn table(target: Target<'_>, requirement: &Requirement, wanted: &IpvsService) -> Step {
-    let rules = save_format([(&wanted.service, &wanted.destinations[..])]);
+    let rules = save_format(&wanted.service, &wanted.destinations);
     let mut by_hand = target.system().install("ipvsadm");
     by_hand.extend(rules.lines().map(|line| format!("ipvsadm {line}")));
     Step {

@@ -72,11 +72,11 @@ fn table(text: &str) -> Option<Vec<Desired>> {
 
 /// The rules file that the distribution's own service and our agent read.
 pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
-    let services = target.needs().filter_map(|need| match need {
-        Need::VirtualService(wanted) => Some((&wanted.service, &wanted.destinations[..])),
+    let rules = target.needs().filter_map(|need| match need {
+        Need::VirtualService(wanted) => Some(save_format(&wanted.service, &wanted.destinations)),
         _ => None,
     });
-    let content = save_format(services);
+    let content: String = rules.collect();
     if content.is_empty() {
         return Ok(Vec::new());
     }
