@@ -1,13 +1,13 @@
-//! `docs/faults.md`: the table of what came of each fault, compared with this run's or written anew.
+//! `docs/faults.md`: what came of each fault. A run's table is compared with it, or written there.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::choice;
 use crate::stage::Check;
 
-/// Where the table is.
 const TABLE: &str = "docs/faults.md";
 
 /// What came of one fault in one lab.
@@ -18,6 +18,8 @@ pub struct Case {
     pub symptom: String,
     pub lab: &'static str,
     pub host: String,
+    /// Whether `verify` failed.
+    pub detected: bool,
     /// The check that failed, where it was the only one and the right one.
     pub named: Result<String, String>,
     /// What was typed, where the lab was green afterwards.
@@ -25,26 +27,40 @@ pub struct Case {
     pub seconds: f64,
 }
 
+impl Case {
+    /// Why the fault was not named, or not mended.
+    pub fn mistake(&self) -> Option<&str> {
+        let named = self.named.as_ref().err();
+        named.or(self.fixed.as_ref().err()).map(String::as_str)
+    }
+}
+
+const HEAD: &str = "\
+# Faults as exercises
+
+`lvslab break LAB FAULT` sets a fault, `lvslab hint LAB` helps, `lvslab verify LAB` grades, and `lvslab repair LAB`
+ends the exercise.
+
+The end-to-end tests set each fault in each course lab it fits and write here what they saw
+(`LVSLAB_WRITE_DOCS=1 cargo test --test e2e every_fault`):
+
+- *detected*: `verify` failed.
+- *named*: the check that failed, if it was the right one and no other failed.
+- *fixed by*: what the terminal printed for that check, if the lab was green once it had been typed on the host. If a
+  neighbour had learnt a wrong MAC meanwhile, what was printed for its entry was typed too.
+
+Where that was not so, the table says no.
+";
+
 pub fn document(cases: &[Case]) -> String {
-    let mut text = String::from(
-        "# Faults as exercises\n\n\
-         `lvslab break LAB FAULT` sets one, `lvslab hint LAB` helps, `lvslab verify LAB` grades, `lvslab repair LAB`\n\
-         ends it. This page is written by the end-to-end tests: each fault was set in each course lab it fits,\n\
-         `verify` had to name exactly the check under *named* and nothing else as failed, and the lab had to be green\n\
-         once what the terminal shows below *fix* had been copied to that host (`LVSLAB_WRITE_DOCS=1 cargo test --test e2e\n\
-         every_fault` writes it again).\n",
-    );
+    let mut text = HEAD.to_owned();
     for lab in ["nat", "dr"] {
-        let own: Vec<&Case> = cases.iter().filter(|case| case.lab == lab).collect();
+        let own = cases.iter().filter(|case| case.lab == lab);
         let _ = write!(
             text,
-            "\n## topologies/{lab}.yaml: {} faults\n\n\
+            "\n## topologies/{lab}.yaml\n\n\
              | fault | what it does | where | symptom | effect | detected | named | fixed by |\n\
              |---|---|---|---|---|---|---|---|\n",
-            own.iter()
-                .map(|case| &case.fault)
-                .collect::<BTreeSet<_>>()
-                .len()
         );
         for case in own {
             let fixed = match &case.fixed {
@@ -59,7 +75,7 @@ pub fn document(cases: &[Case]) -> String {
                 case.host,
                 case.symptom,
                 case.effect,
-                if case.named.is_ok() { "yes" } else { "no" },
+                if case.detected { "yes" } else { "no" },
                 case.named.as_deref().map_or("no".to_owned(), code),
                 fixed
             );
@@ -91,22 +107,21 @@ fn code(text: &str) -> String {
 
 pub fn compare(document: &str) -> Check {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(TABLE);
-    if std::env::var_os("LVSLAB_WRITE_DOCS").is_some() {
+    if choice::writes_docs()? {
         return fs::write(&path, document).map_err(|error| format!("{TABLE}: {error}"));
     }
     let committed = fs::read_to_string(&path).map_err(|error| format!("{TABLE}: {error}"))?;
     if committed == document {
         return Ok(());
     }
-    let differs = committed
-        .lines()
-        .zip(document.lines())
-        .find(|(old, new)| old != new);
+    let only_in = |one: &str, other: &str, sign: char| -> String {
+        let known: BTreeSet<&str> = other.lines().collect();
+        let lines = one.lines().filter(|line| !known.contains(line));
+        lines.map(|line| format!("{sign} {line}\n")).collect()
+    };
     Err(format!(
-        "{TABLE} is not what this run found: {}\nLVSLAB_WRITE_DOCS=1 writes it again",
-        match differs {
-            Some((old, new)) => format!("\n- {old}\n+ {new}"),
-            None => "one is longer".to_owned(),
-        }
+        "{TABLE} is not what this run saw; LVSLAB_WRITE_DOCS=1 writes it again\n{}{}",
+        only_in(&committed, document, '-'),
+        only_in(document, &committed, '+')
     ))
 }

@@ -1,15 +1,16 @@
-//! The grader is graded: every fault of the catalogue is set in every course lab it fits, and must be
-//! detected, named as the one cause, and gone once the commands that are printed for it have been typed.
+//! Grades the grader: every fault of the catalogue is set in every course lab it fits. `verify` should detect it and
+//! name it as the one cause, and the commands that are printed for it should mend the lab.
 //!
-//! What came out is the table in `docs/faults.md`, which is compared with this run's;
-//! `LVSLAB_WRITE_DOCS=1` writes it instead.
+//! What was seen is compared with the table in `docs/faults.md`, or written there with `LVSLAB_WRITE_DOCS=1`.
 
 use std::fs;
 use std::time::Instant;
 
+use lvslab::exit::Status;
 use serde_json::Value;
 
 use crate::Test;
+use crate::choice;
 use crate::fault_table::{self, Case, compare};
 use crate::look::Look;
 use crate::stage::{Check, Deployed, Ran, Stage, equal};
@@ -35,7 +36,10 @@ pub const TESTS: &[Test] = &[
 ];
 
 fn every_fault(stage: &Stage) -> Check {
-    let only = std::env::var("LVSLAB_ONLY_FAULT").ok();
+    let only = choice::only_fault()?;
+    if only.is_some() && choice::writes_docs()? {
+        return Err("LVSLAB_WRITE_DOCS needs every fault, not LVSLAB_ONLY_FAULT".to_owned());
+    }
     let mut cases = Vec::new();
     for (at, name) in ["nat", "dr"].into_iter().enumerate() {
         let lab = stage.deployed(name)?;
@@ -44,64 +48,57 @@ fn every_fault(stage: &Stage) -> Check {
         if faults.len() < 24 {
             return Err(format!("only {} faults fit lab {name}", faults.len()));
         }
-        for fault in faults {
-            if only
-                .as_ref()
-                .is_some_and(|only| fault["name"] != only.as_str())
-            {
-                continue;
-            }
-            for host in hosts_of(fault, at) {
-                let case = match one(stage, name, fault, host) {
-                    Ok(case) => case,
-                    // A host that was not reached says nothing of the grader: from the start, once.
-                    Err(why) => {
-                        eprintln!("    {name} {}: again, after {why}", fault["name"]);
-                        pristine(&lab)?;
-                        one(stage, name, fault, host)?
-                    }
-                };
+        let chosen = |fault: &&Value| only.is_none_or(|only| fault["name"] == only);
+        for fault in faults.iter().filter(chosen) {
+            for host in hosts_of(fault, at)? {
+                let case = tried(&lab, fault, host)?;
+                let outcome = case.mistake().unwrap_or("ok");
                 eprintln!(
-                    "    {:4} {:26} {:9} {:4.1} s  {}",
-                    name,
-                    case.fault,
-                    case.host,
-                    case.seconds,
-                    match (&case.named, &case.fixed) {
-                        (Ok(_), Ok(_)) => "ok".to_owned(),
-                        (Err(why), _) | (_, Err(why)) => why.clone(),
-                    }
+                    "    {name:4} {:26} {:9} {:4.1} s  {outcome}",
+                    case.fault, case.host, case.seconds
                 );
-                let sound = case.named.is_ok() && case.fixed.is_ok();
-                cases.push(case);
-                if !sound {
+                if case.mistake().is_some() {
                     pristine(&lab)?;
                 }
+                cases.push(case);
             }
         }
     }
-    let wrong: Vec<String> = cases
+    if cases.is_empty() {
+        return Err("no fault was tried".to_owned());
+    }
+    let mistakes: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            let why = case.named.as_ref().err().or(case.fixed.as_ref().err())?;
+            let why = case.mistake()?;
             Some(format!(
                 "{} on {} in {}: {why}",
                 case.fault, case.host, case.lab
             ))
         })
         .collect();
-    if !wrong.is_empty() {
-        return Err(format!(
-            "{} of {} faults are not graded right\n\n{}",
-            wrong.len(),
-            cases.len(),
-            wrong.join("\n\n")
-        ));
+    let compared = match only {
+        Some(_) if mistakes.is_empty() => return Ok(()),
+        Some(_) => Err(String::new()),
+        None => compare(&fault_table::document(&cases)),
+    };
+    compared.map_err(|differs| {
+        let sum = format!("{} of {} cases went wrong", mistakes.len(), cases.len());
+        format!("{differs}\n{sum}\n\n{}", mistakes.join("\n\n"))
+    })
+}
+
+/// One case. It is tried again, once and from the start, where a host was not reached: that says nothing about the
+/// grader.
+fn tried(lab: &Deployed<'_>, fault: &Value, host: &str) -> Result<Case, String> {
+    match one(lab.stage, lab.lab, fault, host) {
+        Err(Stopped::Unreachable(why)) => {
+            eprintln!("    {} {}: again, after {why}", lab.lab, fault["name"]);
+            pristine(lab)?;
+            Ok(one(lab.stage, lab.lab, fault, host)?)
+        }
+        other => Ok(other?),
     }
-    if only.is_some() {
-        return Ok(());
-    }
-    compare(&fault_table::document(&cases))
 }
 
 /// The lab as `up` left it.
@@ -112,53 +109,83 @@ fn pristine(lab: &Deployed<'_>) -> Check {
     Ok(())
 }
 
-/// The hosts of a fault are shared out over the labs, so that each of its places is tried somewhere: the first in
-/// the first lab, the others in the second.
-fn hosts_of(fault: &Value, lab: usize) -> Vec<&str> {
+/// The hosts on which a fault is tried. They are shared out over the labs, so that each is tried somewhere: the first
+/// in the first lab, the others in the second. web2 is left out, because web1 is like it.
+fn hosts_of(fault: &Value, lab: usize) -> Result<Vec<&str>, String> {
     let hosts: Vec<&str> = fault["hosts"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-        // web2 is as web1.
         .filter(|host| *host != "web2")
         .collect();
     match (lab, &hosts[..]) {
-        (1, [_, others @ ..]) if !others.is_empty() => others.to_vec(),
-        (_, [first, ..]) => vec![*first],
-        // That of a second real server, which stands for the first.
-        (_, []) => vec!["web1"],
+        (1, [_, others @ ..]) if !others.is_empty() => Ok(others.to_vec()),
+        (_, [first, ..]) => Ok(vec![*first]),
+        (_, []) => Err(format!("{} fits no host but web2", fault["name"])),
     }
 }
 
-/// Sets a fault, has it named, types what is printed, and takes it back.
-pub fn one(stage: &Stage, name: &'static str, fault: &Value, host: &str) -> Result<Case, String> {
+/// Why a fault was not tried to the end.
+pub enum Stopped {
+    /// A host was not reached.
+    Unreachable(String),
+    /// Setting the fault, or taking it back, failed.
+    Failed(String),
+}
+
+impl From<String> for Stopped {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl From<Stopped> for String {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Unreachable(why) | Stopped::Failed(why) => why,
+        }
+    }
+}
+
+/// Passes on a run that reached every host.
+pub fn reached(ran: Ran) -> Result<Ran, Stopped> {
+    if ran.is_unreachable() {
+        Err(Stopped::Unreachable(ran.to_string()))
+    } else {
+        Ok(ran)
+    }
+}
+
+/// Sets a fault, verifies the lab, types what is printed, and takes the fault back.
+pub fn one(stage: &Stage, name: &'static str, fault: &Value, host: &str) -> Result<Case, Stopped> {
     let text = |key: &str| fault[key].as_str().unwrap_or_default().to_owned();
     let began = Instant::now();
     let kind = text("name");
-    let set = json(stage, &["break", name, &kind, "--host", host, "--json"], 0)?;
-    let cause = set["fault"]["cause"].as_str().unwrap_or_default();
+    let set = reached(stage.lvslab(&["break", name, &kind, "--host", host, "--json"]))?;
+    let set = document(set.exit(0)?)?;
+    let cause = set["fault"]["cause"]
+        .as_str()
+        .ok_or("no cause".to_owned())?;
     let look = Look {
         kept: stage.path("look.json").to_string_lossy().into_owned(),
         stage,
         name,
     };
-    let report = look.again("2").and_then(|ran| document(ran.exit(6)?));
-    let (named, fixed) = match report {
-        Ok(report) => {
-            let named = named(&report, cause, host);
-            let fixed = match failing(&report)[..] {
-                [check] => look.fix(check)?,
-                _ => Err("there is no one cause to fix".to_owned()),
-            };
-            (named, fixed)
-        }
-        Err(why) => (
-            Err(format!("not detected: {why}")),
-            Err("not detected".to_owned()),
-        ),
+    let ran = reached(look.again("2"))?;
+    let detected = ran.code == i32::from(Status::NotVerified.code());
+    let (named, fixed) = if detected {
+        let report = document(ran)?;
+        let fixed = match failing(&report)[..] {
+            [check] => look.fix(check)?,
+            _ => Err("there is no one cause to fix".to_owned()),
+        };
+        (named(&report, cause, host), fixed)
+    } else {
+        let why = format!("not detected\n{ran}");
+        (Err(why.clone()), Err(why))
     };
-    stage.lvslab(&["repair", name]).exit(0)?;
+    reached(stage.lvslab(&["repair", name]))?.exit(0)?;
     Ok(Case {
         fault: kind,
         what: text("what"),
@@ -166,13 +193,14 @@ pub fn one(stage: &Stage, name: &'static str, fault: &Value, host: &str) -> Resu
         symptom: text("symptom"),
         lab: name,
         host: host.to_owned(),
+        detected,
         named,
         fixed,
         seconds: began.elapsed().as_secs_f64(),
     })
 }
 
-/// Exactly one check failed, the right one; the others passed or are blocked.
+/// The cause, where exactly that check failed and all others passed or are blocked.
 fn named(report: &Value, cause: &str, host: &str) -> Result<String, String> {
     let failed = failing(report);
     let shown: Vec<String> = failed.iter().map(|check| outline(check)).collect();
@@ -230,7 +258,7 @@ fn random_exercise(stage: &Stage) -> Check {
         .says("seed 11")?;
     let state = fs::read_to_string(stage.path("state/lvslab/nat/exercise"))
         .map_err(|error| error.to_string())?;
-    // Another one has to wait.
+    // A second exercise is refused.
     stage
         .lvslab(&["break", "nat", "no-gateway"])
         .exit(2)?

@@ -1,11 +1,11 @@
-//! What a machine was found like, so that it can be compared with how it was left.
+//! The state of a machine as text, to compare how it was found with how it was left.
 
 use crate::stage::{Check, Ran};
 
-/// Everything of a machine that a lab could touch, as text; `exec` runs a command there.
+/// Everything on a machine that a lab could touch, as text; `exec` runs a command there.
 ///
-/// Of `/etc`, `/var/www`, `/usr/local` and `/root` that is every file, directory and link: name, mode,
-/// owner, and what a file says or a link points to.
+/// That includes every file, directory and link in `/etc`, `/var/www`, `/usr/local` and `/root`: name, mode, owner,
+/// and a file's hash or a link's target.
 pub fn state_of(exec: impl Fn(&[&str]) -> Ran) -> Result<String, String> {
     let script = "\
         ip -o addr show | sed 's/ tentative//; s/ valid_lft.*//' ; ip route ; \
@@ -17,10 +17,23 @@ pub fn state_of(exec: impl Fn(&[&str]) -> Ran) -> Result<String, String> {
         find /etc /var/www /usr/local /root -xdev -printf '%p %y %m %u %g %l\\n' | sort ; \
         find /etc /var/www /usr/local /root -xdev -type f | sort | xargs -d '\\n' sha256sum ; \
         ls -d /var/lib/lvslab/journal /var/lib/lvslab/agent 2>/dev/null ; true";
-    Ok(exec(&["sh", "-c", script]).exit(0)?.out)
+    let ran = exec(&["sh", "-c", script]).exit(0)?;
+    // Two empty states would be the same.
+    let complete = [
+        "net.ipv4.ip_forward",
+        "/etc/passwd f",
+        "  /etc/passwd",
+        "lo UNKNOWN",
+    ];
+    for line in complete {
+        if !ran.out.contains(line) {
+            return Err(format!("the state of the machine lacks {line:?}\n{ran}"));
+        }
+    }
+    Ok(ran.out)
 }
 
-/// Whether every line that was there still is, and no other one.
+/// Fails unless both states have the same lines.
 pub fn same_lines(host: &str, before: &str, after: &str) -> Check {
     let lost: Vec<_> = before
         .lines()

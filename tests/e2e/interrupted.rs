@@ -1,4 +1,4 @@
-//! What is left, and what is said, when something is ended in the middle: the controller, an agent, a save.
+//! What a killed or interrupted controller, agent or save leaves behind, and what is said about it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -28,32 +28,39 @@ pub const TESTS: &[Test] = &[
     ("a_lab_runs_on_when_its_save_is_killed", killed_save),
 ];
 
-/// Has the web server's start on web1 wait until it is [let go on](GO_ON), so that nothing ends before it is to.
+/// Makes the web server's start on web1 wait for [`GO_ON`], so that `up` cannot end before the test has acted.
 const HOLD: &str = r#"sed -i '1a [ "$1" != start ] || while [ ! -e /run/go ]; do sleep 0.1; done' /etc/init.d/apache2"#;
+
+/// The longest wait for a state that comes within seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const GO_ON: [&str; 2] = ["touch", "/run/go"];
 
-/// `up` that has begun to change web1 and does not get to its end.
+/// Starts `up` and returns once it has begun to change web1, where it then waits for [`GO_ON`].
 fn up_in_the_middle(machines: &Machines<'_>, inventory: &str) -> Result<Child, String> {
     machines.exec("web1", &["sh", "-c", HOLD]).exit(0)?;
     let arguments = ["up", &machines.topology, "-i", inventory, "--yes"];
     let mut child = machines.stage.begin(&arguments)?;
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     while machines
         .exec("web1", &["test", "-d", "/var/lib/lvslab/journal"])
         .code
         != 0
     {
-        if Instant::now() > end || child.try_wait().map_err(|e| e.to_string())?.is_some() {
-            break;
+        let ended = child.try_wait().map_err(|e| e.to_string())?.is_some();
+        if ended || Instant::now() > end {
+            let _ = child.kill();
+            let output = child.wait_with_output().map_err(|e| e.to_string())?;
+            let ran = Ran::new("lvslab up, to be held on web1".to_owned(), &output);
+            return Err(format!("up has not begun to change web1\n{ran}"));
         }
     }
     Ok(child)
 }
 
-/// `up` to its end, once no host is locked any more: what was begun on a host ends there by itself.
+/// Runs `up` again until no host is locked: what an earlier run began on a host ends there by itself.
 fn up_completes(machines: &Machines<'_>, inventory: &str) -> Check {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + PATIENCE;
     let mut again = machines.lvslab("up", inventory, &["--yes"]);
     while again.code == 7 && Instant::now() < end {
         again.says("run again")?;
@@ -93,7 +100,7 @@ fn interrupted_controller(stage: &Stage) -> Check {
     up_completes(&machines, &inventory)
 }
 
-/// Ends the agent on the host it runs on, as the out-of-memory killer would.
+/// Kills the agent on the host where it runs, as the out-of-memory killer would.
 const KILL_AGENT: &str = r#"
 for round in $(seq 200); do
   for process in /proc/[0-9]*; do
@@ -127,7 +134,7 @@ fn killed_agent(stage: &Stage) -> Check {
     up_completes(&machines, &inventory)
 }
 
-/// A save that is killed as soon as `begun` is there.
+/// Starts a save and kills it as soon as the file `begun` exists.
 fn save_killed_once(stage: &Stage, begun: &Path) -> Result<ExitStatus, String> {
     let mut child = stage.begin(&["sandbox", "save", "half", "--lab", "dr"])?;
     while !begun.exists() && child.try_wait().map_err(|e| e.to_string())?.is_none() {
@@ -141,7 +148,7 @@ fn killed_save(stage: &Stage) -> Check {
     let lab = stage.deployed("dr")?;
     let saved = stage.path("cache/lvslab/saved/dr");
     let begun = saved.join(".saving/state");
-    // A save takes less than a second; one that was done before it could be killed is made again.
+    // A save takes less than a second. One that ended before it could be killed is made again.
     let mut ended = save_killed_once(stage, &begun)?;
     for _ in 0..4 {
         if ended.success() {

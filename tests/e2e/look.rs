@@ -1,32 +1,33 @@
-//! Looks at a lab with a fault in it, and mends it as a person would: by what the terminal shows.
+//! Verifies a lab with a fault in it, and mends it as a person would: with what the terminal shows.
 
 use serde_json::Value;
 
-use crate::faults::{document, failing, outline};
+use crate::faults::{Stopped, document, failing, outline, reached};
 use crate::printed::steps;
 use crate::stage::{Check, Ran, Stage};
 
-/// Looks at a lab, each with its evidence in a file: what the terminal shows of it can be had from there.
+/// Verifies a lab and keeps the evidence, so that the text for the terminal can be printed from it afterwards.
 pub struct Look<'a> {
     pub stage: &'a Stage,
     pub name: &'static str,
-    /// The file.
+    /// The file with the evidence.
     pub kept: String,
 }
 
 impl Look<'_> {
     /// `verify`, with so many requests.
-    pub fn again(&self, requests: &str) -> Result<Ran, String> {
+    pub fn again(&self, requests: &str) -> Ran {
         let mut arguments = vec!["verify", self.name, "--requests", requests, "--json"];
         arguments.extend(["--evidence-out", &self.kept]);
-        Ok(self.stage.lvslab(&arguments))
+        self.stage.lvslab(&arguments)
     }
 
-    /// Types what is printed, and looks again.
+    /// Types what is printed for the one check that failed, and verifies again: what was typed, or why the lab is not
+    /// green.
     ///
-    /// A neighbour may have learnt something wrong between the first look and the repair. That is named by
-    /// itself then, and what is printed for it is typed, too, once.
-    pub fn fix(&self, check: &Value) -> Result<Result<Vec<String>, String>, String> {
+    /// Between the first look and the repair a neighbour may have learnt a wrong MAC. `verify` then names its entry,
+    /// and what is printed for that is typed too, once.
+    pub fn fix(&self, check: &Value) -> Result<Result<Vec<String>, String>, Stopped> {
         let commands = check["fix"].as_array().into_iter().flatten();
         let typed: Vec<String> = commands
             .filter_map(Value::as_str)
@@ -36,10 +37,10 @@ impl Look<'_> {
             return Ok(Err(format!("no command is printed\n{}", outline(check))));
         }
         for last in [false, true] {
-            if let Err(why) = self.type_in() {
+            if let Err(why) = self.type_in()? {
                 return Ok(Err(why));
             }
-            let ran = self.again("4")?;
+            let ran = reached(self.again("4"))?;
             if ran.code == 0 {
                 return Ok(Ok(typed));
             }
@@ -61,23 +62,23 @@ impl Look<'_> {
         Ok(Ok(typed))
     }
 
-    /// What the terminal shows for the causes of the last look, copied to the hosts it is for.
-    fn type_in(&self) -> Check {
+    /// Runs what the terminal shows for the causes of the last look, each command on its host.
+    fn type_in(&self) -> Result<Check, Stopped> {
         let shown = self
             .stage
             .lvslab(&["verify", "--from", &self.kept])
             .exit(6)?;
         let steps = steps(&shown.out);
         if steps.is_empty() {
-            return Err(format!("no command is printed\n{shown}"));
+            return Ok(Err(format!("no command is printed\n{shown}")));
         }
         for step in steps {
             let command = ["sh", "-c", &step.script];
-            let ran = self.stage.exec(self.name, &step.host, &command);
+            let ran = reached(self.stage.exec(self.name, &step.host, &command))?;
             if ran.code != 0 {
-                return Err(format!("the printed command fails\n{ran}"));
+                return Ok(Err(format!("the printed command fails\n{ran}")));
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

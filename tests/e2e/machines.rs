@@ -1,5 +1,5 @@
-//! Labs on machines that are "somebody's own": factory-new hosts of a separately started sandbox, known to
-//! lvslab only by an inventory with their addresses, ports and keys.
+//! Labs on machines of the user's own. They are factory-new hosts of a separately started sandbox, and lvslab knows
+//! them only by an inventory with their addresses, ports and keys.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ pub const TESTS: &[Test] = &[
     ("a_full_disk_is_named_as_such", full_disk),
 ];
 
-/// Machines on the wires that `topology` implies, under another lab's name.
+/// Machines wired as `topology` needs them, started under another lab's name.
 pub struct Machines<'a> {
     pub stage: &'a Stage,
     pub topology: String,
@@ -66,12 +66,12 @@ impl<'a> Machines<'a> {
             known_hosts: PathBuf::new(),
             _alone: alone,
         };
-        machines.read(&config);
+        machines.read(&config)?;
         equal("machines that answer", &machines.ports.len(), &4)?;
         Ok(machines)
     }
 
-    fn read(&mut self, ssh_config: &str) {
+    fn read(&mut self, ssh_config: &str) -> Check {
         let mut host = String::new();
         for line in ssh_config.lines() {
             let Some((key, value)) = line.trim().split_once(' ') else {
@@ -81,16 +81,18 @@ impl<'a> Machines<'a> {
             match key {
                 "Host" => host = value.to_owned(),
                 "Port" if host != "*" => {
-                    self.ports.insert(host.clone(), value.parse().unwrap_or(0));
+                    let port = value.parse().map_err(|e| format!("port {value}: {e}"))?;
+                    self.ports.insert(host.clone(), port);
                 }
                 "IdentityFile" => self.identity = value.into(),
                 "UserKnownHostsFile" => self.known_hosts = value.into(),
                 _ => {}
             }
         }
+        Ok(())
     }
 
-    /// An inventory of these machines; `port` and `identity` may bend one host's entry.
+    /// An inventory of these machines. `bend` may change a host's port, identity and known-hosts file.
     pub fn inventory(
         &self,
         bend: impl Fn(&str, &mut u16, &mut PathBuf, &mut PathBuf),
@@ -113,7 +115,7 @@ impl<'a> Machines<'a> {
         Ok(file.to_string_lossy().into_owned())
     }
 
-    /// The sandbox pins its keys by host name; an inventory's owner knows them by address and port.
+    /// Writes the sandbox's host keys, which it keeps by host name, as a known-hosts file by address and port.
     fn pin(&self, file: &std::path::Path) -> Check {
         let pinned = fs::read_to_string(&self.known_hosts).map_err(|e| e.to_string())?;
         let mut text = String::new();
@@ -169,7 +171,7 @@ fn nat_put_back(stage: &Stage) -> Check {
     put_back(&Machines::start(stage, "nat", &[])?)
 }
 
-/// Saved rules that somebody has for a director of their own.
+/// Saved rules that were there before, for another director.
 const OWN_RULES: &str = "\
     printf -- '-A -f 9 -s rr\\n' > /etc/ipvsadm.rules && chmod 640 /etc/ipvsadm.rules";
 
@@ -179,7 +181,7 @@ fn put_back(machines: &Machines<'_>) -> Check {
         .exit(0)?;
     let before = machines.states()?;
     let inventory = machines.inventory(|_, _, _, _| {})?;
-    // Nothing of ours is on a stranger's machine: the agent has to be brought.
+    // A machine that lvslab has never seen has no agent: it must be uploaded.
     for host in machines.ports.keys() {
         machines
             .exec(host, &["rm", "-rf", "/var/lib/lvslab"])
@@ -198,7 +200,7 @@ fn put_back(machines: &Machines<'_>) -> Check {
     if during["web1"] == before["web1"] {
         return Err("up changed nothing that this test looks at".to_owned());
     }
-    // Two of them, found and not: the drop-in is brought, the saved rules are replaced.
+    // Two files of the director: the drop-in is new, the saved rules are replaced.
     let (found, changed) = (&before["director"], &during["director"]);
     let lines_of = |state: &str, path: &str| -> Vec<String> {
         let of_path = |line: &&str| line.split(' ').any(|word| word == path);
@@ -330,7 +332,7 @@ fn wrong_key(stage: &Stage) -> Check {
         .lvslab("up", &inventory, &["--yes"])
         .exit(4)?
         .says("web1")?
-        .says("key")?;
+        .says("does not accept our key")?;
     Ok(())
 }
 
@@ -353,7 +355,7 @@ fn changed_host_key(stage: &Stage) -> Check {
         .lvslab("up", &inventory, &["--yes"])
         .exit(4)?
         .says("director")?
-        .says("host key")?;
+        .says("the host key is not the one we know")?;
     Ok(())
 }
 

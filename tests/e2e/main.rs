@@ -1,10 +1,10 @@
 //! End to end: the program as people run it, on the sandbox's real kernel, SSH, httpd and curl.
 //!
 //! The run prepares the sandbox (and installs what that takes, without asking), brings each lab up once,
-//! saves it, and starts every further test from the saved lab. Where the sandbox cannot be had every test
-//! fails: none is skipped.
+//! saves it, and starts every further test from the saved lab. Without a sandbox every test fails: none is skipped.
 
 mod browser;
+mod choice;
 mod fault_table;
 mod faults;
 mod found;
@@ -40,6 +40,13 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The sandbox's emulated processors are the limit, not this process.
     arguments.test_threads.get_or_insert(1);
+    if let Err(mistake) = choice::only_fault()
+        .and(choice::looks())
+        .and(choice::writes_docs())
+    {
+        eprintln!("error: {mistake}");
+        return ExitCode::FAILURE;
+    }
     let stage = Arc::new(Stage::open().expect("a temporary directory"));
     if !arguments.list {
         let prepared = stage.lvslab(&["sandbox", "prepare", "--yes"]);

@@ -36,7 +36,7 @@ real_servers:
   beta: { rip: 10.20.1.12/24, weight: 1 }
 ";
 
-/// Those that look at what these labs have otherwise.
+/// The faults that depend on what is different in these labs.
 const FAULTS: [&str; 7] = [
     "second-address",
     "firewall-drop",
@@ -62,7 +62,7 @@ fn faults(stage: &Stage) -> Check {
                 continue;
             };
             fitted.insert(known);
-            // The real server with the smaller weight, where one is meddled with.
+            // beta, the real server with the smaller weight, where the fault is on a real server.
             let hosts = fault["hosts"].as_array().into_iter().flatten();
             let host = hosts
                 .filter_map(Value::as_str)

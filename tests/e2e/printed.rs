@@ -1,4 +1,4 @@
-//! What a person copies from the terminal: the commands below `fix` and `then`, with the blanks they stand behind.
+//! What a person copies from the terminal: the commands below `fix` and `then`, with the blanks before them.
 
 /// Commands for one host, as lines of a script.
 #[derive(Debug, PartialEq)]
@@ -7,7 +7,7 @@ pub struct Step {
     pub script: String,
 }
 
-/// Columns before a command that stands behind its label.
+/// Columns before a command that follows its label on the same line.
 const INDENT: usize = 14;
 
 /// The steps of every cause in a verdict that was printed, in their order.
@@ -15,7 +15,7 @@ pub fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut cause = "";
     let mut open = false;
-    // The last line is the sum, after an empty one.
+    // The last line is the summary, after an empty line.
     let body = text
         .trim_end()
         .rsplit_once("\n\n")

@@ -1,5 +1,5 @@
-//! Machines that can no longer be reached after their changes: between lvslab and a host's SSH server stands
-//! a gate of the test's own, on a loopback port, that lets connections in or not.
+//! Machines that cannot be reached any more after their changes. A gate on a loopback port, between lvslab and the
+//! host's SSH server, decides which connections get through.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -24,7 +24,7 @@ pub const TESTS: &[Test] = &[
     ),
 ];
 
-/// Lets the first connection through and no other, until it is opened.
+/// Lets the first connection through; the others have to wait until it is opened.
 struct Gate {
     port: u16,
     open: Arc<AtomicBool>,
@@ -58,12 +58,12 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        // So that it looks.
+        // The thread sees `ended` when the next connection comes.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-/// Both ways, until one of them ends.
+/// Passes bytes on in both directions until one side closes.
 fn join(client: TcpStream, port: u16) -> io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", port))?;
     let ways = [(client.try_clone()?, server.try_clone()?), (server, client)];
@@ -76,7 +76,7 @@ fn join(client: TcpStream, port: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Machines of which web1 stands behind a gate, and the inventory that says so.
+/// Machines with a gate before web1, and the inventory in which web1 is reached through it.
 fn gated<'a>(stage: &'a Stage) -> Result<(Machines<'a>, Gate, String), String> {
     let machines = Machines::start(stage, "dr", &[])?;
     let gate = Gate::before(machines.ports["web1"]).map_err(|error| error.to_string())?;
@@ -93,16 +93,16 @@ fn gated<'a>(stage: &'a Stage) -> Result<(Machines<'a>, Gate, String), String> {
     Ok((machines, gate, inventory))
 }
 
-/// Waits until web1 says of its trial what `standing` is.
-fn wait_for(machines: &Machines<'_>, standing: &str) -> Check {
-    let end = Instant::now() + Duration::from_secs(120);
+/// Waits until web1's note of its trial has `state` in it.
+fn wait_for(machines: &Machines<'_>, state: &str) -> Check {
+    let end = Instant::now() + Duration::from_secs(300);
     loop {
         let note = machines.exec("web1", &["cat", "/var/lib/lvslab/trial/dr.json"]);
-        if note.out.contains(standing) {
+        if note.out.contains(state) {
             return Ok(());
         }
         if Instant::now() > end {
-            return Err(format!("web1 never said {standing}\n{note}"));
+            return Err(format!("web1 never noted {state}\n{note}"));
         }
         thread::sleep(Duration::from_millis(300));
     }
@@ -114,8 +114,8 @@ fn puts_itself_back(stage: &Stage) -> Check {
     let open = Arc::clone(&gate.open);
     let ran = thread::scope(|scope| {
         let up = scope.spawn(|| {
-            // Long enough for the hosts that can be asked, however slow they are.
-            let arguments = ["--yes", "--confirm-within", "25"];
+            // Long enough for the other three to be confirmed on a busy machine.
+            let arguments = ["--yes", "--confirm-within", "40"];
             machines.lvslab("up", &inventory, &arguments)
         });
         let watched = wait_for(&machines, "rolled-back");
@@ -149,7 +149,7 @@ fn puts_itself_back(stage: &Stage) -> Check {
 fn stays_cut_off(stage: &Stage) -> Check {
     let (machines, _gate, inventory) = gated(stage)?;
     let before = beside_agent(&machines)?;
-    let arguments = ["--yes", "--confirm-within", "3"];
+    let arguments = ["--yes", "--confirm-within", "15"];
     machines
         .lvslab("up", &inventory, &arguments)
         .exit(4)?
@@ -161,7 +161,7 @@ fn stays_cut_off(stage: &Stage) -> Check {
     equal("labs that web1 remembers", &kept.out.trim(), &"dr.jsonl")
 }
 
-/// web1 without what stays after a rollback, for the next `up` or `down`: the agent and the journal.
+/// The state of web1 without the agent and the journal, which stay after a rollback for the next `up` or `down`.
 fn beside_agent(machines: &Machines<'_>) -> Result<String, String> {
     let state = state_of(|command| machines.exec("web1", command))?;
     let lines = state.lines();

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lvslab::exit::Status;
+
 /// What a test fails with: a text for people.
 pub type Check = Result<(), String>;
 
@@ -98,7 +100,7 @@ impl Stage {
         command
     }
 
-    /// A lab that is up, in the very state `up` left it in; nobody else uses it meanwhile.
+    /// A lab that is up, exactly as `up` left it; no other test runs while it is held.
     pub fn deployed(&self, lab: &'static str) -> Result<Deployed<'_>, String> {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if turn.contains_key(lab) {
@@ -117,7 +119,7 @@ impl Stage {
         })
     }
 
-    /// The only one at work, with no lab of its own yet.
+    /// No other test runs while this is held; no lab is up yet.
     pub fn alone(&self) -> Alone<'_> {
         Alone {
             _turn: self.turn.lock().unwrap_or_else(PoisonError::into_inner),
@@ -136,7 +138,7 @@ impl Stage {
             }
         }
         let root = self.root.path().to_string_lossy().into_owned();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             left = processes_naming(&root);
             if left.is_empty() {
@@ -202,7 +204,7 @@ pub fn topology(lab: &str) -> String {
     format!("topologies/{lab}.yaml")
 }
 
-/// Command lines of processes that name `text`, this one excepted.
+/// Command lines that contain `text`, of all processes but this one.
 pub fn processes_naming(text: &str) -> Vec<String> {
     let own = std::process::id().to_string();
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -255,6 +257,11 @@ impl Ran {
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
             line,
         }
+    }
+
+    /// Whether a host was not reached, which says nothing about what was to be tested.
+    pub fn is_unreachable(&self) -> bool {
+        self.code == i32::from(Status::Unreachable.code())
     }
 
     /// Fails unless the run ended with `code`.
