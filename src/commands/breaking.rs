@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::agent::protocol::{Reply, Request};
 use crate::deployment::{self, Deployment, Login, reachable};
 use crate::exercise::{self, Exercise};
-use crate::fault::{Fault, Ground, Layer, catalogue};
+use crate::fault::{Fault, Layer, PlannedLab, catalogue};
 use crate::labs::{self, Selection};
 use crate::model::{HostName, Lab};
 use crate::plan::{assumed_facts, plan};
@@ -92,7 +92,7 @@ impl Break {
         lab: &Lab,
         deployment: &Deployment<'_>,
     ) -> Result<(Fault, Option<u64>), CommandError> {
-        let ground = Ground {
+        let ground = PlannedLab {
             lab,
             facts: &deployment.facts,
             plans: &deployment.plans,
@@ -210,13 +210,12 @@ impl Break {
             .into_iter()
             .filter_map(|(host, planned)| Some((host, planned.ok()?)))
             .collect();
-        let ground = Ground {
+        let ground = PlannedLab {
             lab,
             facts: &facts,
             plans: &plans,
         };
         let fitting: Vec<(Vec<HostName>, Fault)> = catalogue()
-            .into_iter()
             .filter_map(|kind| {
                 let fits = ground.fitting(kind);
                 let hosts = fits.iter().map(|fault| fault.host.clone()).collect();

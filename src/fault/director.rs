@@ -2,248 +2,165 @@
 
 use std::num::NonZeroU16;
 
-use super::scene::Scene;
-use super::{Damage, Effect, Kind, Layer};
+use super::Damage;
+use super::planned_host::PlannedHost;
 use crate::model::{Destination, ForwardingMethod, RealServer, Scheduler};
 use crate::resource::Resource;
 
-/// The drop-in, where the agent that applied last put it: the host may have no ipvsadm of its own.
+/// The drop-in, at the place of the agent that applied last: the host may have no ipvsadm of its own.
 const IPVSADM: &str = "/var/lib/lvslab/agent ipvsadm";
 
-pub(super) const KINDS: &[&Kind] = &[
-    &Kind {
-        name: "service-missing",
-        layer: Layer::VirtualService,
-        effect: Effect::Broken,
-        what: "deletes the virtual service",
-        symptom: "Every request is refused at once.",
-        damage: service_missing,
-    },
-    &Kind {
-        name: "server-missing",
-        layer: Layer::VirtualService,
-        effect: Effect::QuietlyWrong,
-        what: "deletes a real server from the virtual service",
-        symptom: "Every request is answered, and one real server never gets any.",
-        damage: server_missing,
-    },
-    &Kind {
-        name: "wrong-server",
-        layer: Layer::VirtualService,
-        effect: Effect::Broken,
-        what: "replaces a real server's address in the virtual service by one that nobody has",
-        symptom: "A part of the requests fails, and one real server never gets any.",
-        damage: wrong_server,
-    },
-    &Kind {
-        name: "wrong-port",
-        layer: Layer::VirtualService,
-        effect: Effect::Broken,
-        what: "sends a NAT real server's requests to another port",
-        symptom: "A part of the requests is refused, and one real server never gets any.",
-        damage: wrong_port,
-    },
-    &Kind {
-        name: "wrong-forwarding",
-        layer: Layer::VirtualService,
-        effect: Effect::Broken,
-        what: "gives a real server the other mode's forwarding method",
-        symptom: "Requests handed to one real server hang, although it can be reached.",
-        damage: wrong_forwarding,
-    },
-    &Kind {
-        name: "wrong-scheduler",
-        layer: Layer::VirtualService,
-        effect: Effect::QuietlyWrong,
-        what: "changes the scheduler",
-        symptom: "Every request is answered, and the shares of the real servers are not those of the plan.",
-        damage: wrong_scheduler,
-    },
-    &Kind {
-        name: "weight-zero",
-        layer: Layer::VirtualService,
-        effect: Effect::QuietlyWrong,
-        what: "gives a real server the weight 0",
-        symptom: "Every request is answered, and one real server never gets any.",
-        damage: weight_zero,
-    },
-    &Kind {
-        name: "wrong-weight",
-        layer: Layer::VirtualService,
-        effect: Effect::QuietlyWrong,
-        what: "gives a real server three times its weight and one more",
-        symptom: "Every request is answered, and the shares of the real servers are not those of the plan.",
-        damage: wrong_weight,
-    },
-    &Kind {
-        name: "wrong-persistence",
-        layer: Layer::VirtualService,
-        effect: Effect::QuietlyWrong,
-        what: "makes the service persistent, or takes its persistence away",
-        symptom: "Every request is answered; whether a client stays with one real server is not as planned.",
-        damage: wrong_persistence,
-    },
-];
-
-/// `SERVICE` stands for the service, `SERVER` for the real server that is meddled with.
-fn table(scene: &Scene<'_>, setting: &str, commands: &[String]) -> Option<Damage> {
-    scene.only(scene.is_director())?;
-    Some(Damage {
-        setting: format!("the IPVS table: {setting}"),
-        cause: scene.check_of(|resource| matches!(resource, Resource::Ipvs(_)))?,
-        inflict: commands
-            .iter()
-            .map(|command| format!("{IPVSADM} {command}"))
-            .collect(),
-        undo: Vec::new(),
-        keeps: Vec::new(),
-        cuts: None,
-    })
+/// Changes the IPVS table by these ipvsadm command lines. `setting` says what is wrong then.
+fn table(host: &PlannedHost<'_>, setting: &str, commands: &[String]) -> Option<Damage> {
+    let typed = commands
+        .iter()
+        .map(|command| format!("{IPVSADM} {command}"));
+    Some(Damage::new(
+        format!("the IPVS table: {setting}"),
+        host.check_of(|resource| matches!(resource, Resource::Ipvs(_)))?,
+        typed.collect(),
+    ))
 }
 
-fn service(scene: &Scene<'_>) -> String {
-    let lab = scene.ground.lab;
+fn service(host: &PlannedHost<'_>) -> String {
+    let lab = host.lab();
     format!("-t {}:{}", lab.vip(), lab.service().port)
 }
 
-fn server(scene: &Scene<'_>, server: &RealServer) -> String {
-    format!(
-        "-r {}:{}",
-        server.address(),
-        scene.ground.lab.service().port
-    )
+fn server(host: &PlannedHost<'_>, server: &RealServer) -> String {
+    format!("-r {}:{}", server.address(), host.lab().service().port)
 }
 
-fn right_method(scene: &Scene<'_>) -> &'static str {
-    scene.profile().kernel.option()
+fn right_method(host: &PlannedHost<'_>) -> &'static str {
+    host.profile().kernel.option()
 }
 
-fn service_missing(scene: &Scene<'_>) -> Option<Damage> {
-    table(scene, "the service", &[format!("-D {}", service(scene))])
+pub(super) fn service_missing(host: &PlannedHost<'_>) -> Option<Damage> {
+    table(host, "the service", &[format!("-D {}", service(host))])
 }
 
-fn server_missing(scene: &Scene<'_>) -> Option<Damage> {
-    let gone = scene.served()?;
-    // Alone it would be missed as a whole service.
-    scene.only(others_are_served(scene, gone))?;
-    let delete = format!("-d {} {}", service(scene), server(scene, gone));
-    table(scene, gone.host.as_str(), &[delete])
+pub(super) fn server_missing(host: &PlannedHost<'_>) -> Option<Damage> {
+    let gone = host.served()?;
+    // Without another real server the whole service would be missed.
+    host.only(others_are_served(host, gone))?;
+    let delete = format!("-d {} {}", service(host), server(host, gone));
+    table(host, gone.host.as_str(), &[delete])
 }
 
-fn others_are_served(scene: &Scene<'_>, but: &RealServer) -> bool {
-    let servers = scene.ground.lab.real_servers().iter();
+fn others_are_served(host: &PlannedHost<'_>, but: &RealServer) -> bool {
+    let servers = host.lab().real_servers().iter();
     servers
         .filter(|server| server.host != but.host)
         .any(|server| server.weight > 0)
 }
 
-fn wrong_server(scene: &Scene<'_>) -> Option<Damage> {
-    let meant = scene.served()?;
-    let nobody = scene.free_address(meant.rip)?;
-    let (service, port) = (service(scene), scene.ground.lab.service().port);
+pub(super) fn wrong_server(host: &PlannedHost<'_>) -> Option<Damage> {
+    let meant = host.served()?;
+    let nobody = host.free_address(meant.rip)?;
+    let (service, port) = (service(host), host.lab().service().port);
     table(
-        scene,
+        host,
         &format!("{nobody}"),
         &[
-            format!("-d {service} {}", server(scene, meant)),
+            format!("-d {service} {}", server(host, meant)),
             format!(
                 "-a {service} -r {nobody}:{port} {} -w {}",
-                right_method(scene),
+                right_method(host),
                 meant.weight
             ),
         ],
     )
 }
 
-fn wrong_port(scene: &Scene<'_>) -> Option<Damage> {
-    // Under direct routing the packet's port stays what the client asked for, whatever the table says.
-    scene.only(scene.profile().destination == Destination::RealServer)?;
-    let meant = scene.served()?;
-    let right = scene.ground.lab.service().port;
+pub(super) fn wrong_port(host: &PlannedHost<'_>) -> Option<Damage> {
+    // Where the destination stays the VIP, so does its port, whatever the table says.
+    host.only(host.profile().destination == Destination::RealServer)?;
+    let meant = host.served()?;
+    let right = host.lab().service().port;
     let wrong = right
         .checked_add(8000)
         .or_else(|| NonZeroU16::new(right.get() - 8000))?;
-    let service = service(scene);
+    let service = service(host);
     table(
-        scene,
+        host,
         &format!("the port of {}", meant.host),
         &[
-            format!("-d {service} {}", server(scene, meant)),
+            format!("-d {service} {}", server(host, meant)),
             format!(
                 "-a {service} -r {}:{wrong} {} -w {}",
                 meant.address(),
-                right_method(scene),
+                right_method(host),
                 meant.weight
             ),
         ],
     )
 }
 
-fn edited(scene: &Scene<'_>, what: &str, method: &str, weight: u16) -> Option<Damage> {
-    let meant = scene.served()?;
+fn edited(host: &PlannedHost<'_>, what: &str, method: &str, weight: u16) -> Option<Damage> {
+    let meant = host.served()?;
     let edit = format!(
         "-e {} {} {method} -w {weight}",
-        service(scene),
-        server(scene, meant)
+        service(host),
+        server(host, meant)
     );
-    table(scene, &format!("{what} of {}", meant.host), &[edit])
+    table(host, &format!("{what} of {}", meant.host), &[edit])
 }
 
-fn wrong_forwarding(scene: &Scene<'_>) -> Option<Damage> {
-    let method = scene.ground.lab.method();
+pub(super) fn wrong_forwarding(host: &PlannedHost<'_>) -> Option<Damage> {
+    let method = host.lab().method();
     let other = ForwardingMethod::ALL
         .iter()
         .find(|other| **other != method)?;
-    let weight = scene.served()?.weight;
+    let weight = host.served()?.weight;
     edited(
-        scene,
+        host,
         "the forwarding method",
         other.profile().kernel.option(),
         weight,
     )
 }
 
-fn weight_zero(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(others_are_served(scene, scene.served()?))?;
-    edited(scene, "the weight", right_method(scene), 0)
+pub(super) fn weight_zero(host: &PlannedHost<'_>) -> Option<Damage> {
+    host.only(others_are_served(host, host.served()?))?;
+    edited(host, "the weight", right_method(host), 0)
 }
 
-fn wrong_weight(scene: &Scene<'_>) -> Option<Damage> {
-    let weight = scene.served()?.weight;
+pub(super) fn wrong_weight(host: &PlannedHost<'_>) -> Option<Damage> {
+    let weight = host.served()?.weight;
     let wrong = weight.checked_mul(3)?.checked_add(1)?;
-    edited(scene, "the weight", right_method(scene), wrong)
+    edited(host, "the weight", right_method(host), wrong)
 }
 
-fn wrong_scheduler(scene: &Scene<'_>) -> Option<Damage> {
-    let wrong = match scene.ground.lab.service().scheduler {
+pub(super) fn wrong_scheduler(host: &PlannedHost<'_>) -> Option<Damage> {
+    let wrong = match host.lab().service().scheduler {
         Scheduler::Sh => Scheduler::Rr,
         _ => Scheduler::Sh,
     };
-    let edit = format!("-E {} -s {wrong}{}", service(scene), persistence(scene));
-    table(scene, "the scheduler", &[edit])
+    let edit = format!("-E {} -s {wrong}{}", service(host), persistence(host));
+    table(host, "the scheduler", &[edit])
 }
 
-fn persistence(scene: &Scene<'_>) -> String {
-    match scene.ground.lab.service().persistence {
+fn persistence(host: &PlannedHost<'_>) -> String {
+    match host.lab().service().persistence {
         Some(time) => format!(" -p {}", time.as_secs()),
         None => String::new(),
     }
 }
 
-fn wrong_persistence(scene: &Scene<'_>) -> Option<Damage> {
-    let virtual_service = scene.ground.lab.service();
+pub(super) fn wrong_persistence(host: &PlannedHost<'_>) -> Option<Damage> {
+    let virtual_service = host.lab().service();
     let wrong = match virtual_service.persistence {
         Some(_) => "",
         None => " -p 300",
     };
-    let fallback = match scene.ground.lab.service().fallback() {
+    let fallback = match host.lab().service().fallback() {
         Some(flag) => format!(" -b {flag}"),
         None => String::new(),
     };
     let edit = format!(
         "-E {} -s {}{wrong}{fallback}",
-        service(scene),
+        service(host),
         virtual_service.scheduler
     );
-    table(scene, "the persistence", &[edit])
+    table(host, "the persistence", &[edit])
 }

@@ -1,133 +1,87 @@
 //! Interfaces and neighbour tables.
 
-use super::scene::Scene;
-use super::{Damage, Effect, Kind, Layer};
-use crate::model::{NetworkId, Role};
+use super::Damage;
+use super::planned_host::PlannedHost;
+use crate::model::NetworkId;
 use crate::resource::Resource;
 use crate::verify::Subject;
 
-/// Nobody's: locally administered, and not one the sandbox makes up.
-const NOBODY: &str = "02:00:5e:00:53:01";
+/// A MAC that no host has: locally administered, and not one that the sandbox makes up.
+const NO_HOST: &str = "02:00:5e:00:53:01";
 
-pub(super) const KINDS: &[&Kind] = &[
-    &Kind {
-        name: "link-down",
-        layer: Layer::Link,
-        effect: Effect::Broken,
-        what: "sets a lab interface down",
-        symptom: "Some or all requests time out, and the host does not answer on the lab's network.",
-        damage: link_down,
-    },
-    &Kind {
-        name: "loopback-down",
-        layer: Layer::Link,
-        effect: Effect::Broken,
-        what: "sets a direct-routing real server's lo down",
-        symptom: "Requests handed to one real server hang, although it has the VIP.",
-        damage: loopback_down,
-    },
-    &Kind {
-        name: "arp-off",
-        layer: Layer::Link,
-        effect: Effect::Broken,
-        what: "switches ARP off on a lab interface, as old instructions do to hide the VIP",
-        symptom: "Requests handed to the host hang, or all do, although it has its address and is up.",
-        damage: arp_off,
-    },
-    &Kind {
-        name: "wrong-neighbour",
-        layer: Layer::Link,
-        effect: Effect::Broken,
-        what: "pins a MAC that nobody has into a neighbour table",
-        symptom: "Some or all requests time out, although every host has the right addresses.",
-        damage: wrong_neighbour,
-    },
-    &Kind {
-        name: "vip-at-real-server",
-        layer: Layer::Link,
-        effect: Effect::QuietlyWrong,
-        what: "pins a real server's MAC to the VIP in the client's neighbour table",
-        symptom: "Every request is answered, and always by the same real server.",
-        damage: vip_at_real_server,
-    },
-];
-
-fn link_down(scene: &Scene<'_>) -> Option<Damage> {
-    let interface = scene.own_interface()?;
+pub(super) fn link_down(host: &PlannedHost<'_>) -> Option<Damage> {
+    let interface = host.own_interface()?;
+    let check = host.check_of(
+        |resource| matches!(resource, Resource::Link(link) if link.interface == *interface),
+    )?;
     Some(Damage {
-        setting: format!("{interface} is not up"),
-        cause: scene.check_of(
-            |resource| matches!(resource, Resource::Link(link) if link.interface == *interface),
-        )?,
-        inflict: vec![format!("ip link set {interface} down")],
-        undo: Vec::new(),
-        keeps: Vec::new(),
         cuts: Some(interface.clone()),
+        ..Damage::new(
+            format!("{interface} is not up"),
+            check,
+            vec![format!("ip link set {interface} down")],
+        )
     })
 }
 
-fn loopback_down(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.hides_vip())?;
+pub(super) fn loopback_down(host: &PlannedHost<'_>) -> Option<Damage> {
     Some(Damage {
-        setting: "lo is not up".to_owned(),
-        cause: scene.check(Subject::Link("lo".parse().ok()?)),
-        inflict: vec!["ip link set lo down".to_owned()],
         undo: vec!["ip link set lo up".to_owned()],
-        keeps: Vec::new(),
-        cuts: None,
+        ..Damage::new(
+            "lo is not up",
+            host.check(Subject::Link("lo".parse().ok()?)),
+            vec!["ip link set lo down".to_owned()],
+        )
     })
 }
 
-fn arp_off(scene: &Scene<'_>) -> Option<Damage> {
-    let interface = scene.own_interface()?;
+pub(super) fn arp_off(host: &PlannedHost<'_>) -> Option<Damage> {
+    let interface = host.own_interface()?;
     Some(Damage {
-        setting: format!("ARP is off on {interface}"),
-        cause: scene.check(Subject::Arp(interface.clone())),
-        inflict: vec![format!("ip link set {interface} arp off")],
         undo: vec![format!("ip link set {interface} arp on")],
-        keeps: Vec::new(),
         cuts: Some(interface.clone()),
+        ..Damage::new(
+            format!("ARP is off on {interface}"),
+            host.check(Subject::Arp(interface.clone())),
+            vec![format!("ip link set {interface} arp off")],
+        )
     })
 }
 
-fn wrong_neighbour(scene: &Scene<'_>) -> Option<Damage> {
-    let lab = scene.ground.lab;
-    let (address, network) = if scene.is_director() {
-        (scene.served()?.address(), lab.servers_network())
+pub(super) fn wrong_neighbour(host: &PlannedHost<'_>) -> Option<Damage> {
+    let lab = host.lab();
+    let (address, network) = if host.is_director() {
+        (host.served()?.address(), lab.servers_network())
     } else {
-        scene.only(scene.host.is(Role::Client))?;
         (lab.vip(), lab.clients_network())
     };
-    pinned(scene, address, network, NOBODY)
+    pinned(host, address, network, NO_HOST)
 }
 
-fn vip_at_real_server(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.is(Role::Client) && scene.profile().real_server_vip.is_some())?;
-    let server = scene.other_server()?;
-    let mac = scene
-        .mac_of(&server.host, scene.ground.lab.clients_network())
-        .unwrap_or(NOBODY);
-    let network = scene.ground.lab.clients_network();
-    pinned(scene, scene.ground.lab.vip(), network, mac)
+pub(super) fn vip_at_real_server(host: &PlannedHost<'_>) -> Option<Damage> {
+    let server = host.other_server()?;
+    let network = host.lab().clients_network();
+    let mac = host.mac_of(&server.host, network).unwrap_or(NO_HOST);
+    pinned(host, host.lab().vip(), network, mac)
 }
 
 fn pinned(
-    scene: &Scene<'_>,
+    host: &PlannedHost<'_>,
     address: std::net::Ipv4Addr,
     network: NetworkId,
     mac: &str,
 ) -> Option<Damage> {
-    let interface = scene.interface(network)?;
+    let interface = host.interface(network)?;
     Some(Damage {
-        setting: format!("the neighbour entry for {address} on {interface}"),
-        cause: scene.check(Subject::Neighbour(address.into())),
-        inflict: vec![format!(
-            "ip neighbour replace {address} lladdr {mac} nud permanent dev {interface}"
-        )],
         undo: vec![format!(
             "ip neighbour del {address} dev {interface} 2> /dev/null || true"
         )],
-        keeps: Vec::new(),
-        cuts: None,
+        ..Damage::new(
+            format!("the neighbour entry for {address} on {interface}"),
+            host.check(Subject::Neighbour(address.into())),
+            vec![format!(
+                "ip neighbour replace {address} lladdr {mac} nud permanent dev {interface}"
+            )],
+        )
     })
 }

@@ -1,8 +1,8 @@
-//! Faults as exercises: each takes one thing of a working lab away, on one host, and knows what it looks like,
-//! what must be named as its cause, and how it is taken back.
+//! Faults as exercises: each breaks one thing of a working lab, on one host, and knows its symptom, the check that must
+//! name it, and how it is taken back.
 //!
-//! In: a [`Lab`] with the facts and the plan of each host. Out: [`Fault`]s with the lines a person would type
-//! to set them and to take back what no plan knows of. Pure: nothing here touches a host.
+//! In: a [`Lab`] with the facts and the plan of each host. Out: [`Fault`]s with the lines a person would type to set
+//! them, and to take back what is not planned. Pure: nothing here touches a host.
 
 mod boot;
 mod director;
@@ -10,9 +10,10 @@ mod firewall;
 mod kernel;
 mod link;
 mod network;
+mod planned_host;
 mod random;
 mod route;
-mod scene;
+mod table;
 mod web;
 
 #[cfg(test)]
@@ -25,7 +26,8 @@ use crate::plan::HostPlan;
 use crate::resource::Facts;
 use crate::verify::CheckId;
 
-use scene::Scene;
+use planned_host::PlannedHost;
+pub use table::{FaultId, Kind};
 
 /// What a fault is about, from the wire up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +40,7 @@ pub enum Layer {
     Firewall,
     /// The IPVS table.
     VirtualService,
-    /// httpd and its page.
+    /// The real servers' web server and its page.
     WebServer,
     /// Files and links that a boot follows.
     Boot,
@@ -99,42 +101,25 @@ impl Effect {
     }
 }
 
-/// An entry of the catalogue.
-#[derive(Debug)]
-pub struct Kind {
-    /// Name on the command line.
-    pub name: &'static str,
-    /// What it is about.
-    pub layer: Layer,
-    /// What it does to the lab.
-    pub effect: Effect,
-    /// What is done, for the instructor.
-    pub what: &'static str,
-    /// What a student sees.
-    pub symptom: &'static str,
-    /// How, on a host of this scene; `None` where it does not fit.
-    damage: fn(&Scene<'_>) -> Option<Damage>,
-}
-
 /// What a fault does on its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The setting that is wrong then, as the last hint says it.
+    /// What is wrong, in the words of the last hint.
     pub setting: String,
     /// The check that has to name it.
     pub cause: CheckId,
     /// What a person would type, lines of one shell script that ends at the first failure.
     pub inflict: Vec<String>,
-    /// What takes back what the host's plan does not know of; harmless where that is gone already.
+    /// What takes back the changes that the host's plan does not cover; harmless if they are gone already.
     pub undo: Vec<String>,
-    /// Kernel settings that are not planned and are changed: their values have to be kept to be put back.
+    /// Kernel settings that are changed and not planned. Their values must be kept, to be put back.
     pub keeps: Vec<String>,
-    /// Interface that is cut off; it must not be the one the host is managed through.
+    /// The interface that is cut off. It must not be the one through which the host is managed.
     pub cuts: Option<InterfaceName>,
 }
 
 impl Damage {
-    /// One that `up` takes back by itself and that leaves nothing.
+    /// Damage that `up` takes back completely.
     fn new(setting: impl Into<String>, cause: CheckId, inflict: Vec<String>) -> Self {
         Self {
             setting: setting.into(),
@@ -150,57 +135,39 @@ impl Damage {
 /// One fault on one host of one lab.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Entry of the catalogue.
     pub kind: &'static Kind,
-    /// Where.
     pub host: HostName,
-    /// How.
     pub damage: Damage,
 }
 
-/// Why a fault cannot be had.
+/// Why a fault cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No entry of that name.
     #[error("there is no fault `{name}`")]
     Unknown {
-        /// As it was given.
+        /// The name as it was typed.
         name: String,
-        /// A name it is close to.
-        meant: Option<&'static str>,
+        /// A fault with a similar name.
+        meant: Option<FaultId>,
     },
-    /// It makes no sense in this lab.
-    #[error("`{name}` fits no host of lab {lab}")]
-    FitsNowhere {
-        /// Fault.
-        name: &'static str,
-        /// Lab.
-        lab: String,
-    },
-    /// It makes no sense on this host.
-    #[error("`{name}` does not fit {host}; it fits {}", list(.fits))]
+    /// No host of this lab has what it would damage.
+    #[error("`{fault}` fits no host of lab {lab}")]
+    FitsNowhere { fault: FaultId, lab: String },
+    /// This host does not have what it would damage.
+    #[error("`{fault}` does not fit {host}; it fits {}", list(.fits))]
     NotThere {
-        /// Fault.
-        name: &'static str,
-        /// Host that was asked for.
+        fault: FaultId,
         host: HostName,
-        /// Where it would fit.
+        /// The hosts it fits.
         fits: Vec<HostName>,
     },
     /// It would cut the host off.
-    #[error("`{name}` would cut {host} off: it is managed through the same interface")]
-    CutsOff {
-        /// Fault.
-        name: &'static str,
-        /// Host.
-        host: HostName,
-    },
+    #[error("`{fault}` would cut {host} off: it is managed through the same interface")]
+    CutsOff { fault: FaultId, host: HostName },
     /// Nothing fits.
     #[error("no fault fits lab {lab}")]
-    Nothing {
-        /// Lab.
-        lab: String,
-    },
+    Nothing { lab: String },
 }
 
 impl FaultError {
@@ -228,41 +195,27 @@ fn list(hosts: &[HostName]) -> String {
     names.join(", ")
 }
 
-/// A lab with what is known of its hosts.
+/// A lab with the facts and the plans of its hosts.
 #[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
-    /// Lab.
+pub struct PlannedLab<'a> {
     pub lab: &'a Lab,
-    /// What each host is.
     pub facts: &'a BTreeMap<HostName, Facts>,
-    /// What each host should be.
     pub plans: &'a BTreeMap<HostName, HostPlan>,
 }
 
-/// Every entry, from the wire up.
-#[must_use]
-pub fn catalogue() -> Vec<&'static Kind> {
-    [
-        link::KINDS,
-        network::KINDS,
-        route::KINDS,
-        kernel::KINDS,
-        firewall::KINDS,
-        director::KINDS,
-        web::KINDS,
-        boot::KINDS,
-    ]
-    .concat()
+/// Every fault's row, from the wire up.
+pub fn catalogue() -> impl Iterator<Item = &'static Kind> {
+    FaultId::ALL.iter().map(|id| id.kind())
 }
 
-impl<'a> Ground<'a> {
-    /// The hosts of which a plan is known, where faults teach most first: real servers, director, client.
-    fn scenes(self) -> impl Iterator<Item = Scene<'a>> {
+impl<'a> PlannedLab<'a> {
+    /// The hosts with a plan, those where faults teach most first: real servers, director, client.
+    fn hosts(self) -> impl Iterator<Item = PlannedHost<'a>> {
         let mut hosts: Vec<&Host> = self.lab.hosts().iter().collect();
         hosts.sort_by_key(|host| (!host.is(Role::RealServer), !host.is(Role::Director)));
         hosts.into_iter().filter_map(move |host| {
-            Some(Scene {
-                ground: self,
+            Some(PlannedHost {
+                around: self,
                 host,
                 plan: self.plans.get(&host.name)?,
                 facts: self.facts.get(&host.name)?,
@@ -273,23 +226,23 @@ impl<'a> Ground<'a> {
     /// `kind` on every host it fits.
     #[must_use]
     pub fn fitting(self, kind: &'static Kind) -> Vec<Fault> {
-        self.scenes()
-            .filter_map(|scene| {
+        self.hosts()
+            .filter_map(|host| {
                 Some(Fault {
                     kind,
-                    host: scene.host.name.clone(),
-                    damage: (kind.damage)(&scene)?,
+                    host: host.name().clone(),
+                    damage: kind.damage_on(&host)?,
                 })
             })
             .collect()
     }
 
-    /// The fault of this name, on `host` or where it teaches most.
+    /// The fault of this name, on `host` or on the host where it teaches most.
     ///
     /// # Errors
     /// There is none of that name, it does not fit, or it would cut the host off.
     pub fn find(self, name: &str, host: Option<&HostName>) -> Result<Fault, FaultError> {
-        let Some(kind) = catalogue().into_iter().find(|kind| kind.name == name) else {
+        let Some(kind) = catalogue().find(|kind| kind.name == name) else {
             return Err(FaultError::Unknown {
                 name: name.to_owned(),
                 meant: nearest(name),
@@ -299,7 +252,7 @@ impl<'a> Ground<'a> {
         let fits: Vec<HostName> = fitting.iter().map(|fault| fault.host.clone()).collect();
         if fits.is_empty() {
             return Err(FaultError::FitsNowhere {
-                name: kind.name,
+                fault: kind.id,
                 lab: self.lab.name().to_string(),
             });
         }
@@ -307,7 +260,7 @@ impl<'a> Ground<'a> {
             fitting.retain(|fault| fault.host == *host);
             if fitting.is_empty() {
                 return Err(FaultError::NotThere {
-                    name: kind.name,
+                    fault: kind.id,
                     host: host.clone(),
                     fits,
                 });
@@ -318,18 +271,17 @@ impl<'a> Ground<'a> {
             .into_iter()
             .find(|fault| !self.cuts_off(fault))
             .ok_or(FaultError::CutsOff {
-                name: kind.name,
+                fault: kind.id,
                 host: first,
             })
     }
 
-    /// One of all faults on all hosts they fit, the same for the same seed and lab.
+    /// One of all faults on all hosts they fit. The same seed and lab give the same fault.
     ///
     /// # Errors
     /// Nothing fits.
     pub fn random(self, seed: u64) -> Result<Fault, FaultError> {
         let mut all: Vec<Fault> = catalogue()
-            .into_iter()
             .flat_map(|kind| self.fitting(kind))
             .filter(|fault| !self.cuts_off(fault))
             .collect();
@@ -350,12 +302,11 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// The name closest to what was typed, if one is close.
-fn nearest(name: &str) -> Option<&'static str> {
+/// The fault whose name is closest to what was typed, if one is close.
+fn nearest(name: &str) -> Option<FaultId> {
     catalogue()
-        .into_iter()
-        .map(|kind| (strsim::damerau_levenshtein(name, kind.name), kind.name))
-        .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
-        .min()
-        .map(|(_, name)| name)
+        .map(|kind| (strsim::damerau_levenshtein(name, kind.name), kind))
+        .filter(|(distance, kind)| *distance <= kind.name.len() / 3)
+        .min_by_key(|(distance, kind)| (*distance, kind.name))
+        .map(|(_, kind)| kind.id)
 }

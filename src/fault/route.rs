@@ -1,83 +1,17 @@
-//! Ways: gateways, routes, rules.
+//! Gateways, routes and routing rules.
 
 use std::net::Ipv4Addr;
 
-use super::network::own;
-use super::scene::Scene;
-use super::{Damage, Effect, Kind, Layer};
-use crate::model::{InterfaceName, Replies, Role};
-use crate::resource::{DefaultRoute, Resource};
-use crate::verify::{CheckId, Subject};
+use super::Damage;
+use super::planned_host::PlannedHost;
+use crate::model::{InterfaceName, Replies};
+use crate::resource::Resource;
+use crate::verify::Subject;
 
-pub(super) const KINDS: &[&Kind] = &[
-    &Kind {
-        name: "no-gateway",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "removes a NAT real server's default route",
-        symptom: "Requests handed to one real server hang; the director sees them in SYN_RECV.",
-        damage: no_gateway,
-    },
-    &Kind {
-        name: "wrong-gateway",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "points a NAT real server's default route at somebody else than the director",
-        symptom: "Requests handed to one real server hang; the director sees them in SYN_RECV.",
-        damage: wrong_gateway,
-    },
-    &Kind {
-        name: "blackhole",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "adds a blackhole route for what the host sends to",
-        symptom: "Some or all requests get no answer, although the host has the right address and gateway.",
-        damage: blackhole,
-    },
-    &Kind {
-        name: "detour",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "adds a route to the client through the wrong host on a real server",
-        symptom: "Requests handed to one real server hang, although its address and gateway are right.",
-        damage: detour,
-    },
-    &Kind {
-        name: "policy-route",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "adds a rule by which a real server asks another routing table for the way of its answers",
-        symptom: "Requests handed to one real server hang, although its routes are right.",
-        damage: policy_route,
-    },
-    &Kind {
-        name: "network-route-missing",
-        layer: Layer::Network,
-        effect: Effect::Broken,
-        what: "removes the route of a directly connected network",
-        symptom: "Some or all requests get no answer, although the host has its address.",
-        damage: network_route_missing,
-    },
-];
-
-/// The planned default route and its check.
-pub(super) fn gateway<'a>(scene: &Scene<'a>) -> Option<(&'a DefaultRoute, CheckId)> {
-    let route = scene
-        .plan
-        .steps
-        .iter()
-        .find_map(|step| match &step.resource {
-            Resource::DefaultRoute(route) => Some(route),
-            _ => None,
-        })?;
-    let check = scene.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
-    Some((route, check))
-}
-
-fn no_gateway(scene: &Scene<'_>) -> Option<Damage> {
-    let (_, check) = gateway(scene)?;
+pub(super) fn no_gateway(host: &PlannedHost<'_>) -> Option<Damage> {
+    let check = host.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
     Some(Damage {
-        cuts: answers_by_default_route(scene),
+        cuts: answers_by_default_route(host),
         ..Damage::new(
             "there is no default route".to_owned(),
             check,
@@ -86,11 +20,12 @@ fn no_gateway(scene: &Scene<'_>) -> Option<Damage> {
     })
 }
 
-fn wrong_gateway(scene: &Scene<'_>) -> Option<Damage> {
-    let (route, check) = gateway(scene)?;
-    let wrong = stranger(scene)?;
+pub(super) fn wrong_gateway(host: &PlannedHost<'_>) -> Option<Damage> {
+    let route = host.gateway()?;
+    let check = host.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
+    let wrong = not_a_router(host)?;
     Some(Damage {
-        cuts: answers_by_default_route(scene),
+        cuts: answers_by_default_route(host),
         ..Damage::new(
             format!("the default route goes through {wrong}"),
             check,
@@ -102,79 +37,66 @@ fn wrong_gateway(scene: &Scene<'_>) -> Option<Damage> {
     })
 }
 
-/// The management interface, where answers to the controller take the default route.
-fn answers_by_default_route(scene: &Scene<'_>) -> Option<InterfaceName> {
-    scene.facts.controller_default_route.as_ref()?;
-    scene.facts.management.clone()
+/// The interface the host is managed through, if its answers to the controller take the default route.
+fn answers_by_default_route(host: &PlannedHost<'_>) -> Option<InterfaceName> {
+    host.facts.controller_default_route.as_ref()?;
+    host.facts.management.clone()
 }
 
-/// Somebody in the real servers' network who does not pass packets on.
-fn stranger(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    match scene.other_server() {
+/// An address in the real servers' network that passes no packets on.
+fn not_a_router(host: &PlannedHost<'_>) -> Option<Ipv4Addr> {
+    match host.other_server() {
         Some(server) => Some(server.address()),
-        None => scene.free_address(scene.own_address()?),
+        None => host.free_address(host.own_address()?),
     }
 }
 
-/// Where the host sends packets of the lab.
-pub(super) fn target(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    let lab = scene.ground.lab;
-    if scene.is_director() {
-        Some(scene.served()?.address())
-    } else if scene.is_real_server() {
-        Some(lab.cip().addr())
-    } else {
-        Some(lab.vip())
-    }
-}
-
-fn blackhole(scene: &Scene<'_>) -> Option<Damage> {
-    let to = target(scene)?;
+pub(super) fn blackhole(host: &PlannedHost<'_>) -> Option<Damage> {
+    let to = host.next_destination()?;
     Some(Damage {
         undo: vec![format!("ip route del blackhole {to} 2> /dev/null || true")],
         ..Damage::new(
             format!("the route to {to}"),
-            scene.check(Subject::Route(to.into())),
+            host.check(Subject::Route(to.into())),
             vec![format!("ip route add blackhole {to}")],
         )
     })
 }
 
-/// Somebody in a real server's network through whom its answers do not reach the client as they should.
-fn wrong_hop(scene: &Scene<'_>) -> Option<Ipv4Addr> {
-    match scene.profile().replies {
-        Replies::ThroughDirector => stranger(scene),
-        Replies::PastDirector => Some(scene.ground.lab.dip().addr()),
+/// An address in a real server's network through which its answers do not reach the client as they should.
+fn wrong_hop(host: &PlannedHost<'_>) -> Option<Ipv4Addr> {
+    match host.profile().replies {
+        Replies::ThroughDirector => not_a_router(host),
+        Replies::PastDirector => Some(host.lab().dip().addr()),
     }
 }
 
-fn detour(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.is_real_server())?;
-    let to = target(scene)?;
-    let via = wrong_hop(scene)?;
-    let interface = scene.own_interface()?;
+pub(super) fn detour(host: &PlannedHost<'_>) -> Option<Damage> {
+    let to = host.next_destination()?;
+    let via = wrong_hop(host)?;
+    let interface = host.own_interface()?;
     Some(Damage {
         undo: vec![format!(
             "ip route del {to} via {via} dev {interface} 2> /dev/null || true"
         )],
         ..Damage::new(
             format!("the route to {to}"),
-            scene.check(Subject::Route(to.into())),
+            host.check(Subject::Route(to.into())),
             vec![format!("ip route add {to} via {via} dev {interface}")],
         )
     })
 }
 
-fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
-    /// Nobody's (`/etc/iproute2/rt_tables`).
+pub(super) fn policy_route(host: &PlannedHost<'_>) -> Option<Damage> {
+    /// No table of that number is in use by default (`/etc/iproute2/rt_tables`).
     const TABLE: u32 = 100;
-    let to = target(scene)?;
-    let lab = scene.ground.lab;
+    let to = host.next_destination()?;
+    let lab = host.lab();
     let service = lab.service();
-    let server = service.real_server(scene.host.name.as_str())?;
+    let server = service.real_server(host.name().as_str())?;
     let from = *service.destination_at(server).ip();
-    let via = wrong_hop(scene)?;
-    let interface = scene.own_interface()?;
+    let via = wrong_hop(host)?;
+    let interface = host.own_interface()?;
     Some(Damage {
         undo: vec![
             format!("ip rule del from {from} to {to} lookup {TABLE} 2> /dev/null || true"),
@@ -182,7 +104,7 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
         ],
         ..Damage::new(
             format!("the rule for packets from {from} to {to}"),
-            scene.check(Subject::Route(to.into())),
+            host.check(Subject::Route(to.into())),
             vec![
                 format!("ip route add default via {via} dev {interface} table {TABLE}"),
                 format!("ip rule add from {from} to {to} lookup {TABLE}"),
@@ -191,12 +113,11 @@ fn policy_route(scene: &Scene<'_>) -> Option<Damage> {
     })
 }
 
-fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
-    scene.only(scene.host.is(Role::Client) || scene.hides_vip())?;
-    let to = target(scene)?;
-    let (address, interface, _) = own(scene)?;
+pub(super) fn network_route_missing(host: &PlannedHost<'_>) -> Option<Damage> {
+    let to = host.next_destination()?;
+    let (address, interface) = (host.own_address()?, host.own_interface()?);
     let network = address.trunc();
-    scene.only(network.contains(&to))?;
+    host.only(network.contains(&to))?;
     Some(Damage {
         undo: vec![format!(
             "ip route replace {network} dev {interface} proto kernel scope link src {} || true",
@@ -205,7 +126,7 @@ fn network_route_missing(scene: &Scene<'_>) -> Option<Damage> {
         cuts: Some(interface.clone()),
         ..Damage::new(
             format!("the route to {network}"),
-            scene.check(Subject::Route(to.into())),
+            host.check(Subject::Route(to.into())),
             vec![format!("ip route del {network} dev {interface}")],
         )
     })

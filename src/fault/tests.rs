@@ -1,4 +1,4 @@
-//! The catalogue as a whole: every entry fits somewhere, names a check there is, and can be taken back.
+//! The table as a whole: every fault fits somewhere, names a check that exists, and can be taken back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +35,8 @@ impl World {
         Self { lab, facts, plans }
     }
 
-    fn ground(&self) -> Ground<'_> {
-        Ground {
+    fn planned(&self) -> PlannedLab<'_> {
+        PlannedLab {
             lab: &self.lab,
             facts: &self.facts,
             plans: &self.plans,
@@ -45,8 +45,7 @@ impl World {
 
     fn all(&self) -> Vec<Fault> {
         catalogue()
-            .into_iter()
-            .flat_map(|kind| self.ground().fitting(kind))
+            .flat_map(|kind| self.planned().fitting(kind))
             .collect()
     }
 }
@@ -65,13 +64,13 @@ fn labs() -> Vec<World> {
 
 #[test]
 fn there_are_many_faults_and_each_has_a_name_of_its_own() {
-    let names: BTreeSet<_> = catalogue().iter().map(|kind| kind.name).collect();
-    assert_eq!(names.len(), catalogue().len());
+    let names: BTreeSet<_> = catalogue().map(|kind| kind.name).collect();
+    assert_eq!(names.len(), FaultId::ALL.len());
     assert!(names.len() >= 40, "{}", names.len());
     for mode in [ForwardingMethod::Nat, ForwardingMethod::Dr] {
         let world = World::new(mode, &[1, 1]);
-        let fitting = catalogue().into_iter();
-        let count = fitting.filter(|kind| !world.ground().fitting(kind).is_empty());
+        let fitting = catalogue();
+        let count = fitting.filter(|kind| !world.planned().fitting(kind).is_empty());
         assert!(count.count() >= 24, "{mode}");
     }
 }
@@ -98,7 +97,7 @@ fn every_fault_fits_a_course_lab() {
         World::new(ForwardingMethod::Dr, &[1, 1]),
     ];
     for kind in catalogue() {
-        let fits = |world: &World| !world.ground().fitting(kind).is_empty();
+        let fits = |world: &World| !world.planned().fitting(kind).is_empty();
         assert!(worlds.iter().any(fits), "{}", kind.name);
     }
 }
@@ -154,7 +153,7 @@ fn the_faults_of_the_course_labs_are_these() {
         let world = World::new(mode, &[1, 1]);
         text += &format!("== {mode}\n");
         for kind in catalogue() {
-            for fault in world.ground().fitting(kind).into_iter().take(1) {
+            for fault in world.planned().fitting(kind).into_iter().take(1) {
                 let damage = &fault.damage;
                 text += &format!("{} ({})\n", kind.name, damage.cause);
                 for line in &damage.inflict {
@@ -173,7 +172,7 @@ fn the_faults_of_the_course_labs_are_these() {
 fn a_seed_chooses_the_same_fault_every_time_and_all_get_their_turn() {
     let world = World::new(ForwardingMethod::Nat, &[1, 1]);
     let chosen = |seed| {
-        let fault = world.ground().random(seed).unwrap();
+        let fault = world.planned().random(seed).unwrap();
         (fault.kind.name, fault.host.to_string())
     };
     assert_eq!(chosen(7), chosen(7));
@@ -187,7 +186,7 @@ fn mistakes_are_told_with_what_would_fit() {
     let told = |fault: &str, host: Option<&str>| {
         let host = host.map(name);
         world
-            .ground()
+            .planned()
             .find(fault, host.as_ref())
             .unwrap_err()
             .to_string()
@@ -196,7 +195,7 @@ fn mistakes_are_told_with_what_would_fit() {
         told("httpd-stoped", None),
         "there is no fault `httpd-stoped`"
     );
-    assert_eq!(nearest("httpd-stoped"), Some("httpd-stopped"));
+    assert_eq!(nearest("httpd-stoped"), Some(FaultId::HttpdStopped));
     assert_eq!(nearest("x"), None);
     assert_eq!(
         told("no-gateway", None),
@@ -206,7 +205,7 @@ fn mistakes_are_told_with_what_would_fit() {
         told("vip-missing", Some("client")),
         "`vip-missing` does not fit client; it fits web1, web2, director"
     );
-    let fault = world.ground().find("vip-missing", None).unwrap();
+    let fault = world.planned().find("vip-missing", None).unwrap();
     assert_eq!(fault.host.as_str(), "web1");
 }
 
@@ -216,10 +215,10 @@ fn the_interface_a_host_is_managed_through_is_not_cut() {
     for facts in world.facts.values_mut() {
         facts.management = Some("eth0".parse().unwrap());
     }
-    let error = world.ground().find("link-down", None).unwrap_err();
+    let error = world.planned().find("link-down", None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`link-down` would cut web1 off: it is managed through the same interface"
     );
-    assert!((0..200).all(|seed| world.ground().random(seed).unwrap().damage.cuts.is_none()));
+    assert!((0..200).all(|seed| world.planned().random(seed).unwrap().damage.cuts.is_none()));
 }

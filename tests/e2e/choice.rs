@@ -7,7 +7,7 @@ use lvslab::fault::catalogue;
 
 /// `LVSLAB_ONLY_FAULT`: the one fault to try, of all there are.
 pub fn only_fault() -> Result<Option<&'static str>, String> {
-    let names: Vec<&str> = catalogue().iter().map(|kind| kind.name).collect();
+    let names: Vec<&str> = catalogue().map(|kind| kind.name).collect();
     one_of("LVSLAB_ONLY_FAULT", &names)
 }
 

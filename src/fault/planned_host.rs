@@ -1,25 +1,52 @@
-//! One host of a lab as faults look at it.
+//! One host of a lab: what faults ask about it.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Ground;
-use crate::model::{Host, InterfaceName, NetworkId, Profile, RealServer, Role};
+use super::PlannedLab;
+use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId, Profile, RealServer, Role};
 use crate::plan::HostPlan;
-use crate::resource::{Address, Facts, File, OsFamily, Resource, ServiceManager};
+use crate::resource::{Address, DefaultRoute, Facts, File, OsFamily, Resource, ServiceManager};
 use crate::verify::{CheckId, Subject};
 
-/// A host with its lab.
+/// A host with its plan, its facts and its lab.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) ground: Ground<'a>,
+pub(super) struct PlannedHost<'a> {
+    pub(super) around: PlannedLab<'a>,
     pub(super) host: &'a Host,
     pub(super) plan: &'a HostPlan,
     pub(super) facts: &'a Facts,
 }
 
-impl<'a> Scene<'a> {
+/// Which hosts a fault is meant for.
+impl PlannedHost<'_> {
+    pub(super) fn is_any(&self) -> bool {
+        true
+    }
+
+    pub(super) fn is_client(&self) -> bool {
+        self.host.is(Role::Client)
+    }
+
+    pub(super) fn is_director(&self) -> bool {
+        self.host.is(Role::Director)
+    }
+
+    pub(super) fn is_real_server(&self) -> bool {
+        self.host.is(Role::RealServer)
+    }
+
+    /// The client and the director.
+    pub(super) fn sends_requests(&self) -> bool {
+        self.is_client() || self.is_director()
+    }
+
+    /// The director and the real servers.
+    pub(super) fn gets_requests(&self) -> bool {
+        self.is_director() || self.is_real_server()
+    }
+
     /// A director that replies pass.
     pub(super) fn is_passed_by_replies(&self) -> bool {
         self.is_director() && self.profile().replies_pass_director()
@@ -35,19 +62,31 @@ impl<'a> Scene<'a> {
         self.is_real_server() && self.profile().real_server_vip.is_some()
     }
 
-    pub(super) fn is_real_server(&self) -> bool {
-        self.host.is(Role::RealServer)
+    /// A client of real servers that have the VIP themselves.
+    pub(super) fn sees_hidden_vips(&self) -> bool {
+        self.is_client() && self.profile().real_server_vip.is_some()
     }
 
-    pub(super) fn is_director(&self) -> bool {
-        self.host.is(Role::Director)
+    /// The client, and a real server that answers it directly.
+    pub(super) fn faces_client_network(&self) -> bool {
+        self.is_client() || self.hides_vip()
+    }
+}
+
+impl<'a> PlannedHost<'a> {
+    pub(super) fn lab(&self) -> &'a Lab {
+        self.around.lab
+    }
+
+    pub(super) fn name(&self) -> &'a HostName {
+        &self.host.name
     }
 
     pub(super) fn profile(&self) -> &'static Profile {
-        self.ground.lab.profile()
+        self.lab().profile()
     }
 
-    /// `Some` where the scene is this, so that conditions read as the others with `?`.
+    /// `None` unless `holds`, to be followed by `?`.
     pub(super) fn only(&self, holds: bool) -> Option<()> {
         holds.then_some(())
     }
@@ -56,38 +95,38 @@ impl<'a> Scene<'a> {
         self.plan.interfaces.get(&network)
     }
 
-    /// The interface towards the other side of the lab: the real servers' segment, the client's own.
+    /// The interface on the real servers' network; for a client, on its own.
     pub(super) fn own_interface(&self) -> Option<&'a InterfaceName> {
         self.interface(self.own_network())
     }
 
     fn own_network(&self) -> NetworkId {
         if self.is_director() || self.is_real_server() {
-            self.ground.lab.servers_network()
+            self.lab().servers_network()
         } else {
-            self.ground.lab.clients_network()
+            self.lab().clients_network()
         }
     }
 
-    /// The host's own address there: RIP, DIP or CIP.
+    /// The host's own address on that interface: RIP, DIP or CIP.
     pub(super) fn own_address(&self) -> Option<Ipv4Net> {
         Some(self.host.on_network(self.own_network())?.address)
     }
 
-    /// The planned address with the VIP.
+    /// The planned address that is the VIP.
     pub(super) fn vip(&self) -> Option<&'a Address> {
         self.plan
             .steps
             .iter()
             .find_map(|step| match &step.resource {
-                Resource::Address(address) if address.address.addr() == self.ground.lab.vip() => {
+                Resource::Address(address) if address.address.addr() == self.lab().vip() => {
                     Some(address)
                 }
                 _ => None,
             })
     }
 
-    /// The planned file whose path ends like this.
+    /// The planned file whose path ends in `end`.
     pub(super) fn file(&self, end: &str) -> Option<&'a File> {
         self.files().find(|file| file.path.ends_with(end))
     }
@@ -102,14 +141,44 @@ impl<'a> Scene<'a> {
             })
     }
 
+    /// The planned default route.
+    pub(super) fn gateway(&self) -> Option<&'a DefaultRoute> {
+        self.plan
+            .steps
+            .iter()
+            .find_map(|step| match &step.resource {
+                Resource::DefaultRoute(route) => Some(route),
+                _ => None,
+            })
+    }
+
+    /// The next host of the lab that this one sends to: the VIP, a real server or the client.
+    pub(super) fn next_destination(&self) -> Option<Ipv4Addr> {
+        if self.is_director() {
+            Some(self.served()?.address())
+        } else if self.is_real_server() {
+            Some(self.lab().cip().addr())
+        } else {
+            Some(self.lab().vip())
+        }
+    }
+
     /// The check of the planned resource that `fits`.
     pub(super) fn check_of(&self, fits: impl Fn(&Resource) -> bool) -> Option<CheckId> {
         let step = self.plan.steps.iter().find(|step| fits(&step.resource))?;
-        Some(CheckId::resource(&self.host.name, &step.resource))
+        Some(CheckId::resource(self.name(), &step.resource))
     }
 
     pub(super) fn check_of_file(&self, file: &File) -> Option<CheckId> {
         self.check_of(|resource| matches!(resource, Resource::File(other) if other == file))
+    }
+
+    /// The check of the host's own address, which has no label.
+    pub(super) fn check_of_own_address(&self) -> Option<CheckId> {
+        let own = self.own_address()?;
+        self.check_of(|resource| {
+            matches!(resource, Resource::Address(address) if address.address == own && address.label.is_none())
+        })
     }
 
     pub(super) fn check_of_setting(&self, key: &str) -> Option<CheckId> {
@@ -117,24 +186,24 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn check(&self, subject: Subject) -> CheckId {
-        CheckId::new(&self.host.name, subject)
+        CheckId::new(self.name(), subject)
     }
 
-    /// The first real server that is given connections.
+    /// The first real server that gets connections.
     pub(super) fn served(&self) -> Option<&'a RealServer> {
-        let servers = self.ground.lab.real_servers();
+        let servers = self.lab().real_servers();
         servers.iter().find(|server| server.weight > 0)
     }
 
-    /// A real server beside this host.
+    /// A real server other than this host.
     pub(super) fn other_server(&self) -> Option<&'a RealServer> {
-        let servers = self.ground.lab.real_servers();
-        servers.iter().rfind(|server| server.host != self.host.name)
+        let servers = self.lab().real_servers();
+        servers.iter().rfind(|server| server.host != *self.name())
     }
 
-    /// An address of `network` that nobody in the lab has: the highest.
+    /// The highest address of `network` that no host of the lab has.
     pub(super) fn free_address(&self, network: Ipv4Net) -> Option<Ipv4Addr> {
-        let lab = self.ground.lab;
+        let lab = self.lab();
         let taken: Vec<Ipv4Addr> = lab
             .hosts()
             .iter()
@@ -153,18 +222,14 @@ impl<'a> Scene<'a> {
     }
 
     /// MAC of another host's interface on a network.
-    pub(super) fn mac_of(
-        &self,
-        host: &crate::model::HostName,
-        network: NetworkId,
-    ) -> Option<&'a str> {
-        let interface = self.ground.plans.get(host)?.interfaces.get(&network)?;
-        let links = &self.ground.facts.get(host)?.links;
+    pub(super) fn mac_of(&self, host: &HostName, network: NetworkId) -> Option<&'a str> {
+        let interface = self.around.plans.get(host)?.interfaces.get(&network)?;
+        let links = &self.around.facts.get(host)?.links;
         let link = links.iter().find(|link| link.name == *interface)?;
         Some(link.mac.as_str()).filter(|mac| !mac.is_empty())
     }
 
-    /// Name of the web server's service.
+    /// Name of the web server's system service.
     pub(super) fn httpd(&self) -> Option<&'a str> {
         self.only(self.is_real_server())?;
         let service = |resource: &'a Resource| match resource {
@@ -179,7 +244,7 @@ impl<'a> Scene<'a> {
             .find_map(|step| service(&step.resource))
     }
 
-    /// `start`, `stop`, `restart` of a service.
+    /// The command that starts, stops or restarts a service.
     pub(super) fn service_command(&self, service: &str, verb: &str) -> String {
         match self.facts.service_manager {
             ServiceManager::Systemd => format!("systemctl {verb} {service}"),
@@ -187,7 +252,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Takes a service out of the boot.
+    /// The command after which a boot no longer starts a service.
     pub(super) fn disable_command(&self, service: &str) -> String {
         match (self.facts.service_manager, self.facts.family) {
             (ServiceManager::Systemd, _) => format!("systemctl disable {service}"),
