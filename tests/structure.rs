@@ -43,14 +43,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "verify",
         &[
-            "agent", "ipvs", "keeper", "model", "packet", "plan", "resource",
+            "agent",
+            "ipvs",
+            "keeper",
+            "model",
+            "packet",
+            "plan",
+            "requirement",
+            "resource",
         ],
     ),
-    ("fault", &["model", "plan", "resource", "verify"]),
+    ("fault", &["keeper", "model", "plan", "resource", "verify"]),
     (
         "report",
         &[
-            "agent", "ipvs", "model", "packet", "plan", "resource", "verify",
+            "agent", "ipvs", "keeper", "model", "packet", "plan", "resource", "verify",
         ],
     ),
     ("exit", &[]),

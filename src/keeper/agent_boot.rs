@@ -12,7 +12,7 @@ use super::ifcfg::{Ifcfg, SCRIPTS};
 use super::render::Template;
 use super::target::{PUBLIC, Rendered};
 use super::{BootFiles, Place, Purpose, Step, System, Target, WriteError};
-use super::{ifcfg, saved_rules, service_manager};
+use super::{ifcfg, saved_rules, service_manager, system};
 use crate::requirement::{HostAddress, HostState, LinkState, Need, Origin, Sourced};
 use crate::resource::{NetworkFiles, OsFamily, Resource, Service, ServiceManager};
 
@@ -76,14 +76,6 @@ pub fn runs(files: &BootFiles, system: &System) -> bool {
     }
 }
 
-/// Has systemd read the unit and run it now and at boot.
-pub(super) fn enable_by_hand() -> Vec<String> {
-    vec![
-        "systemctl daemon-reload".to_owned(),
-        format!("systemctl enable --now {UNIT}"),
-    ]
-}
-
 /// Why the host needs the unit, if it does: systems other than RHEL do not read ifcfg files, no system restores IPVS
 /// rules without the ipvsadm package, which we do not install, and NetworkManager leaves aliases of `lo` alone.
 fn reason(target: Target<'_>) -> Option<&'static str> {
@@ -130,7 +122,7 @@ pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
     let by_hand = match (distribution_has_it, balances) {
         (true, true) => vec!["systemctl enable ipvsadm".to_owned()],
         (true, false) => Vec::new(),
-        (false, _) => enable_by_hand(),
+        (false, _) => system::enable_unit(UNIT),
     };
     if distribution_has_it {
         unit.by_hand.clear();

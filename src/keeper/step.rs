@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{agent_boot, shell};
+use super::{shell, system};
 use crate::model::InterfaceName;
 use crate::resource::Resource;
 
@@ -122,7 +122,7 @@ impl Step {
     pub fn repair(&self) -> Vec<String> {
         match (&self.resource, &self.purpose) {
             (Resource::File(file), _) if self.by_hand.is_empty() => shell::make_file(file),
-            (_, Purpose::BootSequence) => agent_boot::enable_by_hand(),
+            (Resource::Service(unit), Purpose::BootSequence) => system::enable_unit(&unit.name),
             _ => self.by_hand.clone(),
         }
     }

@@ -88,3 +88,11 @@ impl System {
         }
     }
 }
+
+/// Has systemd read a new unit, and run it now and at boot.
+pub(super) fn enable_unit(name: &str) -> Vec<String> {
+    vec![
+        "systemctl daemon-reload".to_owned(),
+        format!("systemctl enable --now {name}"),
+    ]
+}

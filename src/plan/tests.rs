@@ -1,9 +1,11 @@
 //! Plans for the course's labs on both families, what is refused, and what holds for any lab.
 
+mod cases;
 mod files;
 mod interfaces;
 mod invariants;
 mod refusals;
+mod requirements;
 mod whole;
 
 use std::collections::BTreeMap;

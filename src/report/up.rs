@@ -4,6 +4,7 @@ use super::clean;
 use super::layout::{counted, pad, width};
 use super::style::{Style, Tone};
 use super::{headline, text};
+use crate::keeper::Purpose;
 use crate::model::{HostName, Lab};
 use crate::plan::HostPlan;
 use crate::resource::Resource;
@@ -70,7 +71,7 @@ pub fn host_summary(plan: &HostPlan) -> String {
                     .unwrap_or(address.interface.as_str());
                 parts.push(format!("{on} {}", address.address));
             }
-            Resource::Service(service) if !service.name.contains("lvslab") => {
+            Resource::Service(service) if step.purpose == Purpose::WebServer => {
                 running.push(service.name.clone());
             }
             Resource::Ipvs(_) => services += 1,
