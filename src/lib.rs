@@ -29,5 +29,7 @@ pub mod requirement;
 pub mod resource;
 pub mod sandbox;
 pub mod sys;
+#[cfg(test)]
+mod testing;
 pub mod topology;
 pub mod verify;

@@ -24,22 +24,26 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ipvsadm", &["ipvs"]),
     ("model", &["ipvs"]),
     ("sys", &["model"]),
+    ("testing", &[]),
     ("resource", &["model", "ipvs"]),
     ("topology", &["model"]),
     ("requirement", &["model", "ipvs", "resource"]),
     (
         "keeper",
-        &["model", "ipvs", "ipvsadm", "resource", "requirement"],
+        &["model", "ipvs", "ipvsadm", "resource", "requirement", "sys"],
     ),
     ("plan", &["keeper", "model", "resource", "requirement"]),
     (
         "agent",
         &[
-            "model", "ipvs", "ipvsadm", "keeper", "netlink", "packet", "resource", "sys",
+            "model", "ipvs", "ipvsadm", "keeper", "netlink", "packet", "resource", "sys", "testing",
         ],
     ),
-    ("sandbox", &["agent", "model", "netlink", "sys"]),
-    ("orchestrate", &["agent", "model", "resource", "sys"]),
+    ("sandbox", &["agent", "model", "netlink", "sys", "testing"]),
+    (
+        "orchestrate",
+        &["agent", "model", "resource", "sys", "testing"],
+    ),
     (
         "verify",
         &[
@@ -53,7 +57,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "resource",
         ],
     ),
-    ("fault", &["keeper", "model", "plan", "resource", "verify"]),
+    (
+        "fault",
+        &["keeper", "model", "plan", "resource", "sys", "verify"],
+    ),
     (
         "report",
         &[

@@ -63,7 +63,7 @@ mod tests {
     use crate::deployment::DeploymentError;
     use crate::labs::LabsError;
     use crate::model::LabName;
-    use crate::sandbox::{Accelerator, SandboxError};
+    use crate::sandbox::{Accelerator, MachineError, RequestError, SandboxError};
 
     fn shown(error: &CommandError) -> String {
         format!("{}exit {}", text(error), error.status().code())
@@ -117,22 +117,24 @@ mod tests {
     fn errors_of_the_sandbox_say_what_why_and_what_next_once() {
         let lab = || "dr".parse().unwrap();
         let errors = [
-            SandboxError::SaveName {
+            SandboxError::from(RequestError::SaveName {
                 name: "before_class".to_owned(),
                 source: "before_class".parse::<LabName>().unwrap_err(),
-            },
-            SandboxError::TooManyHosts {
+            }),
+            SandboxError::from(RequestError::TooManyHosts {
                 hosts: 300,
                 most: 234,
-            },
-            SandboxError::AcceleratorVariable("hvf".parse::<Accelerator>().unwrap_err()),
-            SandboxError::Qemu {
+            }),
+            SandboxError::from(RequestError::AcceleratorVariable(
+                "hvf".parse::<Accelerator>().unwrap_err(),
+            )),
+            SandboxError::from(MachineError::Qemu {
                 complaint: "Could not access KVM kernel module: Device or resource busy".to_owned(),
-            },
-            SandboxError::Monitor {
+            }),
+            SandboxError::from(MachineError::Monitor {
                 command: "saving its state".to_owned(),
                 complaint: "No space left on device".to_owned(),
-            },
+            }),
             SandboxError::SocketsGone {
                 lab: lab(),
                 runtime: "/run/user/1000/lvslab/dr".into(),
@@ -143,11 +145,11 @@ mod tests {
                     "/tmp/lvslab-1000 belongs to somebody else or others may write to it",
                 ),
             },
-            SandboxError::UnusableSave {
+            SandboxError::from(RequestError::UnusableSave {
                 lab: lab(),
                 name: "fresh".parse().unwrap(),
                 obstacle: "it was saved with QEMU 8.0, here is 7.2.22".to_owned(),
-            },
+            }),
         ];
         let pages = errors.map(|error| shown(&DeploymentError::from(error).into()));
         insta::assert_snapshot!(pages.join("\n\n"));

@@ -12,6 +12,7 @@ use crate::labs::{self, LabsError, Selection, WhichLab};
 use crate::model::HostName;
 use crate::sandbox::control::GuestState;
 use crate::sandbox::{self, RestoreRequest, Status, System};
+use crate::sys::elapsed::{in_large_units, in_seconds};
 
 use super::{Answer, CommandError, Context};
 
@@ -147,10 +148,10 @@ impl Start {
         let started = start(ctx, &lab, &self.starting).await?;
         let hosts = lab.hosts().iter().map(|host| host.name.as_str());
         Ok(Answer::done(format!(
-            "lab {} is started ({}, {:.1} s): {}\nlog in   lvslab ssh {}\n",
+            "lab {} is started ({}, {}): {}\nlog in   lvslab ssh {}\n",
             lab.id(),
             started.accelerator,
-            started.elapsed.as_secs_f64(),
+            in_seconds(started.elapsed),
             hosts.collect::<Vec<_>>().join(", "),
             lab.client().name,
         )))
@@ -232,8 +233,8 @@ impl Restore {
         };
         let started = blocking(restore).await?.map_err(DeploymentError::from)?;
         Ok(Answer::done(format!(
-            "lab {lab} is as it was kept, after {:.1} s\n",
-            started.elapsed.as_secs_f64()
+            "lab {lab} is as it was kept, after {}\n",
+            in_seconds(started.elapsed)
         )))
     }
 }
@@ -246,7 +247,7 @@ fn describe(lab: &Status) -> String {
     let mut parts = vec![format!("lab {}", lab.lab), lab.accelerator.to_string()];
     match lab.pid {
         Some(pid) => {
-            parts.push(format!("up {}", duration(lab.uptime_seconds)));
+            parts.push(format!("up {}", in_large_units(lab.uptime_seconds)));
             parts.push(format!("pid {pid}"));
         }
         None => parts.push("not running any more".to_owned()),
@@ -263,7 +264,7 @@ fn describe(lab: &Status) -> String {
     let width = width.unwrap_or(0);
     for host in &lab.hosts {
         let state = match (host.state, host.uptime_seconds) {
-            (_, Some(seconds)) => format!("up {}", duration(seconds)),
+            (_, Some(seconds)) => format!("up {}", in_large_units(seconds)),
             (Some(GuestState::Booting), _) => "booting".to_owned(),
             (Some(GuestState::Stopping), _) => "stopping".to_owned(),
             (Some(GuestState::Off), _) => "off".to_owned(),
@@ -273,33 +274,4 @@ fn describe(lab: &Status) -> String {
         let _ = writeln!(text, "  {:width$}  {state:<14}  {}", host.name, host.login);
     }
     text
-}
-
-/// `3 min 20 s`, in the two largest units.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_in_their_two_largest_units() {
-        let table = [
-            (0, "0 s"),
-            (59, "59 s"),
-            (200, "3 min 20 s"),
-            (3600, "1 h 0 min"),
-            (90_061, "1 d 1 h"),
-        ];
-        for (seconds, text) in table {
-            assert_eq!(duration(seconds), text);
-        }
-    }
 }

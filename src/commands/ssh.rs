@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::deployment::{roster, vantage_point};
 use crate::labs::{LabsError, WhichLab};
 use crate::model::HostName;
-use crate::orchestrate::command_line;
+use crate::sys::shell::command_line;
 
 use super::{CommandError, Context};
 

@@ -2,8 +2,8 @@
 
 use crate::exit::Status;
 use crate::labs::LabsError;
-use crate::sandbox::SandboxError;
 use crate::sandbox::image::ImageError;
+use crate::sandbox::{Kind, SandboxError};
 use crate::sys::local::LocalError;
 
 /// Why a lab's hosts cannot be worked with at all.
@@ -44,23 +44,10 @@ impl DeploymentError {
 }
 
 fn sandbox_status(error: &SandboxError) -> Status {
-    match error {
-        SandboxError::NotRunning { .. } | SandboxError::SocketsGone { .. } => Status::Unreachable,
-        SandboxError::Busy { .. } => Status::Locked,
-        SandboxError::UnknownHost { .. }
-        | SandboxError::OtherShape { .. }
-        | SandboxError::NoSuchSave { .. }
-        | SandboxError::SaveName { .. }
-        | SandboxError::TooManyHosts { .. }
-        | SandboxError::AcceleratorVariable(_) => Status::Usage,
-        SandboxError::Qemu { .. }
-        | SandboxError::Monitor { .. }
-        | SandboxError::Died { .. }
-        | SandboxError::Timeout { .. }
-        | SandboxError::Guest { .. }
-        | SandboxError::UnusableSave { .. }
-        | SandboxError::Io { .. }
-        | SandboxError::RuntimeDirectory { .. }
-        | SandboxError::Keys { .. } => Status::Internal,
+    match error.kind() {
+        Kind::Request => Status::Usage,
+        Kind::Busy => Status::Locked,
+        Kind::Unreachable => Status::Unreachable,
+        Kind::Failure => Status::Internal,
     }
 }

@@ -33,7 +33,7 @@ pub fn of_command(lab: &Lab, host: &HostName, command: &[String]) -> Option<Stri
             "{}; ask from the client: lvslab exec {} -- {}",
             why(lab),
             lab.client().name,
-            crate::orchestrate::command_line(command)
+            crate::sys::shell::command_line(command)
         )
     })
 }

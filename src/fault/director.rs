@@ -6,15 +6,14 @@ use super::Damage;
 use super::planned_host::PlannedHost;
 use crate::model::{Destination, ForwardingMethod, RealServer, Scheduler};
 use crate::resource::Resource;
-
-/// The drop-in, at the place of the agent that applied last: the host may have no ipvsadm of its own.
-const IPVSADM: &str = "/var/lib/lvslab/agent ipvsadm";
+use crate::sys::on_host;
 
 /// Changes the IPVS table by these ipvsadm command lines. `setting` says what is wrong then.
 fn table(host: &PlannedHost<'_>, setting: &str, commands: &[String]) -> Option<Damage> {
     let typed = commands
         .iter()
-        .map(|command| format!("{IPVSADM} {command}"));
+        // The host may have no ipvsadm of its own.
+        .map(|command| format!("{} ipvsadm {command}", on_host::AGENT));
     Some(Damage::new(
         format!("the IPVS table: {setting}"),
         host.check_of(|resource| matches!(resource, Resource::Ipvs(_)))?,

@@ -15,6 +15,7 @@ use super::{BootFiles, Place, Purpose, Step, System, Target, WriteError};
 use super::{ifcfg, saved_rules, service_manager, system};
 use crate::requirement::{HostAddress, HostState, LinkState, Need, Origin, Sourced};
 use crate::resource::{NetworkFiles, OsFamily, Resource, Service, ServiceManager};
+use crate::sys::on_host;
 
 /// The unit that runs it.
 pub const UNIT: &str = "lvslab-boot";
@@ -106,7 +107,7 @@ pub(super) fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
         Rendered {
             path: UNIT_FILE.to_owned(),
             template: Template::BOOT_UNIT,
-            context: context! {},
+            context: context! { agent => on_host::AGENT },
             mode: PUBLIC,
             directory: None,
         },

@@ -7,6 +7,7 @@ use super::render::Template;
 use super::target::Rendered;
 use super::{Purpose, Step, Target, WriteError};
 use crate::requirement::Need;
+use crate::sys::on_host;
 
 /// The programs of the ipvsadm package, in the directory that goes before the one of packages.
 const PROGRAMS: [(&str, Template); 3] = [
@@ -14,9 +15,6 @@ const PROGRAMS: [(&str, Template); 3] = [
     ("/usr/local/sbin/ipvsadm-save", Template::SAVE),
     ("/usr/local/sbin/ipvsadm-restore", Template::RESTORE),
 ];
-
-/// The link to the agent that last applied on a host.
-const AGENT: &str = "/var/lib/lvslab/agent";
 
 /// The programs for a director without ipvsadm.
 ///
@@ -36,7 +34,7 @@ pub fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
                 Rendered {
                     path: path.to_owned(),
                     template,
-                    context: context! { agent => AGENT },
+                    context: context! { agent => on_host::AGENT },
                     mode: 0o755,
                     directory: None,
                 },

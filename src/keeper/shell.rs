@@ -1,19 +1,7 @@
 //! Commands as a person types them: quoting, and how a file is written by hand.
 
 use crate::resource::File;
-
-/// `text` as one word of a POSIX shell: as it is when nothing in it is special, else in single quotes.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric()
-            || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '%' | '+' | ',' | '=')
-    };
-    // A leading `=` or `~` would be special in some shells; `~` is not plain at all.
-    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('=') {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
+pub(super) use crate::sys::shell::quoted as quote;
 
 /// Writes `content` to `path` with a here document.
 pub(super) fn write_file(path: &str, content: &str) -> Vec<String> {

@@ -4,6 +4,7 @@ use super::failure::{
     Cause, ConnectFailure, ConversationFailure, HostError, PrivilegeFailure, UploadFailure,
 };
 use crate::agent::protocol::AgentError;
+use crate::sys::on_host;
 
 impl HostError {
     /// What the person can do about it, one sentence.
@@ -65,7 +66,7 @@ impl HostError {
                     "run again; if it stays so, the connection or the host's disk is bad".to_owned()
                 }
                 UploadFailure::Other { .. } => {
-                    format!("`{by_hand}` and look at /var/lib/lvslab there")
+                    format!("`{by_hand}` and look at {} there", on_host::DIRECTORY)
                 }
             },
             Cause::Conversation(failure) => match failure {
@@ -75,7 +76,7 @@ impl HostError {
                         .to_owned()
                 }
                 ConversationFailure::Version { .. } | ConversationFailure::NotStarted { .. } => {
-                    "remove /var/lib/lvslab/bin on the host and run again".to_owned()
+                    format!("remove {} on the host and run again", on_host::PROGRAMS)
                 }
                 _ => "run the same command again: it continues where this one stopped".to_owned(),
             },

@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::agent::lost;
 use super::failure::Cause;
-use super::quote::command_line;
 use super::session::{self, Destination};
+use crate::sys::shell::command_line;
 
 /// Runs `arguments` on the host and waits until it has ended and nobody has its output open any more, as ssh(1) does.
 /// Standard streams are this process's own.

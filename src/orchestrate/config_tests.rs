@@ -89,7 +89,7 @@ fn relative_key_files_are_written_in_full() {
 
 #[test]
 fn ssh_itself_reads_the_file_back() {
-    crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
+    crate::testing::programs::program("ssh", "openssh-client").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ssh_config");
     let blocks = of_web2(&resolve(&target(), None).unwrap());
@@ -125,7 +125,7 @@ Host bastion
 
 #[test]
 fn a_users_configuration_is_asked_by_destination_and_for_jump_hosts_by_their_names() {
-    crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
+    crate::testing::programs::program("ssh", "openssh-client").unwrap();
     let home = tempfile::tempdir().unwrap();
     let own = home.path().join(".ssh/config");
     std::fs::create_dir(home.path().join(".ssh")).unwrap();

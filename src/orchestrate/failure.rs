@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::agent::protocol::{self, AgentError};
 use crate::model::HostName;
+use crate::sys::on_host;
 
 /// One host's failure. Displays as `HOST: CAUSE`; what was tried and the next step come separately.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -149,7 +150,7 @@ pub enum PrivilegeFailure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadFailure {
     /// No space.
-    #[error("/var/lib/lvslab: No space left on device")]
+    #[error("{}: No space left on device", on_host::DIRECTORY)]
     DiskFull,
     /// What arrived is not what was sent.
     #[error("what arrived is not what was sent")]

@@ -11,7 +11,6 @@ mod conversation;
 mod diagnosis;
 mod failure;
 mod fleet;
-mod quote;
 mod session;
 mod upload;
 mod within;
@@ -22,5 +21,4 @@ pub use failure::{
     Cause, ConnectFailure, ConversationFailure, HostError, PrivilegeFailure, Route, UploadFailure,
 };
 pub use fleet::{Fleet, LOGINS_AT_ONCE, PerHost, Roster};
-pub use quote::command_line;
 pub use session::Destination;

@@ -335,7 +335,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_jump_host_that_refuses_us_is_heard_and_not_asked_again() {
-        crate::sys::test_programs::program("ssh", "openssh-client").unwrap();
+        crate::testing::programs::program("ssh", "openssh-client").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let to = behind(
             directory.path(),

@@ -12,10 +12,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::quote::quoted;
-
-/// Where everything of ours is on a host: root's alone.
-pub const HOST_DIRECTORY: &str = "/var/lib/lvslab";
+use crate::sys::on_host;
+use crate::sys::shell::quoted;
 
 /// The agent is not there.
 pub const EXIT_MISSING: i32 = 93;
@@ -72,7 +70,7 @@ impl AgentBinary {
     /// In the common case, root with the agent in place, no process is started but the agent itself.
     #[must_use]
     pub fn start_command(&self) -> String {
-        self.start_command_in(HOST_DIRECTORY)
+        self.start_command_in(on_host::DIRECTORY)
     }
 
     fn start_command_in(&self, directory: &str) -> String {
@@ -87,7 +85,7 @@ impl AgentBinary {
     /// it, or ends with one of the other codes.
     #[must_use]
     pub fn upload_command(&self, length: usize) -> String {
-        self.upload_command_in(HOST_DIRECTORY, length)
+        self.upload_command_in(on_host::DIRECTORY, length)
     }
 
     fn upload_command_in(&self, directory: &str, length: usize) -> String {
@@ -122,7 +120,7 @@ mod tests {
     use std::process::{Command, Output, Stdio};
 
     use super::*;
-    use crate::sys::test_script;
+    use crate::testing::script;
 
     /// Stands for the agent: says how it was started, then repeats what it is told.
     const PROGRAM: &str = "#!/bin/sh\necho started \"$@\"\ncat\n";
@@ -151,7 +149,7 @@ mod tests {
         fn shell(&self, shell: &str, command: &str, input: &[u8]) -> Output {
             let bin = self.directory.path().join("path");
             fs::create_dir_all(&bin).unwrap();
-            test_script::write(&bin.join("id"), "#!/bin/sh\necho 0\n");
+            script::write(&bin.join("id"), "#!/bin/sh\necho 0\n");
             let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
             run(shell, command, &path, input)
         }
@@ -248,7 +246,7 @@ mod tests {
         let bench = bench();
         let bin = bench.directory.path().join("other");
         fs::create_dir(&bin).unwrap();
-        let tool = |name: &str, text: &str| test_script::write(&bin.join(name), text);
+        let tool = |name: &str, text: &str| script::write(&bin.join(name), text);
         tool("id", "#!/bin/sh\necho 1000\n");
         let command = bench.binary.start_command_in(&bench.host());
         let path = bin.display().to_string();

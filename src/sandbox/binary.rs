@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::SandboxError;
+use super::error::SandboxError;
 
 /// The running binary.
 #[derive(Debug, Clone)]

@@ -3,21 +3,27 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::accelerator::Accelerator;
+use super::addresses::management_address;
 use super::binary::Binary;
 use super::control::Request;
-use super::error::SandboxError;
+use super::error::{MachineError, RequestError, SandboxError};
 use super::files::Files;
 use super::identity::Identity;
 use super::image::Image;
-use super::layout::management_address;
 use super::machine::{
-    self, Accelerator, Arguments, Choice, ConversationError, FIRST_OUTPUT, Forward, LaunchFailure,
-    Machine, Qemu, Size,
+    self, Arguments, Choice, ConversationError, FIRST_OUTPUT, Forward, LaunchFailure, Machine,
+    Qemu, Size,
 };
-use super::{How, SUBJECT, cache, initramfs, lock};
+use super::{cache, initramfs, lock};
 use crate::sys::dirs::Dirs;
 use crate::sys::pace::Wait;
 use crate::sys::progress::Progress;
+
+/// What work on a sandbox is called for [`Progress`].
+pub const SUBJECT: &str = "sandbox";
 
 /// How often other ports are tried when somebody takes them first.
 const PORT_ATTEMPTS: usize = 5;
@@ -45,6 +51,18 @@ pub struct Plan<'a> {
     pub size: Size,
     /// Longest wait for the guest to boot.
     pub limit: Duration,
+}
+
+/// What a start took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// Nothing: it was running.
+    AlreadyRunning,
+    /// A saved state.
+    Restored,
+    /// A boot.
+    Booted,
 }
 
 /// A machine that waits for its hosts.
@@ -84,7 +102,7 @@ impl Plan<'_> {
             Choice::Decided(accelerator) => self.restore_or_boot(accelerator, None, progress),
             Choice::KvmWorked => {
                 match self.restore_or_boot(Accelerator::Kvm, Some(FIRST_OUTPUT), progress) {
-                    Err(SandboxError::Qemu { complaint }) => {
+                    Err(SandboxError::Machine(MachineError::Qemu { complaint })) => {
                         machine::forget(self.dirs);
                         progress.note(
                             SUBJECT,
@@ -110,12 +128,14 @@ impl Plan<'_> {
                 machine::remember(self.dirs, self.qemu, Accelerator::Kvm);
                 Ok(waiting)
             }
-            Err(Obstacle::Error(SandboxError::Qemu { complaint }))
+            Err(Obstacle::Error(SandboxError::Machine(MachineError::Qemu { complaint })))
                 if machine::is_passing(&complaint) =>
             {
                 emulate()
             }
-            Err(Obstacle::Mute | Obstacle::Error(SandboxError::Qemu { .. })) => {
+            Err(
+                Obstacle::Mute | Obstacle::Error(SandboxError::Machine(MachineError::Qemu { .. })),
+            ) => {
                 let waiting = emulate()?;
                 machine::remember(self.dirs, self.qemu, Accelerator::Tcg);
                 Ok(waiting)
@@ -126,7 +146,8 @@ impl Plan<'_> {
 
     /// What to try first.
     pub fn choose(&self, wish: Option<Accelerator>) -> Result<Choice, SandboxError> {
-        machine::choose(wish, self.dirs, self.qemu).map_err(SandboxError::AcceleratorVariable)
+        machine::choose(wish, self.dirs, self.qemu)
+            .map_err(|error| RequestError::AcceleratorVariable(error).into())
     }
 
     /// What a machine under `accelerator` would be.
@@ -158,9 +179,10 @@ impl Plan<'_> {
         self.boot_and_keep(accelerator, first_output, progress)
             .map_err(|obstacle| match obstacle {
                 Obstacle::Error(error) => error,
-                Obstacle::Mute => SandboxError::Qemu {
+                Obstacle::Mute => MachineError::Qemu {
                     complaint: format!("its guest is silent under {accelerator}"),
-                },
+                }
+                .into(),
             })
     }
 
@@ -345,10 +367,11 @@ impl Plan<'_> {
                 Err(LaunchFailure::Other(error)) => return Err(error),
             }
         }
-        Err(SandboxError::Qemu {
+        Err(MachineError::Qemu {
             complaint: format!(
                 "other programs took its loopback ports {PORT_ATTEMPTS} times in a row"
             ),
-        })
+        }
+        .into())
     }
 }

@@ -8,16 +8,19 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::accelerator::Accelerator;
 use super::binary::Binary;
-use super::bring_up::Plan;
+use super::bring_up::{How, Plan, SUBJECT};
 use super::control::{NewKeys, Request};
+use super::error::{RequestError, SandboxError};
 use super::files::Files;
+use super::freshness::{freshness, now};
 use super::identity::image_build;
 use super::keys::SandboxKeys;
-use super::machine::{Accelerator, Choice, Qemu};
+use super::machine::{Choice, Qemu};
 use super::record::{HostRecord, Record};
-use super::start::{Started, freshness, machine_name};
-use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
+use super::start::{Started, machine_name};
+use super::{image::Image, leftovers, lock};
 use crate::model::{LabId, LabName};
 use crate::sys::atomic;
 use crate::sys::dirs::{self, Dirs};
@@ -64,7 +67,7 @@ pub struct Saved {
 /// Keeps the running sandbox of `lab` as `name`, replacing what was saved under that name; it runs on.
 ///
 /// # Errors
-/// [`SandboxError::NotRunning`], [`SandboxError::SaveName`], or what kept the state from being written.
+/// [`SandboxError::NotRunning`], [`RequestError::SaveName`], or what kept the state from being written.
 pub fn save(dirs: &Dirs, lab: &LabId, name: &str) -> Result<Saved, SandboxError> {
     let name = checked_name(name)?;
     let files = Files::of(dirs, lab);
@@ -96,7 +99,7 @@ pub fn save(dirs: &Dirs, lab: &LabId, name: &str) -> Result<Saved, SandboxError>
 /// have ended; the loopback ports are new ones.
 ///
 /// # Errors
-/// [`SandboxError::NoSuchSave`], [`SandboxError::SaveName`]; [`SandboxError::UnusableSave`] when it was saved with something else than what is
+/// [`RequestError::NoSuchSave`], [`RequestError::SaveName`]; [`RequestError::UnusableSave`] when it was saved with something else than what is
 /// here, in which case a running sandbox is left alone.
 pub fn restore(
     request: &RestoreRequest<'_>,
@@ -131,11 +134,12 @@ pub fn restore(
         Choice::TryKvm => record.identity.accelerator,
     };
     if let Some(obstacle) = record.identity.obstacle(&plan.identity(accelerator)) {
-        return Err(SandboxError::UnusableSave {
+        return Err(RequestError::UnusableSave {
             lab: lab.clone(),
             name,
             obstacle,
-        });
+        }
+        .into());
     }
     files.create()?;
     leftovers::clear(&files)?;
@@ -196,7 +200,7 @@ fn take_up(
             let record = Record {
                 hosts,
                 runtime: plan.files.runtime.clone(),
-                started: super::now().as_secs(),
+                started: now().as_secs(),
                 ..record
             };
             record
@@ -228,7 +232,7 @@ pub fn list_saved(dirs: &Dirs) -> Vec<Saved> {
 /// Forgets a saved lab. Whether there was one.
 ///
 /// # Errors
-/// [`SandboxError::SaveName`], or when its files cannot be removed.
+/// [`RequestError::SaveName`], or when its files cannot be removed.
 pub fn remove_saved(dirs: &Dirs, lab: &LabId, name: &str) -> Result<bool, SandboxError> {
     let target = directory(dirs, lab).join(checked_name(name)?.as_str());
     let found = target.exists();
@@ -251,9 +255,12 @@ fn describe(lab: &LabId, path: &Path) -> Option<Saved> {
 
 /// A saved lab's name becomes a directory; the alphabet is a lab's.
 fn checked_name(name: &str) -> Result<LabName, SandboxError> {
-    name.parse().map_err(|source| SandboxError::SaveName {
-        name: name.to_owned(),
-        source,
+    name.parse().map_err(|source| {
+        RequestError::SaveName {
+            name: name.to_owned(),
+            source,
+        }
+        .into()
     })
 }
 
@@ -267,7 +274,7 @@ fn missing(dirs: &Dirs, lab: &LabId, name: &str) -> SandboxError {
         .filter(|saved| saved.lab == *lab)
         .map(|saved| saved.name)
         .collect();
-    SandboxError::NoSuchSave {
+    RequestError::NoSuchSave {
         lab: lab.clone(),
         name: name.to_owned(),
         known: if known.is_empty() {
@@ -276,6 +283,7 @@ fn missing(dirs: &Dirs, lab: &LabId, name: &str) -> SandboxError {
             known.join(", ")
         },
     }
+    .into()
 }
 
 fn children(directory: &Path) -> Vec<PathBuf> {

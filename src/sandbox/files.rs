@@ -6,8 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::SandboxError;
-use super::record::Record;
+use super::error::SandboxError;
 use crate::model::LabId;
 use crate::sys::dirs::{self, Dirs};
 
@@ -27,16 +26,6 @@ impl Files {
         Self {
             state: dirs.lab(lab),
             runtime: dirs.lab_runtime(lab),
-        }
-    }
-
-    /// Those of the sandbox that came up, whose sockets are where its record says; without a record, these.
-    #[must_use]
-    pub fn as_recorded(&self) -> Self {
-        let record = Record::read(&self.record());
-        Self {
-            state: self.state.clone(),
-            runtime: record.map_or_else(|| self.runtime.clone(), |record| record.runtime),
         }
     }
 

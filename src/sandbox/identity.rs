@@ -6,10 +6,11 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::SandboxError;
+use super::accelerator::Accelerator;
 use super::binary::hex;
+use super::error::SandboxError;
 use super::image::Image;
-use super::machine::{Accelerator, Size};
+use super::machine::Size;
 
 /// Everything a saved state depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,11 +4,12 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::SandboxError;
 use super::binary::Binary;
 use super::cpio::Archive;
+use super::error::SandboxError;
 use super::image::Image;
 use super::init::{LAYER, MODULES, PATH};
+use crate::sys::on_host;
 
 /// The initramfs for this binary and image in `directory`; made if it is not there.
 ///
@@ -55,12 +56,12 @@ fn fill<W: Write>(archive: &mut Archive<W>, binary: &Binary, modules: &Path) -> 
         ("", 0o755),
         ("/var", 0o755),
         ("/var/lib", 0o755),
-        ("/var/lib/lvslab", 0o700),
-        ("/var/lib/lvslab/bin", 0o700),
+        (on_host::DIRECTORY, 0o700),
+        (on_host::PROGRAMS, 0o700),
     ] {
         archive.directory(&format!("{layer}{directory}"), mode)?;
     }
-    let agent = format!("{layer}/var/lib/lvslab/bin/{}", binary.sha256);
+    let agent = format!("{layer}{}/{}", on_host::PROGRAMS, binary.sha256);
     archive.file(&agent, 0o700, &binary.content)?;
     // One copy in memory for PID 1 and for every host's agent.
     archive.symlink(PATH.trim_start_matches('/'), &format!("/{agent}"))?;

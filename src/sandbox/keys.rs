@@ -3,7 +3,7 @@
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-use super::SandboxError;
+use super::error::SandboxError;
 use crate::model::{HostName, LabId};
 
 /// An Ed25519 key pair.

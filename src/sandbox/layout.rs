@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::MAC_PREFIX;
 use super::description::GuestInterface;
 use crate::model::{Host, HostName, Lab};
 
@@ -28,9 +29,6 @@ pub struct LayoutHost {
     /// The other machines by lab address.
     pub neighbours: Vec<(Ipv4Net, HostName)>,
 }
-
-/// Machines of one sandbox: as many addresses as there are in 10.0.2.21 to 10.0.2.254.
-pub const MOST_HOSTS: usize = 234;
 
 impl Layout {
     /// What `lab` needs.
@@ -85,16 +83,6 @@ impl Layout {
     }
 }
 
-/// Where user networking reaches the host with this number.
-#[must_use]
-pub fn management_address(number: usize) -> Ipv4Addr {
-    let last = u8::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_add(21))
-        .unwrap_or(u8::MAX);
-    Ipv4Addr::new(10, 0, 2, last)
-}
-
 /// Its cables.
 fn interfaces(host: &Host, macs: &mut BTreeSet<String>) -> Vec<GuestInterface> {
     host.attachments
@@ -111,11 +99,12 @@ fn interfaces(host: &Host, macs: &mut BTreeSet<String>) -> Vec<GuestInterface> {
 /// A MAC one can read: the segment, then the last two bytes of the address. In networks larger than /16 two
 /// hosts may share those; the third byte keeps them apart.
 fn mac(segment: usize, address: Ipv4Addr, taken: &mut BTreeSet<String>) -> String {
+    let [x, y] = MAC_PREFIX;
     let [_, _, high, low] = address.octets();
     let segment = u8::try_from(segment).unwrap_or(u8::MAX);
     let mut mac = String::new();
     for round in 0..=u8::MAX {
-        mac = format!("52:54:{round:02x}:{segment:02x}:{high:02x}:{low:02x}");
+        mac = format!("{x:02x}:{y:02x}:{round:02x}:{segment:02x}:{high:02x}:{low:02x}");
         if taken.insert(mac.clone()) {
             break;
         }
@@ -338,15 +327,6 @@ pub(crate) mod tests {
             running.difference(&nat).unwrap(),
             "director has eth0 (52:54:00:00:04:05) on segment 0 there, the topology gives it \
              eth0 (52:54:00:00:04:05) on segment 0, eth1 (52:54:00:01:02:05) on segment 1"
-        );
-    }
-
-    #[test]
-    fn management_addresses_stay_in_their_network() {
-        assert_eq!(management_address(0), Ipv4Addr::new(10, 0, 2, 21));
-        assert_eq!(
-            management_address(MOST_HOSTS - 1),
-            Ipv4Addr::new(10, 0, 2, 254)
         );
     }
 }

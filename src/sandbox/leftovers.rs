@@ -1,9 +1,9 @@
 //! What is there of a lab's sandbox: a running machine, the remains of one, or nothing.
 
-use super::SandboxError;
+use super::error::SandboxError;
 use super::files::{self, Files};
 use super::machine::{self, Machine};
-use super::record::Record;
+use super::record::{self, Record};
 
 /// The running sandbox of these files, if one came up completely. Remains of anything else (a machine whose
 /// controller was killed half-way, files of a machine that ended by itself) are cleared away, and a machine that a
@@ -14,7 +14,7 @@ use super::record::Record;
 /// # Errors
 /// [`SandboxError::SocketsGone`], and then it is left alone; when remains cannot be cleared, or QEMU does not answer.
 pub fn running(files: &Files) -> Result<Option<(Record, Machine)>, SandboxError> {
-    let found = files.as_recorded();
+    let found = record::files(files);
     match (Machine::running(&found), Record::read(&found.record())) {
         (Some(machine), Some(record)) if machine.can_be_asked() => {
             machine.run_on()?;
@@ -37,7 +37,7 @@ pub fn running(files: &Files) -> Result<Option<(Record, Machine)>, SandboxError>
 /// # Errors
 /// When the machine does not end or a file cannot be removed.
 pub fn clear(files: &Files) -> Result<(), SandboxError> {
-    let files = &files.as_recorded();
+    let files = &record::files(files);
     if !exist(files) {
         return Ok(());
     }
@@ -81,9 +81,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sandbox::accelerator::Accelerator;
     use crate::sandbox::identity::Identity;
     use crate::sandbox::layout::Layout;
-    use crate::sandbox::machine::{Accelerator, Size};
+    use crate::sandbox::machine::Size;
     use crate::sandbox::record::Schema;
 
     fn files(directory: &tempfile::TempDir) -> Files {
@@ -181,7 +182,7 @@ mod tests {
             runtime: directory.path().join("other/dr"),
             ..started.clone()
         };
-        assert_eq!(now.as_recorded(), started);
+        assert_eq!(record::files(&now), started);
 
         let error = running(&now).unwrap_err();
         assert_eq!(

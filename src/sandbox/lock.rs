@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-use super::SandboxError;
+use super::error::SandboxError;
 use crate::model::LabId;
 use crate::sys::dirs::Dirs;
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::accelerator::Accelerator;
 use super::control::{GuestState, Reply, Request};
+use super::error::{RequestError, SandboxError};
 use super::files::Files;
-use super::machine::{Accelerator, Machine};
-use super::record::Record;
-use super::{SandboxError, leftovers, lock};
+use super::freshness::now;
+use super::machine::Machine;
+use super::record::{self, Record};
+use super::{leftovers, lock};
 use crate::model::{HostName, LabId};
 use crate::sys::dirs::Dirs;
 use crate::sys::pace::Pace;
@@ -66,7 +69,7 @@ pub struct HostStatus {
 /// When the machine does not end or a file cannot be removed.
 pub fn stop(dirs: &Dirs, lab: &LabId) -> Result<bool, SandboxError> {
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
-    let files = Files::of(dirs, lab).as_recorded();
+    let files = record::files(&Files::of(dirs, lab));
     if !leftovers::exist(&files) {
         return Ok(false);
     }
@@ -102,7 +105,7 @@ pub fn status(dirs: &Dirs) -> Result<Vec<Status>, SandboxError> {
 }
 
 fn status_of(dirs: &Dirs, lab: &LabId) -> Option<Status> {
-    let files = Files::of(dirs, lab).as_recorded();
+    let files = record::files(&Files::of(dirs, lab));
     let record = Record::read(&files.record())?;
     let machine = Machine::running(&files);
     let guests = machine
@@ -141,7 +144,7 @@ fn status_of(dirs: &Dirs, lab: &LabId) -> Option<Status> {
         pid: process.map(|process| process.pid()),
         accelerator: record.identity.accelerator,
         uptime_seconds: match process {
-            Some(_) => super::now().as_secs().saturating_sub(record.started),
+            Some(_) => now().as_secs().saturating_sub(record.started),
             None => 0,
         },
         memory_bytes: process.and_then(|process| process.resident_bytes()),
@@ -159,18 +162,19 @@ pub fn pace(dirs: &Dirs, lab: &LabId) -> Pace {
 /// Restarts one host from its own disk and returns when it accepts logins again.
 ///
 /// # Errors
-/// [`SandboxError::NotRunning`], [`SandboxError::UnknownHost`], or what kept it from coming up.
+/// [`SandboxError::NotRunning`], [`RequestError::UnknownHost`], or what kept it from coming up.
 pub fn reboot(dirs: &Dirs, lab: &LabId, host: &HostName) -> Result<(), SandboxError> {
     let files = Files::of(dirs, lab);
     let _lock = lock::lab(dirs, lab, LOCK_LIMIT)?;
     let (record, machine) =
         leftovers::running(&files)?.ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
     if record.hosts.iter().all(|known| known.name != *host) {
-        return Err(SandboxError::UnknownHost {
+        return Err(RequestError::UnknownHost {
             lab: lab.clone(),
             host: host.clone(),
             known: record.host_names(),
-        });
+        }
+        .into());
     }
     machine
         .ask(

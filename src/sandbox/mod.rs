@@ -7,6 +7,8 @@
 //! In: a [`Lab`](crate::model::Lab), an [`image::Image`], the directories. Out: running hosts, and files in
 //! the lab's state directory. All functions block; none needs root.
 
+mod accelerator;
+mod addresses;
 mod binary;
 mod bring_up;
 mod cache;
@@ -16,6 +18,7 @@ pub mod cpio;
 pub mod description;
 mod error;
 mod files;
+mod freshness;
 mod identity;
 pub mod image;
 pub mod init;
@@ -31,35 +34,10 @@ mod ssh_config;
 mod start;
 mod system;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde::Serialize;
-
+pub use accelerator::{Accelerator, UnknownAccelerator};
+pub use bring_up::How;
 pub use checkpoint::{RestoreRequest, Saved, list_saved, remove_saved, restore, save};
-pub use error::{ConsoleTail, SandboxError};
-pub use machine::{Accelerator, UnknownAccelerator};
+pub use error::{ConsoleTail, Kind, MachineError, RequestError, SandboxError};
 pub use manage::{HostStatus, Status, pace, reboot, status, stop};
 pub use start::{StartRequest, Started, start};
 pub use system::{System, UnknownSystem};
-
-/// Who is being worked on, for [`Progress`](crate::sys::progress::Progress).
-const SUBJECT: &str = "sandbox";
-
-/// What a start took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum How {
-    /// Nothing: it was running.
-    AlreadyRunning,
-    /// A saved state.
-    Restored,
-    /// A boot.
-    Booted,
-}
-
-/// Since 1970, UTC.
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-}

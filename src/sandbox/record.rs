@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::SandboxError;
+use super::error::SandboxError;
 use super::files::Files;
 use super::identity::Identity;
 use super::layout::Layout;
@@ -53,6 +53,16 @@ pub struct HostRecord {
     pub port: u16,
     /// Public host key, one line.
     pub host_key: String,
+}
+
+/// The files of the sandbox that came up, whose sockets are where its record says; without a record, `started`.
+#[must_use]
+pub fn files(started: &Files) -> Files {
+    let record = Record::read(&started.record());
+    Files {
+        state: started.state.clone(),
+        runtime: record.map_or_else(|| started.runtime.clone(), |record| record.runtime),
+    }
 }
 
 impl Record {

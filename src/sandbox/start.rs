@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::binary::{Binary, random_bytes};
-use super::bring_up::{Plan, Waiting};
-use super::control::{Freshness, Request};
+use super::accelerator::Accelerator;
+use super::addresses::{MOST_HOSTS, management_address};
+use super::binary::Binary;
+use super::bring_up::{How, Plan, SUBJECT, Waiting};
+use super::control::Request;
 use super::description::{Description, GuestHost};
+use super::error::{RequestError, SandboxError};
 use super::files::Files;
+use super::freshness::{freshness, now};
 use super::identity::image_build;
 use super::keys::SandboxKeys;
-use super::layout::{Layout, MOST_HOSTS, management_address};
-use super::machine::{Accelerator, Qemu, Size};
+use super::layout::Layout;
+use super::machine::{Qemu, Size};
 use super::record::{HostRecord, Record, Schema};
-use super::{How, SUBJECT, SandboxError, image::Image, leftovers, lock};
+use super::{image::Image, leftovers, lock};
 use crate::model::{Lab, LabId};
 use crate::sys::dirs::Dirs;
+use crate::sys::elapsed::in_seconds;
 use crate::sys::progress::Progress;
 
 /// What to start.
@@ -56,16 +58,17 @@ pub struct Started {
 /// Blocks until all hosts accept logins. The machine outlives this process.
 ///
 /// # Errors
-/// [`SandboxError::OtherShape`] when it runs with other machines or wires; otherwise what kept it from coming
+/// [`RequestError::OtherShape`] when it runs with other machines or wires; otherwise what kept it from coming
 /// up, and then nothing of it is left.
 pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Started, SandboxError> {
     let began = Instant::now();
     let layout = Layout::of(request.lab);
     if layout.hosts.len() > MOST_HOSTS {
-        return Err(SandboxError::TooManyHosts {
+        return Err(RequestError::TooManyHosts {
             hosts: layout.hosts.len(),
             most: MOST_HOSTS,
-        });
+        }
+        .into());
     }
     let name = request.lab.id();
     let files = Files::of(request.dirs, name);
@@ -84,10 +87,11 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
                 progress.finished(SUBJECT, "running");
                 Ok(started)
             }
-            Some(difference) => Err(SandboxError::OtherShape {
+            Some(difference) => Err(RequestError::OtherShape {
                 lab: name.clone(),
                 difference,
-            }),
+            }
+            .into()),
         };
     }
     match bring_up(request, &layout, &files, progress) {
@@ -120,11 +124,11 @@ impl Started {
     /// `restored in 0.4 s, 4 hosts`.
     #[must_use]
     pub fn summary(&self, hosts: usize) -> String {
-        let seconds = self.elapsed.as_secs_f64();
+        let elapsed = in_seconds(self.elapsed);
         match self.how {
             How::AlreadyRunning => format!("running, {hosts} hosts"),
-            How::Restored => format!("restored in {seconds:.1} s, {hosts} hosts"),
-            How::Booted => format!("booted in {seconds:.1} s, {hosts} hosts"),
+            How::Restored => format!("restored in {elapsed}, {hosts} hosts"),
+            How::Booted => format!("booted in {elapsed}, {hosts} hosts"),
         }
     }
 }
@@ -207,22 +211,9 @@ fn populate(
         runtime: files.runtime.clone(),
         hosts: records,
         identity: waiting.identity.clone(),
-        started: super::now().as_secs(),
+        started: now().as_secs(),
     };
     record.write(files, &keys.person.private)
-}
-
-/// Time and randomness for the guest, as of now.
-pub fn freshness() -> Result<Freshness, SandboxError> {
-    let seed = random_bytes::<64>().map_err(SandboxError::io("read", "/dev/urandom".as_ref()))?;
-    let now = super::now();
-    Ok(Freshness {
-        clock: (
-            i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            i64::from(now.subsec_nanos()),
-        ),
-        seed_base64: STANDARD.encode(seed),
-    })
 }
 
 /// What `ps` calls the machine.

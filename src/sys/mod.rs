@@ -2,10 +2,9 @@
 
 pub mod atomic;
 pub mod dirs;
+pub mod elapsed;
 pub mod local;
+pub mod on_host;
 pub mod pace;
 pub mod progress;
-#[cfg(test)]
-pub mod test_programs;
-#[cfg(test)]
-pub mod test_script;
+pub mod shell;

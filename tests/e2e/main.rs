@@ -17,7 +17,7 @@ mod labs;
 mod look;
 mod machines;
 mod other_labs;
-#[path = "../../src/sys/test_programs.rs"]
+#[path = "../../src/testing/programs.rs"]
 mod packages;
 mod printed;
 mod rollback;

@@ -9,13 +9,14 @@ use crate::agent::protocol::AgentError;
 use crate::agent::protocol::error::host;
 use crate::agent::system::root::Root;
 use crate::agent::system::selinux_context;
+use crate::sys::on_host;
 
 /// Points the link at the program that runs now, if that is an uploaded one (`bin/SHA256`).
 pub(in crate::agent) fn link(root: &Root) -> Result<(), AgentError> {
     match fs::read_link("/proc/self/exe") {
         Ok(program) => {
             let linked = link_to(root, &program)
-                .map_err(|error| host("cannot make the link /var/lib/lvslab/agent", error))?;
+                .map_err(|error| host(format!("cannot make the link {}", on_host::AGENT), error))?;
             if linked && root.join("/sys/fs/selinux/enforce").exists() {
                 allow_init(&program);
             }

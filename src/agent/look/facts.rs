@@ -17,6 +17,7 @@ use crate::netlink::route::Link;
 use crate::resource::{
     AddressState, Facts, LinkFacts, NetworkFiles, OsFamily, ResourceId, ServiceManager,
 };
+use crate::sys::on_host;
 
 /// Interface kinds (`IFLA_INFO_KIND`) that are no wire to another machine.
 const VIRTUAL_KINDS: [&str; 9] = [
@@ -100,8 +101,7 @@ fn starts_agent(path: &Path) -> bool {
     fs::File::open(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
         .is_ok_and(|_| {
-            text.starts_with(b"#!")
-                && String::from_utf8_lossy(&text).contains("/var/lib/lvslab/agent")
+            text.starts_with(b"#!") && String::from_utf8_lossy(&text).contains(on_host::AGENT)
         })
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sys::on_host;
+
 /// Where absolute paths begin.
 #[derive(Debug, Clone)]
 pub struct Root(PathBuf);
@@ -29,7 +31,7 @@ impl Root {
     /// Directory of everything lvslab keeps on a host.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.join("/var/lib/lvslab")
+        self.join(on_host::DIRECTORY)
     }
 
     /// The directory itself.

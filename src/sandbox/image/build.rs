@@ -18,6 +18,7 @@ use super::requirements::Host;
 use super::scratch::Scratch;
 use super::{ImageError, SUBJECT, apt_sources, space, stream};
 use crate::sys::progress::Progress;
+use crate::sys::shell::in_quotes;
 
 /// What of the caller's surroundings a build depends on.
 #[derive(Debug, Clone)]
@@ -245,7 +246,7 @@ fn option(name: &str, path: &Path) -> std::ffi::OsString {
 
 /// `path` as one word for the shell and for mmdebstrap's parser of hooks (Text::ParseWords) alike.
 fn shell_word(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+    in_quotes(&path.display().to_string())
 }
 
 /// Variables that a download may depend on.

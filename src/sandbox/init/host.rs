@@ -8,33 +8,21 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
-
+use super::assignment::Assignment;
 use super::disk::Disk;
 use super::early::{BASE, HTTPD};
 use super::line::{self, Heard, Line, PLUGGED};
 use super::wires::{Bridges, Cables};
 use super::{Failure, LAYER, While, cgroups, inside, log, login_keys, namespaces};
 use crate::netlink::route::RouteSocket;
+use crate::sandbox::addresses::management_address;
 use crate::sandbox::control::{GuestState, GuestStatus};
 use crate::sandbox::description::GuestHost;
-use crate::sandbox::layout::management_address;
 use crate::sandbox::system::System;
+use nix::unistd::Pid;
 
 /// How long a host may take to shut down before it is switched off.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
-
-/// Who a host is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Assignment {
-    /// Description.
-    pub host: GuestHost,
-    /// Who may log in: one line of `authorized_keys`.
-    pub authorized_key: String,
-    /// Whether its disk knows nothing of this yet.
-    pub factory_new: bool,
-}
 
 /// What a host comes with from the factory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

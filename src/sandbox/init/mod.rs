@@ -7,6 +7,7 @@
 //! Everything happens in this one thread, through system calls and netlink: a process start costs a tenth of
 //! a second under emulation, and a single-threaded process can be cloned into a host's init safely.
 
+mod assignment;
 mod cgroups;
 mod disk;
 mod early;

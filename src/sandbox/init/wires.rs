@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use super::{Failure, While};
 use crate::netlink::route::RouteSocket;
+use crate::sandbox::addresses::management_mac;
 use crate::sandbox::description::GuestInterface;
 
 /// Name of the management interface inside every host.
@@ -118,12 +119,6 @@ impl Cables {
             let _ = route.delete_link(index);
         }
     }
-}
-
-/// Locally administered, and the address is in it.
-fn management_mac(address: Ipv4Addr) -> [u8; 6] {
-    let [a, b, c, d] = address.octets();
-    [0x52, 0x54, a, b, c, d]
 }
 
 /// `52:54:00:12:34:56`; `None` for anything else and for group addresses.

@@ -8,7 +8,8 @@ use std::net::Ipv4Addr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::Accelerator;
+use crate::sandbox::accelerator::Accelerator;
+use crate::sandbox::addresses::SSH_PORT;
 use crate::sandbox::control::PORT_NAME;
 use crate::sandbox::files::Files;
 
@@ -124,7 +125,7 @@ impl Arguments<'_> {
         let mut network = String::from("user,id=mgmt,restrict=on,ipv6=off");
         for forward in self.forwards {
             network.push_str(&format!(
-                ",hostfwd=tcp:127.0.0.1:{}-{}:22",
+                ",hostfwd=tcp:127.0.0.1:{}-{}:{SSH_PORT}",
                 forward.outside, forward.inside
             ));
         }

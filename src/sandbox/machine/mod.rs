@@ -2,8 +2,8 @@
 //!
 //! In: an [`Arguments`]. Out: a [`Machine`] whose monitor and whose PID 1 can be talked to.
 
-mod accelerator;
 mod arguments;
+mod choice;
 mod conversation;
 mod ports;
 mod process;
@@ -18,15 +18,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::control::{Reply, Request};
-use super::error::{ConsoleTail, SandboxError};
+use super::error::{ConsoleTail, MachineError, SandboxError};
 use super::files::{self, Files};
 use crate::sys::pace::{Pace, Wait};
 
-pub use accelerator::{
-    Accelerator, Choice, FIRST_OUTPUT, UnknownAccelerator, VARIABLE, choose, forget, is_passing,
-    remember,
-};
 pub use arguments::{Arguments, Forward, Size};
+pub use choice::{Choice, FIRST_OUTPUT, choose, forget, is_passing, remember};
 pub use conversation::{Conversation, ConversationError};
 pub use ports::free as free_ports;
 pub use process::MachineProcess;
@@ -102,7 +99,9 @@ impl Machine {
         if complaint.contains("Could not set up host forwarding rule") {
             Err(LaunchFailure::PortTaken)
         } else {
-            Err(LaunchFailure::Other(SandboxError::Qemu { complaint }))
+            Err(LaunchFailure::Other(
+                MachineError::Qemu { complaint }.into(),
+            ))
         }
     }
 
@@ -197,7 +196,7 @@ impl Machine {
     /// Asks PID 1 one thing; `doing` is for the messages.
     ///
     /// # Errors
-    /// [`SandboxError::Died`], [`SandboxError::Timeout`], [`SandboxError::Guest`], with the console's tail.
+    /// [`MachineError::Died`], [`MachineError::Timeout`], [`MachineError::Guest`], with the console's tail.
     pub fn ask(
         &self,
         request: Request,
@@ -222,20 +221,21 @@ impl Machine {
     ) -> SandboxError {
         let doing = doing.to_owned();
         let console = self.console_tail();
-        match error {
+        let error = match error {
             ConversationError::Ended | ConversationError::GivenUp => {
-                SandboxError::Died { doing, console }
+                MachineError::Died { doing, console }
             }
-            ConversationError::TimedOut => SandboxError::Timeout {
+            ConversationError::TimedOut => MachineError::Timeout {
                 doing,
                 limit,
                 console,
             },
-            ConversationError::Refused { cause } => SandboxError::Guest { cause, console },
+            ConversationError::Refused { cause } => MachineError::Guest { cause, console },
             ConversationError::Connection(source) => {
-                SandboxError::io("talk to", &self.files.control())(source)
+                return SandboxError::io("talk to", &self.files.control())(source);
             }
-        }
+        };
+        error.into()
     }
 
     /// Ends QEMU; the guest's state is lost.
@@ -255,28 +255,30 @@ impl Machine {
     }
 
     fn explain(&self, error: QmpError, doing: &str) -> SandboxError {
-        match error {
-            QmpError::Ended => SandboxError::Died {
-                doing: doing.to_owned(),
+        let doing = doing.to_owned();
+        let error = match error {
+            QmpError::Ended => MachineError::Died {
+                doing,
                 console: self.console_tail(),
             },
             QmpError::Connection(source) => {
-                SandboxError::io("talk to", &self.files.monitor())(source)
+                return SandboxError::io("talk to", &self.files.monitor())(source);
             }
             QmpError::Refused {
                 command,
                 description,
-            } => SandboxError::Monitor {
+            } => MachineError::Monitor {
                 command,
                 complaint: description,
             },
             error @ (QmpError::Migration { .. } | QmpError::Unexpected { .. }) => {
-                SandboxError::Monitor {
-                    command: doing.to_owned(),
+                MachineError::Monitor {
+                    command: doing,
                     complaint: error.to_string(),
                 }
             }
-        }
+        };
+        error.into()
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::{MachineError, SandboxError};
 use crate::sys::atomic;
 use crate::sys::dirs::Dirs;
 
@@ -36,11 +36,11 @@ impl Qemu {
     /// The QEMU on the `PATH`.
     ///
     /// # Errors
-    /// [`SandboxError::Qemu`] when there is none or it does not tell its version.
+    /// [`MachineError::Qemu`] when there is none or it does not tell its version.
     pub fn installed(dirs: &Dirs) -> Result<Self, SandboxError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let program =
-            find(PROGRAM, std::env::split_paths(&path)).ok_or_else(|| SandboxError::Qemu {
+            find(PROGRAM, std::env::split_paths(&path)).ok_or_else(|| MachineError::Qemu {
                 complaint: format!("{PROGRAM} is not on the PATH"),
             })?;
         let memory = dirs.cache.join("qemu.json");

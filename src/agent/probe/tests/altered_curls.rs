@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::sys::test_script;
+use crate::testing::script;
 
 /// The system's curl with its words, its configuration and what it says on standard error passed through bash commands.
 fn altered_curl(directory: &Path, before: &str, words: &str, errors: &str) -> PathBuf {
@@ -21,7 +21,7 @@ exit "${{PIPESTATUS[0]}}"
         real.display()
     );
     let path = directory.join("curl");
-    test_script::write(&path, &script);
+    script::write(&path, &script);
     path
 }
 

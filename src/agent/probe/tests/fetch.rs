@@ -70,7 +70,7 @@ fn free_ports(count: u16) -> Ports {
 }
 
 fn request(url: &str, requests: u32) -> Fetch {
-    crate::sys::test_programs::program("curl", "curl").unwrap();
+    crate::testing::programs::program("curl", "curl").unwrap();
     Fetch {
         url: url.to_owned(),
         requests,

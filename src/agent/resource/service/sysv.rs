@@ -337,7 +337,7 @@ esac
 
     #[test]
     fn enabling_makes_the_links_that_are_missing() {
-        crate::sys::test_programs::program("update-rc.d", "init-system-helpers").unwrap();
+        crate::testing::programs::program("update-rc.d", "init-system-helpers").unwrap();
         let without_that_of_the_boot = ["rc0.d/K01webd", "rc3.d/S01webd", "rc4.d/K01webd"];
         for before in [&without_that_of_the_boot[..], &[]] {
             let (_directory, root) = root(before);

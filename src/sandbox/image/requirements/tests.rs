@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::sys::progress::Silent;
-use crate::sys::test_script;
+use crate::testing::script;
 
 /// A machine with the given programs, each a script.
 fn machine(directory: &Path, uid: u32, programs: &[(&str, &str)]) -> Host {
@@ -30,7 +30,7 @@ fn machine(directory: &Path, uid: u32, programs: &[(&str, &str)]) -> Host {
 }
 
 fn program(path: &Path, script: &str) {
-    test_script::write(path, &format!("#!/bin/sh\n{script}\n"));
+    script::write(path, &format!("#!/bin/sh\n{script}\n"));
 }
 
 const EVERYTHING: [(&str, &str); 7] = [

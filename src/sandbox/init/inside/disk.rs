@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::super::host::Assignment;
+use super::super::assignment::Assignment;
 use super::super::{Failure, While, login_keys};
 use crate::sandbox::binary::{hex, random_bytes};
 use crate::sandbox::description::GuestHost;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::super::{Failure, While, log};
 use super::spawn;
+use crate::sandbox::addresses::SSH_PORT;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -18,8 +19,8 @@ impl Logins {
     /// Listens on every address of the host.
     pub fn open() -> Result<Self, Failure> {
         let listener =
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, 22)).during("listen on port 22")?;
-        listener.set_nonblocking(true).during("listen on port 22")?;
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, SSH_PORT)).during("listen for logins")?;
+        listener.set_nonblocking(true).during("listen for logins")?;
         Ok(Self(listener))
     }
 

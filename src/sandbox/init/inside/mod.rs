@@ -23,7 +23,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, sethostname};
 
-use super::host::Assignment;
+use super::assignment::Assignment;
 use super::line::{FAILED, PLUGGED, SHUT_DOWN, UP, WAITING, tell};
 use super::{Failure, While, cgroups, log};
 use crate::sandbox::system::System;

@@ -7,9 +7,7 @@ use ipnet::Ipv4Net;
 use super::super::wires::MANAGEMENT;
 use super::super::{Failure, While};
 use crate::netlink::route::{AddressEntry, RouteSocket};
-
-/// The network of QEMU's user networking.
-const PREFIX: u8 = 24;
+use crate::sandbox::addresses::PREFIX;
 
 /// Sets `lo` up and gives `mgmt0` its address; the lab interfaces stay as they came.
 pub fn bring_up_management(address: Ipv4Addr) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Words for a POSIX shell on the other side: sshd hands the command to the login shell as one string.
+//! Commands as text for a POSIX shell: what a person types, and what sshd hands to the login shell.
 
 /// `arguments` as one line that a POSIX shell splits into exactly them.
 ///
@@ -9,13 +9,20 @@ pub fn command_line<S: AsRef<str>>(arguments: &[S]) -> String {
     words.join(" ")
 }
 
-/// One word, quoted only where it needs to be.
+/// One word, in quotes only where something in it is special.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/,.+:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    // zsh looks for a program called NAME where a word begins with `=`.
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('=') {
         return word.to_owned();
     }
+    in_quotes(word)
+}
+
+/// One word, in quotes.
+#[must_use]
+pub fn in_quotes(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

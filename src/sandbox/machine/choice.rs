@@ -5,58 +5,19 @@
 //! remembers the answer for this kernel, processor and QEMU. That KVM is refused for now is no answer, and a KVM that
 //! worked and fails now is not relied on any more.
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Qemu;
+use crate::sandbox::accelerator::{Accelerator, UnknownAccelerator, VARIABLE};
 use crate::sys::atomic;
 use crate::sys::dirs::Dirs;
 
-/// Environment variable that decides in place of trying: `kvm` or `tcg`.
-pub const VARIABLE: &str = "LVSLAB_ACCELERATOR";
-
 /// How long a guest under KVM may take to print its first line; a working one needs well under a second.
 pub const FIRST_OUTPUT: Duration = Duration::from_secs(5);
-
-/// What runs the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    /// The processor, through `/dev/kvm`.
-    Kvm,
-    /// QEMU's own emulation.
-    Tcg,
-}
-
-impl fmt::Display for Accelerator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Kvm => "KVM",
-            Self::Tcg => "TCG",
-        })
-    }
-}
-
-impl FromStr for Accelerator {
-    type Err = UnknownAccelerator;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "kvm" => Ok(Self::Kvm),
-            "tcg" => Ok(Self::Tcg),
-            other => Err(UnknownAccelerator(other.to_owned())),
-        }
-    }
-}
-
-/// A word that names no accelerator.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no accelerator; there are `kvm` and `tcg`")]
-pub struct UnknownAccelerator(String);
 
 /// What to try, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,16 @@
+//! What makes a spare host the host of a lab.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::description::GuestHost;
+
+/// Who a host is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Description.
+    pub host: GuestHost,
+    /// Who may log in: one line of `authorized_keys`.
+    pub authorized_key: String,
+    /// Whether its disk knows nothing of this yet.
+    pub factory_new: bool,
+}

@@ -1,0 +1,4 @@
+//! What unit tests of several modules stand on.
+
+pub mod programs;
+pub mod script;
