@@ -66,7 +66,15 @@ const WRITERS: [Write; 9] = [
 pub fn write(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
     let mut steps = Vec::new();
     for write in WRITERS {
-        steps.extend(write(target)?);
+        for step in write(target)? {
+            // Two requirements may be kept by the same resource: the gateway is that of every client.
+            if steps
+                .iter()
+                .all(|other: &Step| other.resource != step.resource)
+            {
+                steps.push(step);
+            }
+        }
     }
     Ok(steps)
 }

@@ -5,7 +5,7 @@
 //! include/linux/inetdevice.h).
 
 use super::{HostState, Interfaces, Need, Origin, Requirement, Verdict};
-use crate::model::{Host, InterfaceName, Lab, NetworkId, Role};
+use crate::model::{Host, InterfaceName, Lab, NetworkId, RealServer, Role, VirtualService};
 
 /// A setting with the values under which an effect is there.
 pub(super) struct Allowed {
@@ -33,35 +33,48 @@ pub(super) const ANSWERING: Allowed = Allowed {
 };
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    let hidden = host.is(Role::RealServer) && lab.profile().real_server_vip.is_some();
-    host.attachments
-        .iter()
-        .map(|attachment| {
-            let network = attachment.network;
-            if hidden {
-                Requirement {
-                    need: Need::HiddenVip {
-                        network,
-                        vip: lab.vip(),
-                        settings: lab.profile().settings(Role::RealServer),
-                    },
-                    service: Some(super::service::key(lab)),
-                    why: "Every real server has the VIP, and only the director may say so: whoever answers ARP for it \
-                          gets the client's packets."
-                        .to_owned(),
-                    symptom: "Some or all requests go straight to this real server: they are not balanced, and which \
-                              host answers changes with whose ARP answer came last.",
-                }
-            } else {
-                Requirement {
-                    need: Need::ArpAnswers { network },
-                    service: None,
-                    why: "The others on the network find the host by asking for its address.".to_owned(),
-                    symptom: "Nobody on the network finds the host: ARP requests for its address stay unanswered.",
-                }
+    let hidden: Vec<(&VirtualService, &RealServer)> = lab
+        .served_by(host.name.as_str())
+        .filter(|(_, server)| server.method.profile().real_server_vip.is_some())
+        .filter(|_| !host.is(Role::Director))
+        .collect();
+    let networks = host.attachments.iter().map(|attachment| attachment.network);
+    networks
+        .flat_map(|network| {
+            if hidden.is_empty() {
+                return vec![answers(network)];
             }
+            let hidden = hidden.iter();
+            hidden
+                .map(|(service, server)| hides(network, service, server))
+                .collect()
         })
         .collect()
+}
+
+fn hides(network: NetworkId, service: &VirtualService, server: &RealServer) -> Requirement {
+    Requirement {
+        need: Need::HiddenVip {
+            network,
+            vip: service.vip.addr(),
+            settings: server.method.profile().real_server_settings,
+        },
+        service: Some(super::service::key(service)),
+        why: "Every real server has the VIP, and only the director may say so: whoever answers ARP for it gets the \
+              client's packets."
+            .to_owned(),
+        symptom: "Some or all requests go straight to this real server: they are not balanced, and which host answers \
+                  depends on whose ARP answer came last.",
+    }
+}
+
+fn answers(network: NetworkId) -> Requirement {
+    Requirement {
+        need: Need::ArpAnswers { network },
+        service: None,
+        why: "The others on the network find the host by asking for its address.".to_owned(),
+        symptom: "Nobody on the network finds the host: ARP requests for its address stay unanswered.",
+    }
 }
 
 /// `net.ipv4.conf.INTERFACE.NAME`; a dot in the interface's name is written `/`, as sysctl(8) does.

@@ -1,33 +1,30 @@
 //! Forwarding, and the other kernel settings that a forwarding method asks for.
 
 use super::{HostState, Interfaces, Need, Requirement, Verdict, arp};
-use crate::model::{Host, Lab, NetworkId, Replies, Role, Setting};
+use crate::model::{ForwardingMethod, Host, Lab, NetworkId, Profile, Replies, Role, Setting};
 
 /// Sets the forwarding of every interface, and of those to come (`inet_forward_change`, net/ipv4/devinet.c).
 const FORWARD_ALL: &str = "net.ipv4.ip_forward";
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    let profile = lab.profile();
-    let settings = profile.settings(Role::Director);
-    let forwards = host.is(Role::Director) && profile.replies == Replies::ThroughDirector;
-    let inner = host.attachments.last().filter(|_| forwards);
-    let forwarding = inner.map(|attachment| Requirement {
-        need: Need::Forwarding {
-            network: attachment.network,
-            settings,
-        },
-        service: None,
-        why: settings
-            .settings
-            .iter()
-            .find(|setting| setting.key == FORWARD_ALL)
-            .map_or_else(String::new, |setting| setting.why.to_owned()),
-        symptom: "Every request hangs: the director drops the real servers' answers.",
-    });
-    let others = host
-        .roles
+    let profiles: Vec<&Profile> = lab
+        .methods_at(host)
+        .into_iter()
+        .map(ForwardingMethod::profile)
+        .collect();
+    let through = |profile: &&&Profile| profile.replies == Replies::ThroughDirector;
+    let replies = profiles
         .iter()
-        .flat_map(|role| profile.settings(*role).settings)
+        .find(through)
+        .filter(|_| host.is(Role::Director));
+    let forwarding = replies
+        .zip(host.attachments.last())
+        .map(|(profile, inner)| forwards(profile, inner.network));
+    let settings = profiles.iter().flat_map(|profile| {
+        let roles = host.roles.iter();
+        roles.flat_map(|role| profile.settings(*role).settings)
+    });
+    let others = settings
         .filter(|setting| !is_covered(setting.key))
         .map(|setting| Requirement {
             need: Need::Setting(*setting),
@@ -36,6 +33,20 @@ pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
             symptom: "Packets of the lab are dropped on this host.",
         });
     forwarding.into_iter().chain(others).collect()
+}
+
+/// Replies that arrive on the real servers' network are passed on to the client.
+fn forwards(profile: &Profile, network: NetworkId) -> Requirement {
+    let settings = profile.director_settings;
+    let mut all = settings.settings.iter();
+    Requirement {
+        need: Need::Forwarding { network, settings },
+        service: None,
+        why: all
+            .find(|setting| setting.key == FORWARD_ALL)
+            .map_or_else(String::new, |setting| setting.why.to_owned()),
+        symptom: "Every request hangs: the director drops the real servers' answers.",
+    }
 }
 
 /// Settings that are the means to an effect with a kind of its own.

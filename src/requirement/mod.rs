@@ -84,10 +84,14 @@ pub fn require(lab: &Lab) -> BTreeMap<HostName, Vec<Requirement>> {
 /// The requirements of one host of `lab`.
 #[must_use]
 pub fn of_host(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    SOURCES
-        .iter()
-        .flat_map(|source| source(lab, host))
-        .collect()
+    let mut requirements: Vec<Requirement> = Vec::new();
+    for one in SOURCES.iter().flat_map(|source| source(lab, host)) {
+        // Two services may need the same of a host.
+        if requirements.iter().all(|other| other.need != one.need) {
+            requirements.push(one);
+        }
+    }
+    requirements
 }
 
 /// Kernel settings that have to be looked at before `requirements` can be judged, by their dotted names.

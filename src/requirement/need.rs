@@ -147,7 +147,7 @@ impl fmt::Display for Need {
             Self::Forwarding { network, .. } => write!(f, "{word} from network {network}"),
             Self::Setting(setting) => write!(f, "{word} {}", setting.key),
             Self::Way(way) => write!(f, "{word} {}", way.to),
-            Self::WebServer(web) => write!(f, "{word} on port {}", web.port),
+            Self::WebServer(web) => write!(f, "{word} on {}:{}", web.address, web.port),
             Self::VirtualService(wanted) => write!(f, "{word} {}", wanted.service.key),
             Self::OpenFirewall { .. } | Self::Selinux { .. } => f.write_str(word),
         }

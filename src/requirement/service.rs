@@ -5,16 +5,15 @@ use std::num::NonZeroU32;
 use super::{HostState, Need, Requirement, Verdict};
 use crate::ipvs::model::TunnelKind;
 use crate::ipvs::{self, ServiceKey, Transport};
-use crate::model::{Host, Lab, Protocol, Role};
+use crate::model::{Host, Lab, Protocol, Role, VirtualService};
 use crate::resource::IpvsService;
 
-/// What the kernel finds the lab's service by.
-pub(super) fn key(lab: &Lab) -> ServiceKey {
-    let service = lab.service();
+/// What the kernel finds a service of the lab by.
+pub(super) fn key(service: &VirtualService) -> ServiceKey {
     let Protocol::Tcp = service.protocol;
     ServiceKey::Address {
         transport: Transport::Tcp,
-        address: lab.vip().into(),
+        address: service.vip.addr().into(),
         port: service.port.get(),
     }
 }
@@ -23,27 +22,38 @@ pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
     if !host.is(Role::Director) {
         return Vec::new();
     }
-    let (vip, port) = (lab.vip(), lab.service().port);
-    let handing_on = lab.profile().words.handing_on;
-    vec![Requirement {
-        need: Need::VirtualService(wanted(lab)),
-        service: Some(key(lab)),
-        why: format!(
-            "The director takes every connection to {vip}:{port}, chooses a real server and {handing_on}"
-        ),
-        symptom: "Requests to the VIP are refused, or the wrong real servers get them.",
-    }]
+    lab.services()
+        .iter()
+        .map(|service| Requirement {
+            need: Need::VirtualService(wanted(service)),
+            service: Some(key(service)),
+            why: why(service),
+            symptom: "Requests to the VIP are refused, or the wrong real servers get them.",
+        })
+        .collect()
 }
 
-fn wanted(lab: &Lab) -> IpvsService {
-    let service = lab.service();
+/// The words of the first method; where real servers differ in it, the others' are handed requests in another way.
+fn why(service: &VirtualService) -> String {
+    let (vip, port) = (service.vip.addr(), service.port);
+    let first = service.real_servers.first();
+    let handing_on = first.map_or("hands them on.", |server| {
+        server.method.profile().words.handing_on
+    });
+    format!(
+        "The director takes every connection to {vip}:{port}, chooses a real server and {handing_on}"
+    )
+}
+
+fn wanted(service: &VirtualService) -> IpvsService {
     let seconds = service
         .persistence
         .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-    let destinations = lab.real_servers().iter().map(|server| ipvs::Destination {
+    let servers = service.real_servers.iter();
+    let destinations = servers.map(|server| ipvs::Destination {
         address: server.address().into(),
-        port: service.port.get(),
-        forwarding: lab.profile().kernel,
+        port: server.port.get(),
+        forwarding: server.method.profile().kernel,
         weight: server.weight.into(),
         upper_threshold: 0,
         lower_threshold: 0,
@@ -52,9 +62,9 @@ fn wanted(lab: &Lab) -> IpvsService {
     });
     IpvsService {
         service: ipvs::Service {
-            key: key(lab),
+            key: key(service),
             scheduler: service.scheduler.as_str().to_owned(),
-            flags: if lab.service().fallback().is_some() {
+            flags: if service.fallback().is_some() {
                 ipvs::Service::SCHEDULER_FLAG_1
             } else {
                 0

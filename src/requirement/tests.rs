@@ -95,7 +95,7 @@ fn a_dr_lab_needs_the_vip_on_every_real_server_and_hidden_there() {
             "vip 192.168.4.15",
             "hidden vip 192.168.4.15 on network 0",
             "route to 192.168.4.10",
-            "web server on port 80",
+            "web server on 192.168.4.15:80",
             "firewall",
             "selinux",
         ]

@@ -7,20 +7,25 @@ use ipnet::Ipv4Net;
 
 use super::attachment::judge_places;
 use super::{HostState, Interfaces, Need, Requirement, Verdict};
-use crate::model::{Host, Lab, NetworkId, Role};
+use crate::model::{Host, Lab, NetworkId, RealServer, Role, VirtualService};
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
     if host.is(Role::Director) {
-        at_director(lab, host).into_iter().collect()
+        let services = lab.services().iter();
+        services
+            .filter_map(|service| at_director(service, host))
+            .collect()
     } else if host.is(Role::RealServer) {
-        at_real_server(lab).into_iter().collect()
+        lab.served_by(host.name.as_str())
+            .filter_map(|(service, server)| at_real_server(service, server))
+            .collect()
     } else {
         Vec::new()
     }
 }
 
-fn at_director(lab: &Lab, host: &Host) -> Option<Requirement> {
-    let vip = lab.service().vip;
+fn at_director(service: &VirtualService, host: &Host) -> Option<Requirement> {
+    let vip = service.vip;
     let own = |address: Ipv4Net| address.addr() == vip.addr();
     if host.attachments.iter().any(|one| own(one.address)) {
         return None;
@@ -34,7 +39,7 @@ fn at_director(lab: &Lab, host: &Host) -> Option<Requirement> {
             network: attachment.network,
             vip,
         },
-        service: Some(super::service::key(lab)),
+        service: Some(super::service::key(service)),
         why: "Clients ask for the VIP, so the director answers ARP for it; as an alias it stands beside the DIP and \
               can move to another director alone."
             .to_owned(),
@@ -42,14 +47,14 @@ fn at_director(lab: &Lab, host: &Host) -> Option<Requirement> {
     })
 }
 
-fn at_real_server(lab: &Lab) -> Option<Requirement> {
-    let device = lab.profile().real_server_vip?;
+fn at_real_server(service: &VirtualService, server: &RealServer) -> Option<Requirement> {
+    let device = server.method.profile().real_server_vip?;
     Some(Requirement {
         need: Need::RealServerVip {
-            vip: lab.vip(),
+            vip: service.vip.addr(),
             device,
         },
-        service: Some(super::service::key(lab)),
+        service: Some(super::service::key(service)),
         why: "Requests come with the VIP as their destination; the real server takes them only when the VIP is an \
               address of its own, and on lo it is one without being on the wire."
             .to_owned(),

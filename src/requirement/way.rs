@@ -16,60 +16,84 @@ pub struct Way {
 }
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    let (cip, vip) = (lab.cip().addr(), lab.vip());
-    let way = |to, network, why: String, symptom| Requirement {
-        need: Need::Way(Way {
-            to,
-            network,
-            via: None,
-        }),
-        service: None,
-        why,
-        symptom,
-    };
     let outer = host.attachments.first().map(|one| one.network);
     let inner = host.attachments.last().map(|one| one.network);
     let (Some(outer), Some(inner)) = (outer, inner) else {
         return Vec::new();
     };
     if host.is(Role::Director) {
-        let to_client = way(
-            cip,
-            outer,
-            "The director sends its own answers and, under NAT, those of the real servers to the client this way."
-                .to_owned(),
-            "Requests hang: answers that the director passes on do not find the client.",
-        );
-        let others = lab
-            .real_servers()
-            .iter()
-            .filter(|server| server.host != host.name);
+        let to_clients = clients(lab).map(|cip| {
+            straight(
+                (cip, outer),
+                "The director sends its own answers and, under NAT, those of the real servers to the client this way.",
+                "Requests hang: answers that the director passes on do not find the client.",
+            )
+        });
+        let servers = lab.services().iter().flat_map(|one| &one.real_servers);
+        let others = servers.filter(|server| server.host != host.name);
         let to_real_servers = others.map(|server| {
-            way(
-                server.address(),
-                inner,
-                "The director hands requests to the real server over the segment they share."
-                    .to_owned(),
+            straight(
+                (server.address(), inner),
+                "The director hands requests to the real server over the segment they share.",
                 "The requests that this real server is chosen for hang.",
             )
         });
-        std::iter::once(to_client).chain(to_real_servers).collect()
+        to_clients.chain(to_real_servers).collect()
     } else if host.is(Role::RealServer) {
-        vec![to_client(lab, inner)]
+        clients(lab)
+            .map(|cip| back(lab, host, (cip, inner)))
+            .collect()
     } else {
-        vec![way(
-            vip,
-            outer,
-            "The client must ask for the VIP on the segment the director is on.".to_owned(),
-            "Requests leave the client on another network, or not at all.",
-        )]
+        let vips = lab.services().iter().map(|service| service.vip.addr());
+        vips.map(|vip| {
+            straight(
+                (vip, outer),
+                "The client must ask for the VIP on the segment the director is on.",
+                "Requests leave the client on another network, or not at all.",
+            )
+        })
+        .collect()
     }
 }
 
-fn to_client(lab: &Lab, network: NetworkId) -> Requirement {
-    let profile = lab.profile();
-    let cip = lab.cip().addr();
-    let through = profile.replies == Replies::ThroughDirector;
+/// The CIP of every client.
+fn clients(lab: &Lab) -> impl Iterator<Item = Ipv4Addr> {
+    let clients = lab.hosts_with(Role::Client);
+    clients
+        .filter_map(|client| client.attachments.first())
+        .map(|attachment| attachment.address.addr())
+}
+
+fn straight((to, network): (Ipv4Addr, NetworkId), why: &str, symptom: &'static str) -> Requirement {
+    Requirement {
+        need: Need::Way(Way {
+            to,
+            network,
+            via: None,
+        }),
+        service: None,
+        why: why.to_owned(),
+        symptom,
+    }
+}
+
+/// From a real server to the client: through the director where one of its methods asks for that, since a host has one
+/// way to an address.
+fn back(lab: &Lab, host: &Host, (cip, network): (Ipv4Addr, NetworkId)) -> Requirement {
+    let methods = lab.methods_at(host);
+    let mut profiles = methods.iter().map(|method| method.profile());
+    let through = profiles
+        .clone()
+        .any(|profile| profile.replies == Replies::ThroughDirector);
+    let why = if through {
+        format!(
+            "Answers to the client {cip} must go back through the director, which puts the VIP back as their source; \
+             sent any other way the client would not know them."
+        )
+    } else {
+        let words = profiles.next().map(|profile| &profile.words);
+        words.map_or_else(String::new, |words| words.client_route_why.to_owned())
+    };
     Requirement {
         need: Need::Way(Way {
             to: cip,
@@ -77,14 +101,7 @@ fn to_client(lab: &Lab, network: NetworkId) -> Requirement {
             via: through.then(|| lab.dip().addr()),
         }),
         service: None,
-        why: if through {
-            format!(
-                "Answers to the client {cip} must go back through the director, which puts the VIP back as their \
-                 source; sent any other way the client would not know them."
-            )
-        } else {
-            profile.words.client_route_why.to_owned()
-        },
+        why,
         symptom: "The requests that this real server is chosen for hang: its answers do not reach the client, or \
                   come from an address that the client never asked.",
     }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
 use super::{HostState, Listening, Need, Origin, Requirement, Sourced, Verdict};
-use crate::model::{Host, Lab, Role};
+use crate::model::{Host, Lab};
 
 /// A web server that answers with a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,23 +17,21 @@ pub struct WebServer {
 }
 
 pub(super) fn required(lab: &Lab, host: &Host) -> Vec<Requirement> {
-    let server = lab
-        .real_server(host.name.as_str())
-        .filter(|_| host.is(Role::RealServer));
-    server
-        .map(|server| Requirement {
-            need: Need::WebServer(WebServer {
-                address: *lab.service().destination_at(server).ip(),
-                port: lab.service().port,
-                page: server.page.clone(),
-            }),
-            service: Some(super::service::key(lab)),
-            why: "IPVS sends requests whether or not anybody answers them, so the web server must run, also after a \
-                  reboot."
-                .to_owned(),
-            symptom: "The requests that this real server is chosen for are refused, or show another page.",
+    lab.served_by(host.name.as_str())
+        .map(|(service, server)| {
+            Requirement {
+                need: Need::WebServer(WebServer {
+                    address: *service.destination_at(server).ip(),
+                    port: server.port,
+                    page: server.page.clone(),
+                }),
+                service: Some(super::service::key(service)),
+                why: "IPVS sends requests whether or not anybody answers them, so the web server must run, also \
+                      after a reboot."
+                    .to_owned(),
+                symptom: "The requests that this real server is chosen for are refused, or show another page.",
+            }
         })
-        .into_iter()
         .collect()
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::cases::case;
 use super::*;
 use crate::keeper::{BootFile, BootFiles, System, after_boot};
+use crate::model::LabParts;
 use crate::requirement::{
     Hop, HostAddress, HostState, LinkState, Program, Requirement, Route, SettingStates, Sourced,
     Unset, Verdict, WebState, judge, of_host, settings_asked,
@@ -271,6 +272,67 @@ proptest! {
             }
         }
     }
+}
+
+/// The course's lab with a second service, on another VIP and port, served by the same real servers.
+fn with_second_service(text: &str) -> Lab {
+    let lab = lab(text);
+    let mut second = lab.service().clone();
+    second.port = std::num::NonZeroU16::new(8080).expect("a port");
+    if lab.profile().real_server_vip.is_some() {
+        second.vip = "192.168.4.16/24".parse().expect("an address");
+    }
+    for server in &mut second.real_servers {
+        server.port = second.port;
+    }
+    Lab::from_checked(LabParts {
+        id: lab.id().clone(),
+        networks: lab.networks().to_vec(),
+        hosts: lab.hosts().to_vec(),
+        services: vec![lab.service().clone(), second],
+        policy: lab.policy(),
+    })
+}
+
+#[test]
+fn a_second_service_is_kept_like_the_first() {
+    for text in [DR, NAT] {
+        let lab = with_second_service(text);
+        for host in lab.hosts() {
+            let facts = assumed(&lab, host.name.as_str());
+            let plan = planned_ok(&lab, host.name.as_str(), facts.clone());
+            let planned = Planned {
+                facts: &facts,
+                plan: &plan,
+                requirements: of_host(&lab, host),
+            };
+            let interfaces = planned.interfaces();
+            for state in [planned.now(), planned.after_boot()] {
+                for requirement in &planned.requirements {
+                    let verdict = judge(requirement, &interfaces, &state);
+                    let name = &host.name;
+                    assert!(
+                        verdict.is_met(),
+                        "{name}: {}: {verdict:?}",
+                        requirement.need
+                    );
+                }
+            }
+        }
+    }
+    let lab = with_second_service(DR);
+    let labels = |name: &str| -> Vec<String> {
+        let plan = planned_ok(&lab, name, assumed(&lab, name));
+        let steps = plan.steps.iter();
+        steps
+            .filter_map(|step| match &step.resource {
+                Resource::Address(address) => address.label.clone(),
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(labels("director"), ["eth0:0", "eth0:1"]);
+    assert_eq!(labels("web1"), ["lo:0", "lo:1"]);
 }
 
 /// Without any of the files that a boot reads some requirement no longer holds, so the agreement above is no accident.
