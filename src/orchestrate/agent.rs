@@ -17,13 +17,13 @@ use crate::resource::ResourceId;
 use crate::sys::pace::Pace;
 use crate::sys::progress::Progress;
 
-/// How long a host may take no byte of an upload.
+/// Longest time in which a host takes not one byte of an upload.
 const STALL: Duration = Duration::from_secs(60);
-/// How long a process that has closed its output may take to be gone.
+/// Longest time between the end of a process's output and its exit.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How much of standard error is kept, bytes.
 const KEPT_STDERR: usize = 4096;
-/// Exit code of sudo(8) where it does not run the command.
+/// sudo(8)'s exit code when it refuses to run the command.
 const SUDO_FAILED: i32 = 1;
 /// Bytes per write of an upload; progress is shown in these.
 const CHUNK: usize = 32 * 1024;
@@ -219,7 +219,7 @@ impl Process {
 }
 
 impl End {
-    /// The cause where not a word came from the agent.
+    /// The cause of an end before the agent's first message.
     fn before_greeting(self) -> Cause {
         let code = self.code;
         if self.connected
@@ -258,8 +258,8 @@ impl End {
     }
 }
 
-/// Why sudo(8) has not run the command: the last it says, since what it only warns of comes first. That it cannot
-/// resolve the host's own name never keeps it from anything.
+/// Why sudo(8) did not run the command: its last message, because warnings come before errors. That it cannot resolve
+/// the host's own name is such a warning.
 fn refusal_of_sudo(stderr: &str) -> Option<PrivilegeFailure> {
     let said = |line: &'_ str| {
         let after_name = line.strip_prefix("sudo:").map(str::trim_start);

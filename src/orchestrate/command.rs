@@ -10,10 +10,8 @@ use super::failure::Cause;
 use super::session::{self, Destination};
 use crate::sys::shell::command_line;
 
-/// Runs `arguments` on the host and waits until it has ended and nobody has its output open any more, as ssh(1) does.
-/// Standard streams are this process's own.
-///
-/// Out: the command's exit code; 255 when it was ended by a signal, as ssh(1) reports it.
+/// Runs `arguments` on the host with the standard streams of this process. As with ssh(1), it returns when the command
+/// has exited and no process holds its output open, and 255 stands for a command that a signal ended.
 ///
 /// # Errors
 /// When there is no connection, or it breaks.
@@ -61,7 +59,7 @@ async fn spawn(
         .map_err(|error| lost(&error))
 }
 
-/// Where nobody reads it any more, the command's own pipe is closed, too.
+/// Copies until the end. When our own reader is gone, the command's pipe closes, too.
 async fn pass_on(from: Option<impl AsyncRead + Unpin>, mut to: impl AsyncWrite + Unpin) {
     if let Some(mut from) = from {
         let _ = tokio::io::copy(&mut from, &mut to).await;

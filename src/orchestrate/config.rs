@@ -1,4 +1,4 @@
-//! The SSH configuration of a lab on machines one has: `ssh -F FILE web2` then works by hand, too.
+//! The SSH configuration of a lab on existing machines. `ssh -F FILE web2` works with it by hand, too.
 //!
 //! In: the lab's [`SshTarget`]s and what the user's own configuration says of them (`ssh -G`, so that an
 //! alias, a jump host or a key from there keeps its meaning). Out: one `Host` block per lab host.
@@ -23,8 +23,8 @@ pub enum HostKeys {
     AcceptNew,
 }
 
-/// Options that say where a host is, whatever the user's configuration says: as ssh(1) prints them and as one
-/// writes them.
+/// Options that say where a host is and with which key one logs in: first as `ssh -G` prints them, then as ssh_config(5)
+/// spells them.
 const PLACE: &[(&str, &str)] = &[
     ("hostname", "HostName"),
     ("user", "User"),
@@ -96,7 +96,7 @@ pub fn write(path: &Path, lab: &Lab, host_keys: HostKeys) -> io::Result<()> {
     atomic::write(path, file(&blocks, home.as_deref()).as_bytes(), 0o600)
 }
 
-/// With paths that mean the same file from every directory.
+/// Makes relative paths absolute.
 fn from_anywhere(target: &SshTarget) -> io::Result<SshTarget> {
     let absolute = |path: &Option<PathBuf>| path.as_ref().map(std::path::absolute).transpose();
     Ok(SshTarget {
@@ -204,8 +204,8 @@ fn says_something(target: &SshTarget, key: &str, value: &str) -> bool {
     }
 }
 
-/// Of a key that the SSH agent holds there may be the public half only; `none` is no file, and what `%` stands for is
-/// only known later.
+/// Whether ssh can use the key. Its public half is enough when an SSH agent holds the private one. `none` is not a file,
+/// and `%` tokens are expanded later, so both count.
 fn is_there(key: &str) -> bool {
     let public = format!("{key}.pub");
     key == "none" || key.contains('%') || expand(key).exists() || expand(&public).exists()

@@ -1,6 +1,6 @@
 //! The controller's end of the agent's protocol, over any pair of byte streams.
 //!
-//! Every wait has a limit: an agent that shows no sign of life for that long is given up.
+//! Every wait has a limit. It starts anew with each message of the agent.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Patience {
     }
 }
 
-/// A conversation that was greeted, or not yet.
+/// A conversation, before or after the agent's greeting.
 #[derive(Debug)]
 pub struct Conversation<R, W> {
     from: R,
@@ -160,7 +160,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Conversation<R, W> {
         })
     }
 
-    /// Reads until `wanted` bytes of this frame are here, growing only as they really come.
+    /// Reads until `wanted` bytes of this frame are here. Memory grows with what arrives, not with what was announced.
     async fn fill(&mut self, wanted: usize) -> Result<(), ConversationFailure> {
         while self.arrived.len() < wanted {
             let missing = (wanted - self.arrived.len()) as u64;
@@ -176,7 +176,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Conversation<R, W> {
         Ok(())
     }
 
-    /// The text that stands where a frame was due: what is here and what comes at once after it.
+    /// The text that came instead of a frame: what has arrived, and what follows within a moment.
     async fn garbage(&mut self) -> ConversationFailure {
         let more = self.fill(120);
         let _ = timeout(Duration::from_millis(200), more).await;

@@ -1,9 +1,9 @@
-//! What ssh(1) says when it cannot connect, told apart.
+//! ssh(1)'s reasons for not connecting.
 
 use super::failure::ConnectFailure;
 
 impl ConnectFailure {
-    /// From what ssh(1) wrote while it could not connect.
+    /// Recognises the reason in what ssh(1) wrote.
     #[must_use]
     pub fn from_ssh(text: &str) -> Self {
         let lines: Vec<&str> = text
@@ -85,14 +85,15 @@ impl ConnectFailure {
         }
     }
 
-    /// Whether the same attempt a moment later may well succeed: never true of anything about keys.
+    /// Whether the same attempt may succeed a moment later. Failures about keys never do: repeated logins can lock an
+    /// account.
     #[must_use]
     pub fn passing(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Closed { .. })
     }
 }
 
-/// What ssh also says where all goes well, `-v` included.
+/// Lines that ssh also writes when it connects, with `-v` or without.
 fn is_chatter(line: &str) -> bool {
     [
         "Warning: Permanently added",

@@ -1,4 +1,4 @@
-//! Why a host could not be worked with: one variant per thing a person would do something else about.
+//! Why a host could not be worked with. Each variant has its own remedy.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use crate::sys::on_host;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{host}: {cause}")]
 pub struct HostError {
-    /// Host.
     pub host: HostName,
     /// How it was addressed.
     pub route: Route,
@@ -81,10 +80,7 @@ pub enum ConnectFailure {
     },
     /// The name has no address.
     #[error("the name {name} has no address")]
-    Name {
-        /// Name.
-        name: String,
-    },
+    Name { name: String },
     /// Something answered and hung up before the login.
     #[error("the connection was closed before the login: {detail}")]
     Closed {
@@ -209,10 +205,7 @@ pub enum ConversationFailure {
         "the agent speaks protocol {theirs}, this lvslab speaks {}",
         protocol::VERSION
     )]
-    Version {
-        /// Its version.
-        theirs: u32,
-    },
+    Version { theirs: u32 },
     /// No sign of life.
     #[error("the agent was silent for {} s", .after.as_secs())]
     Silent {
@@ -221,10 +214,7 @@ pub enum ConversationFailure {
     },
     /// The request is larger than a frame may be.
     #[error("the request has {bytes} bytes, more than the protocol carries")]
-    TooLarge {
-        /// Bytes.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
 }
 
 fn exit_code(code: &Option<i32>) -> String {

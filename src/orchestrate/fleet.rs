@@ -1,4 +1,4 @@
-//! Every host of a lab at once: one agent each, asked in parallel, every host's result reported.
+//! All hosts of a lab: one agent each, asked in parallel. Every host gets a result.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,8 +19,8 @@ use crate::sys::dirs::{Dirs, create_private};
 use crate::sys::pace::Pace;
 use crate::sys::progress::Progress;
 
-/// Logins at once. sshd refuses more than its `MaxStartups` (10) unfinished ones, and behind a jump host they
-/// all meet at one sshd.
+/// Logins at the same time. sshd refuses more than `MaxStartups` (10) unfinished ones, and all logins through a jump
+/// host go to one sshd.
 pub const LOGINS_AT_ONCE: usize = 8;
 
 /// One result per host.
@@ -34,8 +34,8 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Of a lab whose SSH configuration is in place and on whose hosts time passes at `pace`; makes the directory of its
-    /// sockets.
+    /// The hosts of a lab whose SSH configuration is in place. Makes the directory of their sockets. `pace` is how time
+    /// passes for waits on them.
     ///
     /// # Errors
     /// When that directory cannot be made, is not ours, or is too long.
@@ -79,7 +79,7 @@ impl Roster {
         })
     }
 
-    /// The same hosts over connections of their own: none that is open already is used.
+    /// The same hosts over new connections, beside those that are open.
     ///
     /// # Errors
     /// See [`Roster::of`].
@@ -96,7 +96,7 @@ impl Roster {
         })
     }
 
-    /// Nobody but `host`.
+    /// `host` alone.
     #[must_use]
     pub fn just(&self, host: &HostName) -> Self {
         let mut alone = self.clone();

@@ -1,9 +1,8 @@
-//! One multiplexed SSH connection per host, shared by whatever runs one after the other.
+//! One multiplexed SSH connection per host, shared by consecutive commands.
 //!
-//! The connection (ssh's "master") outlives this process by [`IDLE_SECONDS`], so that the next command
-//! starts where this one ended instead of shaking hands again. [`close`] ends it at once. Masters are
-//! started here rather than by the `openssh` crate because the crate names sockets at random and offers no
-//! way to end an attempt that hangs; everything on top of a running master is the crate's.
+//! The connection (ssh's "master") outlives this process by [`IDLE_SECONDS`], which saves the next command a handshake.
+//! [`close`] ends it at once. We start masters ourselves, because the `openssh` crate gives sockets random names and
+//! cannot end an attempt that hangs. The crate does everything else.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -26,9 +25,9 @@ use crate::sys::pace::{Pace, Wait};
 const IDLE_SECONDS: u32 = 120;
 /// Limit for one whole attempt: connection, key exchange and login.
 const ATTEMPT: Duration = Duration::from_secs(40);
-/// Limit for anything a master on this machine is asked.
+/// Longest wait for a master's answer; it is a process on this machine.
 const LOCAL: Duration = Duration::from_secs(5);
-/// Attempts where the failure may pass.
+/// Attempts while the failure may be temporary.
 const ATTEMPTS: u32 = 4;
 
 /// Where one host is and where its master listens.
@@ -45,9 +44,9 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// When ssh itself gives the host up. On a machine of its own: when it takes 10 s to let the login begin, or 15 s to
-    /// answer later. Of a sandbox's host ssh cannot tell whether it only waits for a processor; [`within`] can, and
-    /// where the machine has ended the connection ends, too.
+    /// When ssh itself gives up: after 10 s without a banner, or 15 s without an answer later. On a sandbox it never does,
+    /// because it cannot tell a host that hangs from one that queues for a processor; [`within`] can. If the machine
+    /// ends, its connections end, too.
     fn limits_of_ssh(&self) -> [&'static str; 3] {
         match self.pace {
             Pace::Wall => [
@@ -69,7 +68,7 @@ impl Destination {
 pub struct Connected {
     /// For commands.
     pub session: Arc<Session>,
-    /// Whether an earlier command had opened it: then it may turn out to be dead.
+    /// Whether an earlier command opened it. Then it may be dead.
     pub resumed: bool,
 }
 
@@ -115,7 +114,7 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
         });
     }
     let _lock = lock(&beside(&to.control, "lock"), to.pace).await?;
-    // Whoever had the lock may have opened one.
+    // Another command may have opened one while we waited for the lock.
     if let Some(session) = resume(to).await {
         return Ok(Connected {
             session,
@@ -125,7 +124,7 @@ pub async fn open(to: &Destination) -> Result<Connected, Cause> {
     connect(to).await
 }
 
-/// A new master in place of whatever there is.
+/// A new master, in place of any other.
 ///
 /// # Errors
 /// See [`open`].
@@ -134,8 +133,7 @@ pub async fn open_fresh(to: &Destination) -> Result<Connected, Cause> {
     connect(to).await
 }
 
-/// Under the lock: two ssh processes that start a master on one socket would leave the loser behind without
-/// one, for good.
+/// Call with the lock held: of two ssh processes that start a master on one socket, one would run on without a socket.
 async fn connect(to: &Destination) -> Result<Connected, Cause> {
     close(to).await;
     let mut attempt = 1;
@@ -176,7 +174,7 @@ async fn resume(to: &Destination) -> Option<Arc<Session>> {
     let session = Session::resume_mux(to.control.clone().into_boxed_path(), None);
     match timeout(LOCAL, session.check()).await {
         Ok(Ok(())) => Some(Arc::new(session)),
-        // A socket that nobody listens on stays behind when a master is killed.
+        // A killed master leaves its socket behind.
         Ok(Err(_)) | Err(_) => None,
     }
 }
@@ -191,7 +189,7 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         .arg(&log)
         .arg("-S")
         .arg(&to.control)
-        // Verbose, since else a master that persists sends what a jump host's ssh says to /dev/null (sshconnect.c,
+        // Without -v a persistent master sends the words of a jump host's ssh to /dev/null (sshconnect.c,
         // ssh_proxy_connect).
         .args(["-M", "-N", "-f", "-v"]);
     ssh.arg("-o").arg(format!("ControlPersist={IDLE_SECONDS}s"));
@@ -203,11 +201,11 @@ async fn launch(to: &Destination) -> Result<(), Cause> {
         .arg(to.host.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        // Where an ssh to a jump host, which knows nothing of `-E`, says why it cannot.
+        // The ssh to a jump host does not inherit -E and writes its reason here.
         .stderr(words)
         .kill_on_drop(true);
     without_a_person(&mut ssh);
-    // It goes into the background once it is logged in, so its end is the end of the attempt.
+    // After the login ssh goes into the background, so this process's exit ends the attempt.
     match within(ATTEMPT, to.pace, ssh.status()).await {
         Some(Ok(status)) if status.success() => Ok(()),
         Some(Ok(_)) => {
@@ -236,8 +234,8 @@ fn fresh(log: &Path) -> Result<File, Cause> {
         .map_err(|error| local(&format!("open {}", log.display()), &error))
 }
 
-/// Nobody is asked for a password or about a host key. `BatchMode` is for the destination only; an ssh to a jump host
-/// finds no terminal to ask on in a session of its own, and starts no program that asks (ssh(1), `SSH_ASKPASS`).
+/// Keeps ssh from asking for a password or about a host key. `BatchMode` covers the destination only. The ssh to a jump
+/// host would ask on the terminal, which a new session does not have, or start a program (ssh(1), `SSH_ASKPASS`).
 fn without_a_person(ssh: &mut Command) {
     ssh.env("SSH_ASKPASS_REQUIRE", "never");
     #[expect(
@@ -289,11 +287,11 @@ fn beside(control: &Path, extension: &str) -> PathBuf {
     path.into()
 }
 
-/// 0.2, 0.4, 0.8 s, each up to twice as long, so that many hosts behind one jump host do not come back at once.
+/// 0.2, 0.4, 0.8 s, plus a random part of up to the same length: hosts behind one jump host must not retry together.
 fn pause(attempt: u32) -> Duration {
     let base = 100 << attempt.min(6);
     let mut random = [0; 2];
-    // Without random numbers they do come back at once, which is no reason to fail.
+    // Without random numbers they retry together, which is no reason to fail.
     let _ = getrandom::fill(&mut random);
     Duration::from_millis(base + u64::from(u16::from_le_bytes(random)) % base)
 }

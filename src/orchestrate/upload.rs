@@ -1,7 +1,7 @@
-//! What is run on a host to start the agent there, and to put it there first where it is missing.
+//! The commands that start the agent on a host, and upload it first if it is missing.
 //!
-//! Both are one remote command each. They run under the login user's shell, whichever that is, so they
-//! keep to what every Bourne-like shell and csh share until `/bin/sh` has taken over.
+//! Each is one remote command. It begins in the user's login shell, which may be csh, so it uses nothing but the syntax
+//! that csh and Bourne shells share until it has started `/bin/sh`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -51,7 +51,7 @@ impl AgentBinary {
         })
     }
 
-    /// The program as a gzip stream; compressed once, by whoever asks first.
+    /// The program as a gzip stream, compressed at the first call.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -67,7 +67,7 @@ impl AgentBinary {
 
     /// Starts the agent, or ends with [`EXIT_MISSING`] or [`EXIT_NO_SUDO`].
     ///
-    /// In the common case, root with the agent in place, no process is started but the agent itself.
+    /// For root, with the agent in place, the agent is the only process that is started.
     #[must_use]
     pub fn start_command(&self) -> String {
         self.start_command_in(on_host::DIRECTORY)
@@ -104,7 +104,7 @@ impl AgentBinary {
     }
 }
 
-/// `script` as it is for root, through `sudo -n` for anybody else.
+/// Runs `script` as root: directly, or through `sudo -n` for another user.
 fn become_root(script: &str) -> String {
     let through_sudo = quoted(script);
     format!(

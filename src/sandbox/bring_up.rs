@@ -1,4 +1,4 @@
-//! From nothing to a machine that waits for its hosts: restored from the saved base state, or booted and saved.
+//! Brings up a machine without hosts: restores the saved base state, or boots and saves it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,19 +25,17 @@ use crate::sys::progress::Progress;
 /// What work on a sandbox is called for [`Progress`].
 pub const SUBJECT: &str = "sandbox";
 
-/// How often other ports are tried when somebody takes them first.
+/// How many sets of free ports are tried: another program may take one before QEMU does.
 const PORT_ATTEMPTS: usize = 5;
 
 /// What a machine is made from.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Directories.
     pub dirs: &'a Dirs,
     /// Kernel and root file system.
     pub image: &'a Image,
     /// Which build of the image it is.
     pub image_build: String,
-    /// QEMU.
     pub qemu: &'a Qemu,
     /// PID 1.
     pub binary: &'a Binary,
@@ -47,7 +45,6 @@ pub struct Plan<'a> {
     pub name: String,
     /// Number of hosts, each with a forwarded port.
     pub hosts: usize,
-    /// Memory and processors.
     pub size: Size,
     /// Longest wait for the guest to boot.
     pub limit: Duration,
@@ -68,7 +65,6 @@ pub enum How {
 /// A machine that waits for its hosts.
 #[derive(Debug)]
 pub struct Waiting {
-    /// The machine.
     pub machine: Machine,
     /// Loopback port per host.
     pub ports: Vec<u16>,
@@ -170,7 +166,7 @@ impl Plan<'_> {
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
             return Ok(waiting);
         }
-        // Somebody else may be making the very state that is missing: better to wait than to make it twice.
+        // Another lvslab may be making the missing state. Waiting for it is cheaper than a second boot.
         let key = self.identity(accelerator).key();
         let _lock = lock::base(self.dirs, &key, self.limit)?;
         if let Some(waiting) = self.restore_base(accelerator, progress)? {
@@ -272,7 +268,7 @@ impl Plan<'_> {
         match answer {
             Ok(_) => Ok(()),
             Err(ConversationError::GivenUp) if mute => Err(Obstacle::Mute),
-            // Without a word from the guest it was the accelerator that ended QEMU, not the guest's kernel.
+            // The guest printed nothing, so the accelerator ended QEMU, not the guest's kernel.
             Err(ConversationError::Ended | ConversationError::GivenUp)
                 if first_output.is_some() && !machine.has_printed() =>
             {
@@ -282,10 +278,10 @@ impl Plan<'_> {
         }
     }
 
-    /// Keeps the machine for later starts. Where that is not possible, this start goes on without.
+    /// Saves the machine for later starts. If that fails, this start goes on all the same.
     ///
     /// # Errors
-    /// Why not, where the machine does not run on either.
+    /// When the save failed and the machine cannot be resumed.
     fn try_to_keep(
         &self,
         machine: &Machine,

@@ -1,6 +1,6 @@
 //! Derived files in the cache that belong to one version of the binary: first root file systems, base states.
 //!
-//! Each new version makes its own, a few hundred megabytes together, so the ones nobody used for a while go.
+//! Every version makes its own, a few hundred megabytes together, so old ones are removed.
 
 use std::fs::{File, FileTimes};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 /// How many entries are kept besides the newest.
 const KEPT: usize = 3;
 
-/// Used less long ago than this, an entry may be about to be read by somebody.
+/// An entry that was used this recently may be about to be read.
 const IN_USE: Duration = Duration::from_secs(15 * 60);
 
 /// Marks an entry as used now.
@@ -19,7 +19,7 @@ pub fn touch(path: &Path) {
     }
 }
 
-/// Removes the entries of `directory` that were used longest ago, hidden leftovers of killed writers included.
+/// Removes the least recently used entries of `directory`, including hidden files that killed writers left.
 pub fn prune(directory: &Path) {
     let now = SystemTime::now();
     let mut entries: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(directory)

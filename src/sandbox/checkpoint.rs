@@ -1,7 +1,7 @@
-//! Saved labs: a whole running sandbox, its memory and disks, under a name, to be taken up again.
+//! Saved labs: a running sandbox with its memory and disks, kept under a name, to be restored later.
 //!
-//! They are in the cache, under `saved/LAB/NAME`, because they live no longer than what they were made with: a
-//! saved lab loads only with the accelerator, QEMU, image, and lvslab build that saved it.
+//! A saved lab loads only with the accelerator, QEMU, image and lvslab build that saved it. So it is in the cache, under
+//! `saved/LAB/NAME`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -32,14 +32,12 @@ const STATE: &str = "state";
 const RECORD: &str = "sandbox.json";
 /// No name of a saved state begins like it.
 const TEMPORARY: &str = ".saving";
-/// The lab as the commands know it, and the exercise that is set in it: not ours, but what is on the restored hosts
-/// means nothing without them.
+/// Files of the commands that are saved along: the lab, and the exercise that is set on its hosts.
 const COMPANIONS: [&str; 2] = [dirs::LAB_FILE, dirs::EXERCISE_FILE];
 
 /// What to restore.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreRequest<'a> {
-    /// Lab.
     pub lab: &'a LabId,
     /// Name it was saved under.
     pub name: &'a str,
@@ -54,9 +52,7 @@ pub struct RestoreRequest<'a> {
 /// A saved lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Saved {
-    /// Lab.
     pub lab: LabId,
-    /// Name.
     pub name: String,
     /// Seconds since 1970 when it was saved.
     pub saved: u64,
@@ -64,7 +60,7 @@ pub struct Saved {
     pub bytes: u64,
 }
 
-/// Keeps the running sandbox of `lab` as `name`, replacing what was saved under that name; it runs on.
+/// Saves the running sandbox of `lab` as `name`, in place of an earlier one of that name. The sandbox runs on.
 ///
 /// # Errors
 /// [`SandboxError::NotRunning`], [`RequestError::SaveName`], or what kept the state from being written.
@@ -76,7 +72,7 @@ pub fn save(dirs: &Dirs, lab: &LabId, name: &str) -> Result<Saved, SandboxError>
         leftovers::running(&files)?.ok_or_else(|| SandboxError::NotRunning { lab: lab.clone() })?;
     let directory = directory(dirs, lab);
     let temporary = directory.join(TEMPORARY);
-    // Of one that was ended in the middle: whoever has the lock is the only one who saves.
+    // What an interrupted save left: with the lock held, no other save is under way.
     discard(&temporary)?;
     dirs::create_private(&temporary).map_err(SandboxError::io("create", &temporary))?;
     let kept = machine
@@ -93,7 +89,7 @@ pub fn save(dirs: &Dirs, lab: &LabId, name: &str) -> Result<Saved, SandboxError>
     describe(lab, &target).ok_or_else(|| missing(dirs, lab, name.as_str()))
 }
 
-/// Takes a saved lab up again, in place of the one that runs, if one does.
+/// Restores a saved lab, in place of the running one.
 ///
 /// The machine gets the present time, a fresh random seed and fresh keys; SSH sessions that were open when it was saved
 /// have ended; the loopback ports are new ones.
@@ -295,7 +291,7 @@ fn children(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What is not in `from` is not in `to` afterwards either.
+/// Copies the companions. One that `from` lacks is removed from `to`.
 fn carry_companions(from: &Path, to: &Path) -> Result<(), SandboxError> {
     for name in COMPANIONS {
         let (from, to) = (from.join(name), to.join(name));

@@ -1,9 +1,8 @@
 //! What the controller and PID 1 of the sandbox say to each other over the virtio-serial port.
 //!
-//! One message is one line of JSON. Lines, not lengths: a controller may be killed in the middle of a
-//! message and the next one takes over the same byte stream, so a reader must be able to find the start
-//! of the next message by itself. Every message starts *and* ends with a line feed for the same reason;
-//! an answer carries the number of its request, and answers to anybody else's request are skipped.
+//! One message is one line of JSON. A controller may be killed in the middle of a message, and the next one goes on with
+//! the same byte stream. So a reader must find the start of the next message by itself, and every message starts *and*
+//! ends with a line feed. An answer has the number of its request; a controller skips answers to other requests.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -96,7 +95,6 @@ pub enum Reply {
 /// One host as PID 1 sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestStatus {
-    /// Host.
     pub name: HostName,
     /// What it is doing.
     pub state: GuestState,

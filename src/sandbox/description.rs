@@ -18,7 +18,6 @@ pub struct Description {
     pub segments: usize,
     /// Public key that may log in as root, OpenSSH format, one line.
     pub authorized_key: String,
-    /// Machines.
     pub hosts: Vec<GuestHost>,
 }
 

@@ -1,8 +1,8 @@
 //! Where the files of one lab's sandbox are.
 //!
-//! Whether its machine lives is written in the state directory, which stays. Only the sockets are in the runtime
-//! directory, for their paths must be short, and that one may be another from one command to the next: it is named by
-//! `XDG_RUNTIME_DIR`, which not every way to log in sets, and systemd removes it when the person logs out.
+//! The pid file is in the state directory, which is always the same. The sockets need short paths, so they are in the
+//! runtime directory. That can be another directory for the next command, because not every login sets
+//! `XDG_RUNTIME_DIR`, and systemd removes it at logout.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ impl Files {
     /// # Errors
     /// When one, or the root of the runtime directories, belongs to somebody else or cannot be made.
     pub fn create(&self) -> Result<(), SandboxError> {
-        // The root first: in /tmp anybody may have made it, and could then exchange what is in it.
+        // The root first: in /tmp another user may have made it, and could replace what is in it.
         for directory in self.runtime.parent().into_iter().chain([&*self.runtime]) {
             dirs::create_private(directory).map_err(|source| SandboxError::RuntimeDirectory {
                 path: directory.to_owned(),

@@ -1,4 +1,4 @@
-//! What the saved state of a machine belongs to: it loads into nothing else.
+//! What a saved state depends on. It loads into no other machine.
 
 use std::fs::File;
 use std::io::Read;
@@ -23,12 +23,11 @@ pub struct Identity {
     pub image: String,
     /// SHA-256 of the binary that is PID 1 in it.
     pub binary: String,
-    /// Memory and processors.
     pub size: Size,
 }
 
-/// Tells one build of an image from another with the same key: a machine that has half of one root file system
-/// in its memory must never be given another to read the rest from.
+/// Tells two builds of an image with the same key apart. A restored machine has a part of its root file system in memory
+/// and must read the rest from the same build.
 ///
 /// # Errors
 /// When the root file system cannot be read.

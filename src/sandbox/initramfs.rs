@@ -90,8 +90,8 @@ fn fill<W: Write>(archive: &mut Archive<W>, binary: &Binary, modules: &Path) -> 
 /// A kernel module without the signature at its end (`Documentation/admin-guide/module-signing.rst` of the
 /// kernel: signature, 12 bytes whose last 4 are its length in big-endian, a magic line).
 ///
-/// Nothing here asks for signatures, but the kernel checks those it finds, which under emulation takes longer
-/// than everything else about loading a module.
+/// The kernel checks every signature it finds, although none is required here. Under emulation that takes longer than
+/// everything else about loading a module.
 fn without_signature(module: &[u8]) -> &[u8] {
     const MAGIC: &[u8] = b"~Module signature appended~\n";
     const INFORMATION: usize = 12;

@@ -22,7 +22,6 @@ pub struct Layout {
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayoutHost {
-    /// Name.
     pub name: HostName,
     /// Lab interfaces.
     pub interfaces: Vec<GuestInterface>,

@@ -5,9 +5,8 @@ use super::files::{self, Files};
 use super::machine::{self, Machine};
 use super::record::{self, Record};
 
-/// The running sandbox of these files, if one came up completely. Remains of anything else (a machine whose
-/// controller was killed half-way, files of a machine that ended by itself) are cleared away, and a machine that a
-/// save was to hold for a moment runs on.
+/// The running sandbox of these files, if one came up completely. Removes the remains of any other: a machine whose
+/// start was interrupted, or files of a machine that ended by itself. Resumes a machine that an interrupted save paused.
 ///
 /// Call with the lab's lock held.
 ///
@@ -31,8 +30,8 @@ pub fn running(files: &Files) -> Result<Option<(Record, Machine)>, SandboxError>
     }
 }
 
-/// Ends the machine if one runs, and removes the files the sandbox made. Where there never was a sandbox the
-/// files are left alone: a lab on other people's machines has an SSH configuration in the same place.
+/// Ends the machine if one runs, and removes the sandbox's files. Without a sandbox it removes nothing: a lab on existing
+/// machines keeps its SSH configuration in the same place.
 ///
 /// # Errors
 /// When the machine does not end or a file cannot be removed.
@@ -45,7 +44,7 @@ pub fn clear(files: &Files) -> Result<(), SandboxError> {
         machine.end()?;
     }
     machine::remove_remains(files)?;
-    // The record before the rest: without it the rest is known to be remains. The console last: with it, too.
+    // The record goes first and the console last. If this is interrupted, a console without a record marks remains.
     for file in [
         files.record(),
         files.ssh_config(),
@@ -63,7 +62,7 @@ pub fn exist(files: &Files) -> bool {
     files.record().exists() || files.console().exists()
 }
 
-/// Removes directories that are empty now; others' files in them are theirs.
+/// Removes the directories that are empty now. Those with other files stay.
 pub fn remove_empty_directories(files: &Files) {
     for directory in [&files.state, &files.runtime] {
         if std::fs::remove_dir(directory).is_ok()

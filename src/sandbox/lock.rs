@@ -1,4 +1,4 @@
-//! One at a time: locks between lvslab processes. A lock ends with its process, however that ends.
+//! Locks between lvslab processes. The kernel releases a lock when its process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,7 +12,7 @@ use crate::sys::dirs::Dirs;
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock is the open file")] File);
 
-/// Locks the sandbox of `lab`, waiting at most `limit` for whoever has it.
+/// Locks the sandbox of `lab`; waits at most `limit` for another lvslab.
 ///
 /// # Errors
 /// [`SandboxError::Busy`] when the time is up.
@@ -20,7 +20,7 @@ pub fn lab(dirs: &Dirs, lab: &LabId, limit: Duration) -> Result<Lock, SandboxErr
     take(dirs, &format!("lab-{lab}"), limit)?.ok_or_else(|| SandboxError::Busy { lab: lab.clone() })
 }
 
-/// Locks the making of the base state `key`; `None` when somebody else is still at it after `limit`.
+/// Locks the creation of the base state `key`; `None` when another lvslab still works on it after `limit`.
 ///
 /// # Errors
 /// When the lock file cannot be opened.

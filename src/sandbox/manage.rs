@@ -19,18 +19,17 @@ use crate::sys::pace::Pace;
 /// Longest wait for another lvslab that works on the same sandbox.
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
-/// A machine that does not tell its hosts' state in this time has other worries.
+/// Longest wait for a machine to report its hosts' state.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
-/// A shutdown takes at most half a minute, a boot with slow services some more.
+/// Longest wait for a reboot: half a minute for the shutdown, the rest for a boot with slow services.
 const REBOOT_LIMIT: Duration = Duration::from_secs(180);
 
 /// How one lab's sandbox is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// Lab.
     pub lab: LabId,
-    /// Whether its machine runs; otherwise it ended by itself (this machine was restarted, QEMU was killed).
+    /// Whether its machine runs. If not, it was not stopped by lvslab: this machine was restarted, or QEMU was killed.
     pub running: bool,
     /// QEMU's process.
     pub pid: Option<i32>,
@@ -49,7 +48,6 @@ pub struct Status {
 /// How one host of a sandbox is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostStatus {
-    /// Name.
     pub name: HostName,
     /// What it is doing; `None` when its machine does not say.
     pub state: Option<GuestState>,
@@ -61,9 +59,9 @@ pub struct HostStatus {
     pub login: String,
 }
 
-/// Ends the sandbox of `lab` and removes everything it left except what is in the cache. Whether there was one.
+/// Ends the sandbox of `lab` and removes its files, except those in the cache. Returns whether there was one.
 ///
-/// The lab's state directory goes as a whole: it has no meaning without its hosts.
+/// The lab's whole state directory goes, because nothing in it has a meaning without the hosts.
 ///
 /// # Errors
 /// When the machine does not end or a file cannot be removed.

@@ -1,5 +1,5 @@
-//! `sandbox.json`: what a later lvslab needs to know of a running sandbox. Written last, so a sandbox that has
-//! one came up completely.
+//! `sandbox.json`: what a later lvslab needs to know about a running sandbox. It is written last, so a sandbox with a
+//! record came up completely.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +20,6 @@ use crate::sys::atomic;
 pub struct Record {
     /// What this is.
     pub schema: Schema,
-    /// Lab.
     pub lab: LabId,
     /// Machines and wires.
     pub layout: Layout,
@@ -45,7 +44,6 @@ pub enum Schema {
 /// One host of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRecord {
-    /// Name.
     pub name: HostName,
     /// Address of `mgmt0`.
     pub management: Ipv4Addr,

@@ -8,7 +8,6 @@ use crate::model::HostName;
 /// How one host is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
-    /// Host.
     pub name: HostName,
     /// Loopback port.
     pub port: u16,

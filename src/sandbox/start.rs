@@ -58,8 +58,7 @@ pub struct Started {
 /// Blocks until all hosts accept logins. The machine outlives this process.
 ///
 /// # Errors
-/// [`RequestError::OtherShape`] when it runs with other machines or wires; otherwise what kept it from coming
-/// up, and then nothing of it is left.
+/// [`RequestError::OtherShape`] when it runs with other machines or wires. After any other error nothing of it is left.
 pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Started, SandboxError> {
     let began = Instant::now();
     let layout = Layout::of(request.lab);
@@ -101,14 +100,14 @@ pub fn start(request: &StartRequest<'_>, progress: &dyn Progress) -> Result<Star
             Ok(started)
         }
         Err(error) => {
-            // The first error is the one to tell.
+            // An error of the clean-up would hide the one that matters.
             let _ = leftovers::clear(&files);
             Err(error)
         }
     }
 }
 
-/// The sandbox that runs already. One that cannot be asked any more makes way for the one that is started.
+/// The sandbox that runs already. One whose sockets are gone is ended, so that a new one can start.
 fn running(files: &Files, progress: &dyn Progress) -> Result<Option<Record>, SandboxError> {
     match leftovers::running(files) {
         Err(error @ SandboxError::SocketsGone { .. }) => {
@@ -162,7 +161,7 @@ fn bring_up(
     outcome.map(|()| (waiting.how, waiting.identity.accelerator))
 }
 
-/// Hands the lab's hosts in, with keys of their own, and writes down how to reach them.
+/// Gives the machine the lab's hosts, with new keys, and writes down how to reach them.
 fn populate(
     request: &StartRequest<'_>,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! Files that are either the old one or the whole new one, also after a power cut.
+//! Atomic writes: a file is the old one or the complete new one, even after a power cut.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -37,7 +37,7 @@ pub fn write_prepared(
             .open(&temporary)?;
         file.write_all(content)?;
         prepare(&file)?;
-        // After a change of owner, which takes the set-id bits away.
+        // Last, because a change of owner clears the set-id bits.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

@@ -100,7 +100,7 @@ fn root(variable: &str, under_home: &str) -> io::Result<PathBuf> {
         })
 }
 
-/// A service of the system has no `HOME`.
+/// `HOME`, or the account's directory: system services run without `HOME`.
 fn home() -> Option<PathBuf> {
     absolute("HOME").or_else(|| {
         let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
@@ -108,8 +108,8 @@ fn home() -> Option<PathBuf> {
     })
 }
 
-/// The home directory of `uid` in passwd(5). Read by hand: the C library's look-up loads plug-ins, which a static
-/// binary cannot.
+/// The home directory of `uid` in passwd(5). We parse the file because the C library's look-up loads plug-ins, which a
+/// static binary cannot do.
 fn home_of(accounts: &str, uid: u32) -> Option<PathBuf> {
     accounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();

@@ -1,8 +1,8 @@
 //! Waits that allow for a busy machine.
 //!
-//! A virtual machine does everything later by the time its threads queue for a processor. A limit that suits a quiet
-//! machine would end such a wait too early, and a much longer one would make people wait for a guest that hangs. So the
-//! clock of a [`Wait`] stands still while the process it waits for is ready to run and has no processor.
+//! On a busy machine a virtual machine is late by the time that its threads queue for a processor. A limit that suits a
+//! quiet machine ends such a wait too early; a much longer limit makes people wait for a guest that hangs. So the clock
+//! of a [`Wait`] stands still while the process it waits for is ready to run and has no processor.
 
 use std::collections::BTreeMap;
 use std::path::Path;

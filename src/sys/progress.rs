@@ -1,4 +1,4 @@
-//! How long-running work tells people what it is doing; the terminal's form is [`crate::cli`]'s.
+//! How long-running work reports what it is doing. [`crate::cli`] shows it on the terminal.
 
 /// Receives what work is going on. Implementations must be quick and never fail.
 pub trait Progress: Send + Sync {
@@ -10,15 +10,15 @@ pub trait Progress: Send + Sync {
         let _ = (subject, done, total);
     }
 
-    /// `subject` is finished; `summary` stands there until everything is.
+    /// `subject` is finished; `summary` stays on the screen until all work is.
     fn finished(&self, subject: &str, summary: &str);
 
-    /// Something of `subject` that is to be read afterwards, too.
+    /// A text about `subject` that stays on the screen afterwards.
     fn note(&self, subject: &str, text: &str) {
         self.finished(subject, text);
     }
 
-    /// Does `work` while nothing is shown: it has the terminal to itself.
+    /// Hides all progress while `work` uses the terminal.
     fn pause(&self, work: &mut dyn FnMut()) {
         work();
     }

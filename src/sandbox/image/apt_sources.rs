@@ -105,7 +105,7 @@ pub(super) fn read(etc_apt: &Path) -> (Vec<String>, Vec<String>) {
     (texts("list"), texts("sources"))
 }
 
-/// What of `apt-config dump` says how to reach a mirror, as an apt.conf(5) text.
+/// The options of `apt-config dump` that say how to reach a mirror, as an apt.conf(5) text.
 pub(super) fn transport_options(apt_config_dump: &str) -> String {
     const WANTED: [&str; 10] = [
         "http",

@@ -20,7 +20,7 @@ use super::{ImageError, SUBJECT, apt_sources, space, stream};
 use crate::sys::progress::Progress;
 use crate::sys::shell::in_quotes;
 
-/// What of the caller's surroundings a build depends on.
+/// What a build takes from the caller's machine and environment.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
     /// The machine, for its programs.
@@ -66,7 +66,7 @@ pub(super) fn build(
     ])?;
     let scratch = Scratch::create(&environment.temporary, room.note)?;
     let result = build_in(&scratch, recipe, environment, room, progress);
-    // A failed build's error says more than what happens to its rubbish, which the next build removes.
+    // The build's own error matters more than one of the clean-up, which the next build repeats.
     let removed = scratch.remove(host);
     result.and(removed)
 }
@@ -226,8 +226,7 @@ fn arguments(recipe: &Recipe, host: &Host, files: &Files<'_>) -> Vec<std::ffi::O
     words
 }
 
-/// dpkg.cfg(5) of the hosts: without what nobody reads in a sandbox, and without waiting for a disk that a
-/// crash would empty anyway.
+/// dpkg.cfg(5) of the hosts: leaves out files that nobody reads in a sandbox, and does not sync a disk that is in memory.
 fn dpkg_text(recipe: &Recipe) -> String {
     let mut text = String::from("force-unsafe-io\n");
     for pattern in recipe.path_excludes {

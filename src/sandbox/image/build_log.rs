@@ -1,4 +1,4 @@
-//! What mmdebstrap, apt, dpkg and our hook say while they build: how far they are, and in the end why not.
+//! What mmdebstrap, apt, dpkg and our hook print during a build: progress, and the cause of a failure.
 //!
 //! In: their lines. Out: [`Event`]s for [`crate::sys::progress`], or a [`Failure`].
 
@@ -48,8 +48,7 @@ const STAGES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Words that tell a cause, in the order in which they are believed; the line itself is quoted where it says
-/// more than we could.
+/// Words that tell a cause, the most reliable first. Where the line says more than we could, the message quotes it.
 const CAUSES: [(&str, &str, &str); 12] = [
     (
         "No space left on device",
@@ -174,7 +173,7 @@ impl BuildLog {
         })
     }
 
-    /// The first cause is the one: what follows it follows from it.
+    /// Keeps the first cause: later ones are its consequences.
     fn watch_for_causes(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("E: ")
             && self.last_error.is_none()

@@ -1,4 +1,4 @@
-//! One image per key, built by one process, whole or not there.
+//! One image per key, built by one process, and published only when complete.
 //!
 //! Layout of the directory: `KEY/` is an image; `.building/` what is becoming one; `.lock` is locked (flock(2))
 //! by the process that builds and by the programs it started, so that the files of a killed build are removed
@@ -30,7 +30,7 @@ pub(super) fn find(images: &Path, key: &str) -> Option<Image> {
     Image::at(&images.join(key), key)
 }
 
-/// The image named `key`: as it is, or by `build`, which is called at most once at a time in all processes.
+/// The image named `key`, or the one that `build` makes. Of all processes only one builds at a time.
 pub(super) fn obtain(
     images: &Path,
     key: &str,
@@ -42,7 +42,7 @@ pub(super) fn obtain(
     }
     fs::create_dir_all(images).map_err(ImageError::file("create", images))?;
     let lock = lock(&images.join(".lock"), progress)?;
-    // Somebody else may have built it while we waited.
+    // Another process may have built it while we waited.
     if let Some(image) = find(images, key) {
         return Ok(image);
     }

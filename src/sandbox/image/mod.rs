@@ -1,10 +1,10 @@
 //! The kernel and the root file system that the sandbox boots from.
 //!
-//! In: the [recipe](recipe::Recipe), this machine's Debian mirrors. Out: an [`Image`] in the cache, built once
-//! per recipe, by whoever comes first, and read only from then on, by any number of machines at once.
+//! In: the [recipe](recipe::Recipe), this machine's Debian mirrors. Out: an [`Image`] in the cache. The first lvslab that
+//! needs it builds it; from then on any number of machines read it.
 //!
-//! Building is one run of mmdebstrap(1), as root or, by way of a user namespace, as an ordinary user; the
-//! programs for it are what [`requirements`] is about.
+//! A build is one run of mmdebstrap(1), as root or, in a user namespace, as an ordinary user. [`requirements`] gets the
+//! programs for it.
 
 mod apt_sources;
 mod build;

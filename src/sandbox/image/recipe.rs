@@ -1,13 +1,13 @@
 //! What an image is made of, and the key that names it.
 //!
-//! Everything that can change the result is in [`Recipe`], so a change to a script or a list makes a new
-//! image and leaves the old one to whoever still uses it.
+//! Everything that can change the result is in [`Recipe`]. A change to a script or a list makes a new image; the old one
+//! stays for the versions that still use it.
 
 use sha2::{Digest, Sha256};
 
 use crate::sandbox::system::System;
 
-/// Counts changes of the image's layout that the recipe's text does not show.
+/// Version of the image's layout, for changes that the recipe's text does not show.
 const FORMAT: u32 = 1;
 
 /// What to build.

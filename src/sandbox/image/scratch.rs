@@ -1,9 +1,8 @@
 //! The directory in which a system is installed before it is packed.
 //!
-//! As an ordinary user's build runs with other user ids, those of the user's subordinate range, two things are
-//! special: the directory must be reachable for everybody, which a home directory often is not, and what is
-//! in it can be removed only with those ids again. A note in the cache says where it is, for whoever has to
-//! clean up after a build that was killed.
+//! An ordinary user's build runs with the ids of the user's subordinate range. So every user must be able to enter the
+//! directory, which is not true of many home directories, and only those ids can remove what is in it. A note in the
+//! cache says where it is, so that the next build can clean up after one that was killed.
 
 use std::fs;
 use std::io;
@@ -89,8 +88,8 @@ impl Scratch {
         atomic::remove(&self.note).map_err(ImageError::file("remove", &self.note))
     }
 
-    /// Empties the directories that belong to subordinate ids, as their root. The directories themselves are
-    /// in ours, so they go with it.
+    /// Empties the directories that belong to subordinate ids, as root of their namespace. The empty directories are in
+    /// ours and go with it.
     fn remove_foreign(&self, host: &Host) {
         let foreign: Vec<PathBuf> = fs::read_dir(&self.path)
             .into_iter()

@@ -1,4 +1,4 @@
-//! Whether there is room for a build before it begins: a full disk half-way is a bad way to find out.
+//! Checks the free space before a build begins.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -11,11 +11,10 @@ pub(super) const IMAGE_BYTES: u64 = 300_000_000;
 /// What the system and its copies take while it is built: measured, 900 MB.
 pub(super) const BUILD_BYTES: u64 = 1_300_000_000;
 
-/// Makes sure that each directory's file system has the bytes wanted there, together with what others want
-/// on the same one.
+/// Makes sure that each file system has the sum of the bytes that are wanted on it.
 ///
 /// # Errors
-/// [`ImageError::Space`] for the first that has not.
+/// [`ImageError::Space`] for the first one that is too full.
 pub(super) fn check(wanted: &[(&Path, u64)]) -> Result<(), ImageError> {
     let mut devices: BTreeMap<u64, u64> = BTreeMap::new();
     for &(path, bytes) in wanted {

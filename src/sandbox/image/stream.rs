@@ -1,4 +1,4 @@
-//! Running a program and reading what it says line by line, standard output and error in one stream.
+//! Runs a program and reads its standard output and error, in one stream, line by line.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};

@@ -11,6 +11,6 @@ pub struct Assignment {
     pub host: GuestHost,
     /// Who may log in: one line of `authorized_keys`.
     pub authorized_key: String,
-    /// Whether its disk knows nothing of this yet.
+    /// Whether its name and keys are still to be written to its disk.
     pub factory_new: bool,
 }

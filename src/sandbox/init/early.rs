@@ -1,6 +1,6 @@
-//! From the kernel's first process to a machine that can make hosts: mounts, modules, disk, bridge to the outside.
+//! Prepares the machine for hosts: mounts, modules, root file system, bridge to the network card.
 //!
-//! All of it is the same for every lab, so it happens before the machine's state is saved.
+//! This is the same for every lab, so it happens before the machine's state is saved.
 
 use std::path::Path;
 use std::time::Instant;
@@ -64,7 +64,7 @@ pub fn bring_up() -> Result<Base, Failure> {
     Ok(base)
 }
 
-/// Reading the hosts' programs keeps one processor busy while the other loads modules.
+/// Reads the hosts' programs on one processor while the other loads modules.
 fn start_warming() -> Result<Pid, Failure> {
     #[expect(
         unsafe_code,
@@ -113,9 +113,9 @@ fn plain_mount(
 fn tame_the_kernel() -> Result<(), Failure> {
     sethostname("lvslab-sandbox").during("set the machine's name")?;
     for (file, value) in [
-        // Everything is loaded; nothing is to be looked for on demand, and there is no program that could.
+        // All modules are loaded already, and there is no modprobe to load others.
         ("kernel/modprobe", ""),
-        // A host's interfaces start with the kernel's own defaults, not with what PID 1's happen to have.
+        // A host's interfaces start with the kernel's defaults instead of the machine's settings.
         ("net/core/devconf_inherit_init_net", "2"),
         // No gre0, sit0 and so on in hosts that asked for no tunnel: each is a device to make, and some look
         // like network cards.

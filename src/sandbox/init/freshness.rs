@@ -1,4 +1,4 @@
-//! What a restored machine must not share with the machine its state was saved from: time and randomness.
+//! Time and randomness, which a restored machine must not have from its saved state.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;

@@ -44,11 +44,11 @@ pub struct Guest {
     waiting: Vec<Waiting>,
 }
 
-/// A request that is answered when hosts have come as far as it wants.
+/// A request that is answered when hosts have reached a state.
 #[derive(Debug)]
 struct Waiting {
     id: u64,
-    /// Numbers of the hosts that have not.
+    /// Numbers of the hosts that have not reached it.
     hosts: Vec<usize>,
     wanted: News,
     answer: Reply,
@@ -114,7 +114,7 @@ impl Guest {
                     host => self.listen_to((host - FIRST_HOST) as usize),
                 }
             }
-            // Looked at every time: an edge may have been reported before its bytes were all there.
+            // Read after every event: the edge may have been reported before all bytes were there.
             for request in self.port.requests() {
                 self.serve_request(request.id, request.body);
             }
@@ -149,7 +149,7 @@ impl Guest {
         }
     }
 
-    /// Ready is when every spare waits, so that none is saved half-made.
+    /// Answers once every spare waits, so that no unfinished one is saved.
     fn ready(&mut self, id: u64) -> Option<Reply> {
         let hosts: Vec<usize> = (0..self.hosts.len())
             .filter(|&number| !self.hosts[number].is_waiting())
@@ -198,7 +198,7 @@ impl Guest {
         Ok(None)
     }
 
-    /// Sees to it that the host with this number is a running spare that can become `wanted`.
+    /// Makes the host with this number a running spare that can become `wanted`, unless it is one.
     fn make_spare_for(&mut self, number: usize, wanted: &GuestHost) -> Result<(), Failure> {
         if self
             .hosts
@@ -259,7 +259,7 @@ impl Guest {
         self.watch(number)
     }
 
-    /// Hears what the host says from now on; its former line has left the watch by being closed.
+    /// Waits for messages on the host's line. Closing the former line removed it from the epoll.
     fn watch(&self, number: usize) -> Result<(), Failure> {
         let Some(line) = self.hosts[number].line() else {
             return Ok(());
@@ -333,7 +333,7 @@ impl Guest {
     /// A host's init ended. reboot(2) from inside a pid namespace ends its init with SIGHUP for a restart
     /// and SIGINT for a power-off.
     fn ended(&mut self, number: usize, how: How) {
-        // What it said last, while the line is still there.
+        // Its last message, before the line closes.
         self.listen_to(number);
         let host = &mut self.hosts[number];
         let stopping = host.exited(&self.route);
@@ -347,7 +347,7 @@ impl Guest {
         }
     }
 
-    /// After a restore the other ends of the SSH connections are gone, and nothing will ever tell the hosts.
+    /// After a restore the other ends of the SSH connections are gone, and the hosts would never notice.
     fn end_orphaned_sessions(&self) {
         let inits: Vec<Pid> = self.hosts.iter().filter_map(Host::init).collect();
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -1,8 +1,7 @@
-//! One lab host as PID 1 of the machine sees it: a disk that stays, and a running system that comes and goes.
+//! One lab host as PID 1 of the machine sees it: a disk, and the system that runs on it between power-on and power-off.
 //!
-//! What is the same for every host (namespaces, mounts, the management interface) is done before it is known
-//! which host it will be: the saved machine has a few such spare hosts, and a start only has to tell them who
-//! they are.
+//! Namespaces, mounts and the management interface are the same for every host. So the saved machine has a few spare
+//! hosts with all of that, and a start only has to tell them who they are.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -61,7 +60,7 @@ pub struct Host {
 struct Running {
     init: Pid,
     line: Line,
-    /// Its own among all boots of all hosts.
+    /// Different for every boot of every host.
     tag: String,
     network: File,
     cables: Cables,
@@ -119,7 +118,7 @@ impl Host {
             && host.management == management_address(self.number)
     }
 
-    /// Whether it is a spare that has come as far as a spare can.
+    /// Whether it is a spare that waits for its assignment.
     pub fn is_waiting(&self) -> bool {
         self.running
             .as_ref()
@@ -154,8 +153,8 @@ impl Host {
         })
     }
 
-    /// Switches it on: fresh namespaces, its own disk, its cables. One that has been assigned boots all the
-    /// way, a spare waits for its assignment.
+    /// Switches it on: new namespaces, its own disk, its cables. An assigned host boots; a spare waits for its
+    /// assignment.
     pub fn switch_on(&mut self, route: &RouteSocket, bridges: &Bridges) -> Result<(), Failure> {
         let (line, inner_line) = Line::pair()?;
         self.boots += 1;
@@ -212,7 +211,7 @@ impl Host {
         self.tell_assignment(route, bridges)
     }
 
-    /// Changes its keys; what is logged in stays so.
+    /// Changes its keys. Open logins stay.
     pub fn change_keys(&mut self, host_key: &str, authorized_key: &str) -> Result<(), Failure> {
         let Some(assignment) = &mut self.assignment else {
             return Ok(());
@@ -254,7 +253,7 @@ impl Host {
                 }
                 News::Waiting
             }
-            // One that has been told to shut down meanwhile will not be up for long.
+            // A host that was told to shut down in the meantime does not count as up.
             Heard::Up if running.stage == Stage::Booting => {
                 running.stage = Stage::Up;
                 News::Up
@@ -303,7 +302,7 @@ impl Host {
         matches!(running.stage, Stage::Stopping { .. })
     }
 
-    /// Switches a spare nobody needs off for good.
+    /// Switches an unused spare off for good.
     pub fn discard(mut self, route: &RouteSocket) {
         if let Some(running) = self.running.take() {
             line::cut_power(running.init);

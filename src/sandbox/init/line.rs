@@ -1,7 +1,7 @@
 //! What PID 1 of the machine and the first process of a host say to each other.
 //!
-//! Our own init speaks the messages below over a socket pair. Before it becomes systemd it sends the socket on which
-//! systemd reports as to any supervisor (sd_notify(3)); from then on that socket is the line.
+//! Our own init exchanges the messages below over a socket pair. Before it becomes systemd it hands over the socket on
+//! which systemd will report (sd_notify(3)); from then on that socket is the line.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -36,7 +36,7 @@ const READY: &str = "READY=1";
 pub enum Line {
     /// To our own init.
     Init(OwnedFd),
-    /// From systemd, which hears nothing and obeys signals.
+    /// From systemd, which takes signals instead of messages.
     Systemd(OwnedFd),
 }
 
@@ -175,7 +175,7 @@ fn is_ready(message: &[u8]) -> bool {
         .any(|line| line == READY)
 }
 
-/// `SIGRTMIN+5`: systemd(1) reboots, and with the host's pid namespace around it ends.
+/// `SIGRTMIN+5` makes systemd(1) reboot, which in a pid namespace ends the host.
 fn signal_reboot(init: Pid) -> Result<(), Failure> {
     let signal = libc::SIGRTMIN() + 5;
     #[expect(unsafe_code, reason = "nix's kill has no real-time signals")]

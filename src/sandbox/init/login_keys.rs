@@ -1,4 +1,4 @@
-//! The keys on a host's disk: its own, and whose may log in. sshd reads both at every login.
+//! The keys on a host's disk: the host key, and the keys that may log in. sshd reads both at every login.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,8 +12,8 @@ const HOST_KEY: &str = "etc/ssh/ssh_host_ed25519_key";
 const LOGIN_DIRECTORY: &str = "root/.ssh";
 const AUTHORIZED: &str = "root/.ssh/authorized_keys";
 
-/// Writes the private `host_key` (OpenSSH format) to the disk at `root`, and lets the owner of the public
-/// `authorized` (one line) log in, in place of the owner of `before`. Lines of others stay.
+/// Writes the private `host_key` (OpenSSH format) to the disk at `root`, and replaces the line `before` of
+/// `authorized_keys` by `authorized`. Other lines stay.
 pub fn write(root: &Path, host_key: &str, authorized: &str, before: &str) -> Result<(), Failure> {
     replace(&root.join(HOST_KEY), host_key)?;
     let directory = root.join(LOGIN_DIRECTORY);
@@ -34,7 +34,7 @@ pub fn write(root: &Path, host_key: &str, authorized: &str, before: &str) -> Res
     replace(&file, &(lines.join("\n") + "\n"))
 }
 
-/// A new file in its place: what is there may be a link to somewhere else.
+/// Replaces the file instead of writing to it: it may be a link to another place.
 fn replace(path: &Path, content: &str) -> Result<(), Failure> {
     atomic::write(path, content.as_bytes(), 0o600).during(format_args!("write {}", path.display()))
 }

@@ -1,7 +1,7 @@
 //! Loads the kernel modules the image brought along, all of them, in the order it says.
 //!
-//! Loading everything once, before the machine's state is saved, means that nothing has to be loaded on
-//! demand later: schedulers, tunnels and filters are simply there, and there is no `modprobe` to start.
+//! This happens before the machine's state is saved, so schedulers, tunnels and filters are there from the start, and no
+//! host needs `modprobe`.
 
 use std::ffi::CStr;
 use std::fs::File;

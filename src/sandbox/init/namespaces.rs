@@ -1,13 +1,13 @@
-//! A child in namespaces of its own, whose uptime begins now.
+//! A child in new namespaces, whose uptime begins now.
 
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::{Failure, While};
 
-/// Goes on in a child with fresh mount, pid, network, uts and ipc namespaces; `None` in the child.
+/// Clones this process into new mount, pid, network, uts and ipc namespaces. Returns the child's pid, `None` in the child.
 ///
-/// clone(2), not fork and unshare: a pid namespace begins with the *next* child, which would cost a second process.
+/// fork and unshare would need a second process, because unshare moves only *later* children into the pid namespace.
 pub fn clone_into() -> Result<Option<Pid>, Failure> {
     restart_uptime();
     let flags = libc::CLONE_NEWNS

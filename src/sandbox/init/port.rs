@@ -1,7 +1,7 @@
-//! The guest's end of the virtio-serial port: messages in, answers out, whoever is (or is not) at the other end.
+//! The guest's end of the virtio-serial port: requests in, answers out.
 //!
-//! Controllers come and go. While none is connected the kernel reports a hang-up and reads give nothing;
-//! that is not an error, and the next controller's bytes arrive on the same open file.
+//! Controllers come and go. While none is connected, the kernel reports a hang-up and reads return nothing. That is not an
+//! error: the next controller's bytes arrive on the same open file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ use crate::sandbox::control::{self, Envelope, Lines, PORT_NAME, Reply, Request};
 /// How long an answer waits before it is dropped: its controller stopped reading, or is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often to look whether there is a controller by now.
+/// Pause between two attempts while no controller is connected.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The open port.
@@ -70,10 +70,10 @@ impl Port {
         }
     }
 
-    /// Answers request `id`; an answer nobody waits for any more is dropped.
+    /// Answers request `id`. Drops the answer when no controller takes it in time.
     ///
-    /// A hang-up does not say that nobody waits: the kernel learns that a controller has connected from a message
-    /// of its own (`VIRTIO_CONSOLE_PORT_OPEN`), which it may handle after the controller's first bytes.
+    /// A hang-up does not prove that no controller is there: the kernel may handle `VIRTIO_CONSOLE_PORT_OPEN`, which
+    /// announces one, after the controller's first bytes.
     pub fn answer(&mut self, id: u64, body: Reply) {
         let bytes = control::encode(&Envelope { id, body });
         let deadline = Instant::now() + WRITE_LIMIT;

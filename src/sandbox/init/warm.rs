@@ -1,7 +1,7 @@
 //! Reads the programs that hosts will run, with their libraries, before the machine's state is saved.
 //!
-//! The saved memory then holds them uncompressed, and no start has to fetch and unpack them again. A file that
-//! is not there is skipped: warming is only a saving.
+//! The saved memory then holds them uncompressed, so no start reads and unpacks them again. A missing file is skipped,
+//! because this only saves time.
 
 use std::collections::BTreeSet;
 use std::fs::File;

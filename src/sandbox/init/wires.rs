@@ -37,7 +37,7 @@ impl Bridges {
 /// The machine's ends of one host's cables.
 #[derive(Debug)]
 pub struct Cables {
-    /// Makes the names of these ends unique: the old ones of a rebooted host may still be on their way out.
+    /// Part of these ends' names. A rebooted host needs new ones, because the kernel may not have removed the old ones yet.
     tag: String,
     ends: Vec<u32>,
 }
@@ -113,7 +113,7 @@ impl Cables {
         route.set_up(end.index, true).during(&what)
     }
 
-    /// Pulls them out. Those whose namespace is already being taken down are gone or going; that is fine.
+    /// Pulls them out. The kernel removes those of a namespace that has ended, so errors are ignored.
     pub fn pull(self, route: &RouteSocket) {
         for index in self.ends {
             let _ = route.delete_link(index);

@@ -1,7 +1,7 @@
 //! QEMU's command line: which devices the sandbox machine has, and where they end on this side.
 //!
-//! A saved state loads only into a machine with the same devices in the same order, so what differs from
-//! run to run (ports, paths, whether a state is loaded) is kept apart from what makes the machine.
+//! A saved state loads only into a machine with the same devices in the same order. Ports, paths and whether a state is
+//! loaded may differ from run to run.
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
@@ -54,11 +54,8 @@ pub struct Forward {
 pub struct Arguments<'a> {
     /// Shown in `ps`.
     pub name: String,
-    /// Accelerator.
     pub accelerator: Accelerator,
-    /// Size.
     pub size: Size,
-    /// Kernel image.
     pub kernel: &'a Path,
     /// First root file system; not needed when a state is loaded.
     pub initramfs: Option<&'a Path>,
@@ -66,7 +63,6 @@ pub struct Arguments<'a> {
     pub rootfs: &'a Path,
     /// Where its sockets, its pid and its console go.
     pub files: &'a Files,
-    /// Forwarded ports.
     pub forwards: &'a [Forward],
 }
 
@@ -130,8 +126,8 @@ impl Arguments<'_> {
             ));
         }
         list.pair("-netdev", &network);
-        // With event indexes one interrupt that is lost would be the last one, and every login would hang; without
-        // them the next packet brings another.
+        // With event indexes a lost interrupt is never repeated, and every later login hangs. Without them the next packet
+        // raises another one.
         list.pair(
             "-device",
             "virtio-net-pci,netdev=mgmt,romfile=,event_idx=off",
@@ -151,7 +147,7 @@ impl Arguments<'_> {
         );
         list.pair("-mon", "chardev=monitor,mode=control");
 
-        // QEMU needs none of these once it runs; a guest that breaks out of it cannot use them either.
+        // QEMU does not need these once it runs, and a guest that breaks out of it must not have them.
         list.pair(
             "-sandbox",
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
@@ -161,7 +157,7 @@ impl Arguments<'_> {
     }
 }
 
-/// What the measured savings are worth is in the comment of each.
+/// The comments give the reason for each word, with the measured gain.
 fn kernel_command_line(accelerator: Accelerator) -> String {
     let mut words = vec![
         "console=ttyS0",
@@ -185,7 +181,7 @@ fn kernel_command_line(accelerator: Accelerator) -> String {
         // again for every process: logins take half the time. Nobody but their owner reaches these hosts.
         "nokaslr",
         "norandmaps",
-        // Enough for a person to see how far a boot came; each line is slow under emulation.
+        // Shows how far a boot came. More lines would slow it down under emulation.
         "loglevel=5",
         "rdinit=/init",
     ];

@@ -1,9 +1,8 @@
 //! Hardware virtualisation or emulation, chosen by trying.
 //!
-//! `/dev/kvm` proves nothing: where KVM is nested or paravirtual it may be there and hang every guest. So the
-//! first start on a machine tries it, waits for the guest's first output, falls back to emulation, and
-//! remembers the answer for this kernel, processor and QEMU. That KVM is refused for now is no answer, and a KVM that
-//! worked and fails now is not relied on any more.
+//! `/dev/kvm` proves nothing: with nested or paravirtual KVM every guest may hang. So the first start on a machine tries
+//! KVM, waits for the guest's first output, and otherwise emulates. The result is remembered for this kernel, processor
+//! and QEMU. A temporary refusal is not remembered, and a KVM that worked and then fails is tried anew next time.
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -22,11 +21,11 @@ pub const FIRST_OUTPUT: Duration = Duration::from_secs(5);
 /// What to try, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// This one and no other: it was asked for, it is known to be right, or there is only one.
+    /// No alternative: it was asked for, it is known to work, or KVM is not available.
     Decided(Accelerator),
     /// KVM has worked on this machine.
     KvmWorked,
-    /// KVM is there but has not proved itself on this machine.
+    /// KVM is available and untested on this machine.
     TryKvm,
 }
 

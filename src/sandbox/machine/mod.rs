@@ -1,4 +1,4 @@
-//! One QEMU process: started so that it outlives its starter, found again by a later one, never mistaken.
+//! One QEMU process. It outlives the lvslab that started it, and a later lvslab finds it again by its pid file.
 //!
 //! In: an [`Arguments`]. Out: a [`Machine`] whose monitor and whose PID 1 can be talked to.
 
@@ -52,8 +52,8 @@ pub enum LaunchFailure {
 impl Machine {
     /// Starts QEMU and returns when it is ready to run its guest.
     ///
-    /// It runs in a session of its own: neither the end of this process nor a Ctrl-C in its terminal reaches
-    /// it. (QEMU's own `-daemonize` needs system calls that its `-sandbox` is there to deny.)
+    /// It runs in its own session, so that neither the end of this process nor a Ctrl-C reaches it. (QEMU's `-daemonize`
+    /// needs system calls that its `-sandbox` denies.)
     ///
     /// # Errors
     /// [`LaunchFailure`] with QEMU's own words.
@@ -114,8 +114,8 @@ impl Machine {
         })
     }
 
-    /// Whether its sockets are still there, and nobody else's. Without them it runs, and its hosts answer SSH, but
-    /// it can be asked for nothing any more.
+    /// Whether its sockets are there and belong to this user. Without them its hosts still answer SSH, but lvslab can
+    /// only end the machine.
     #[must_use]
     pub fn can_be_asked(&self) -> bool {
         self.files.runtime_is_private()
@@ -161,7 +161,7 @@ impl Machine {
             .map_err(|error| self.explain(error, "saving its state"))
     }
 
-    /// Lets the machine run on where whoever saved its state was ended in the middle. Call with the lab's lock held.
+    /// Resumes the machine if the lvslab that saved its state was killed before it did so. Call with the lab's lock held.
     ///
     /// # Errors
     /// When QEMU cannot.

@@ -1,7 +1,7 @@
-//! Which process a pid file means, without ever taking a stranger for our machine.
+//! Finds the machine of a pid file, and never takes another process for it.
 //!
-//! Pids are reused. A process is the machine of a pid file only if it says so itself: its command line has
-//! `-pidfile` followed by that file, a path no other machine uses.
+//! The kernel reuses pids. So a process counts only if its command line has `-pidfile` followed by that file, a path
+//! that no other machine uses.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -58,8 +58,7 @@ impl MachineProcess {
         Some(kib * 1024)
     }
 
-    /// Ends it and waits until it is gone. Its guest's state is not wanted any more, so it is not asked
-    /// politely for long.
+    /// Ends it and waits until it is gone: SIGTERM first, SIGKILL after half of `limit`. Nobody needs the guest's state.
     ///
     /// # Errors
     /// When it may not be signalled, or is still there after `limit`.

@@ -16,7 +16,6 @@ const PROGRAM: &str = "qemu-system-x86_64";
 /// An installed QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qemu {
-    /// Program.
     pub program: PathBuf,
     /// First line of `--version` after `QEMU emulator version `: `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
     pub version: String,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Longest line of the monitor that is read, bytes.
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// Longest wait for a migration that is completed to be finished, too.
+/// Longest time that QEMU stays in `finish-migrate` after a completed migration.
 const FINISH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Why a monitor command did not work.
@@ -28,7 +28,6 @@ pub enum QmpError {
     /// QEMU answered with an error.
     #[error("QEMU refused `{command}`: {description}")]
     Refused {
-        /// Command.
         command: String,
         /// QEMU's words.
         description: String,
@@ -43,10 +42,7 @@ pub enum QmpError {
     },
     /// What came was no QMP.
     #[error("QEMU's monitor said something unexpected: {line}")]
-    Unexpected {
-        /// The line.
-        line: String,
-    },
+    Unexpected { line: String },
 }
 
 /// What QEMU sends.
@@ -179,7 +175,7 @@ impl Qmp {
         self.execute("cont", Value::Null).map(drop)
     }
 
-    /// Lets the processors run where somebody who saved the state did not live to do so.
+    /// Lets the processors run if the process that saved the state was killed before it did so.
     ///
     /// # Errors
     /// As [`Qmp::execute`].
@@ -188,7 +184,7 @@ impl Qmp {
         if status["running"] == Value::Bool(true) {
             return Ok(());
         }
-        // A save that is still being written would stop them again at its end.
+        // A save that is still under way would stop them again when it ends.
         self.execute("migrate_cancel", Value::Null)?;
         self.resume()
     }

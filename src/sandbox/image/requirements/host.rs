@@ -1,4 +1,4 @@
-//! What of a machine decides whether a requirement is met; injectable, so that each case can be tried.
+//! The facts about a machine that decide whether it meets a requirement. Tests make their own.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

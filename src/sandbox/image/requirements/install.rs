@@ -125,7 +125,8 @@ pub(super) fn install(
     Ok(())
 }
 
-/// Again, once a second, while another apt-get has the package lists: `DPkg::Lock::Timeout` is for dpkg's locks alone.
+/// Repeats the command every second while another apt-get locks the package lists, which `DPkg::Lock::Timeout` does not
+/// cover.
 fn patiently(
     end: Instant,
     progress: &dyn Progress,

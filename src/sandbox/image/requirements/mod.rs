@@ -94,7 +94,6 @@ pub enum RequirementsError {
     /// A command could not be started.
     #[error("cannot start {program}")]
     Start {
-        /// The program.
         program: String,
         /// The system's word.
         #[source]

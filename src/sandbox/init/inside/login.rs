@@ -1,5 +1,5 @@
-//! Port 22. A login starts one `sshd -i`, as socket activation does elsewhere: a host at rest runs no sshd at
-//! all, which at a hundred hosts in one machine, each start of it a fifth of a second, is worth having.
+//! Port 22. Each login starts one `sshd -i`, as socket activation does, so a boot starts no sshd. One start takes a fifth
+//! of a second under emulation, and a machine may have a hundred hosts.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,7 +24,7 @@ impl Logins {
         Ok(Self(listener))
     }
 
-    /// Hands every waiting connection to an sshd of its own.
+    /// Starts one sshd for each waiting connection.
     pub fn accept(&self) {
         while let Ok((connection, _)) = self.0.accept() {
             let result = connection.set_nonblocking(false).and_then(|()| {

@@ -40,7 +40,7 @@ pub struct Start<'a> {
     pub root: &'a Path,
     /// What it runs.
     pub system: System,
-    /// Its own among all boots of all hosts.
+    /// Different for every boot of every host.
     pub tag: &'a str,
     /// To PID 1 of the machine.
     pub line: OwnedFd,
@@ -108,8 +108,8 @@ fn set_kernel_settings() {
     }
 }
 
-/// What `lvslab boot` does on other machines. A file that cannot be brought up keeps nobody from logging in to
-/// repair it.
+/// What `lvslab boot` does on other machines. An unusable file is logged; the host still accepts logins, so that a person
+/// can repair it.
 fn bring_up_saved_configuration(host: &str) {
     if let Err(error) = crate::agent::boot::run() {
         log(&format!("{host}: {error}"));
@@ -151,7 +151,7 @@ fn asked_to_shut_down(line: &OwnedFd) -> bool {
     )
 }
 
-/// Services first, then everybody: asked, then killed. The namespace ends with this process.
+/// Stops services, then all other processes: SIGTERM, then SIGKILL. The pid namespace ends with this process.
 fn shut_down() {
     services::stop_all();
     let everybody = Pid::from_raw(-1);
@@ -163,7 +163,7 @@ fn shut_down() {
     let _ = kill(everybody, Signal::SIGKILL);
 }
 
-/// Buries what ended; whether there are children left.
+/// Reaps children that have ended. Returns whether any are left.
 fn reap() -> bool {
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
@@ -191,8 +191,8 @@ fn child_signals() -> Result<SignalFd, Failure> {
     SignalFd::with_flags(&mask, flags).during("make a signal descriptor")
 }
 
-/// Starts a program with no signal blocked: the mask would be inherited, and a shell or sshd that never
-/// hears of its children's end waits for ever.
+/// Starts a program without blocked signals. It would inherit the mask, and a shell or sshd with SIGCHLD blocked waits
+/// for ever.
 fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -202,7 +202,7 @@ fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
     child
 }
 
-/// The copies of the machine's own descriptors that came along with clone(2).
+/// Closes the machine's descriptors, which clone(2) copied.
 fn close_all_but(keep: i32) {
     let Ok(keep) = libc::c_uint::try_from(keep) else {
         return;

@@ -1,4 +1,4 @@
-//! The two interfaces a factory-new host has up: loopback, and the one the person comes in by.
+//! The two interfaces that are up on a factory-new host: loopback, and the one for logins.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,7 @@ use super::super::{Failure, While};
 use crate::netlink::route::{AddressEntry, RouteSocket};
 use crate::sandbox::addresses::PREFIX;
 
-/// Sets `lo` up and gives `mgmt0` its address; the lab interfaces stay as they came.
+/// Sets `lo` and `mgmt0` up and gives `mgmt0` its address. The lab interfaces stay down.
 pub fn bring_up_management(address: Ipv4Addr) -> Result<(), Failure> {
     let route = RouteSocket::open().during("open a netlink socket")?;
     for name in ["lo", MANAGEMENT] {

@@ -11,8 +11,7 @@ use super::super::{Failure, While, cgroups};
 use crate::sandbox::binary::{hex, random_bytes};
 use crate::sandbox::system::System;
 
-/// The kernel's name for its boot, which all hosts of the machine would share: hosts tell by it that they have been
-/// rebooted.
+/// The id of the running boot, by which programs notice a reboot. The kernel has one for all hosts of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// `/dev/NAME`, device number, permission bits: `Documentation/admin-guide/devices.txt` of the kernel.
@@ -110,7 +109,7 @@ pub fn renew_boot_id() -> Result<(), Failure> {
     put(file, Path::new(BOOT_ID), None, MsFlags::MS_BIND, None)?;
     let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     put(file, Path::new(BOOT_ID), None, read_only, None)?;
-    // The mount keeps it.
+    // The mount keeps the content.
     std::fs::remove_file(file).during("remove the boot id's name")
 }
 

@@ -19,7 +19,7 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// Where the scripts' output goes.
 const BOOT_LOG: &str = "/var/log/boot";
 
-/// Done by this init itself (`ssh`, `procps`), or about hardware a host does not have.
+/// Scripts that are not run: this init does the work itself (`ssh`, `procps`), or a host lacks the hardware.
 const NOT_RUN: &[&str] = &["ssh", "procps", "hwclock.sh", "kmod", "udev"];
 
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -95,8 +95,8 @@ fn run(script: &Path, action: &str, limit: Duration) {
     }
 }
 
-/// Waits for `child` and returns its exit code (128 and more: a signal), burying whoever else ends meanwhile:
-/// a script that stops a daemon waits until it is not only dead but gone.
+/// Waits for `child` and returns its exit code (128 and more: a signal). Reaps all other children meanwhile, because a
+/// script that stops a daemon waits until the daemon's process is gone.
 fn wait_for(child: Pid, deadline: Instant) -> Option<i32> {
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {

@@ -20,7 +20,7 @@ const DIRECTORY: &str = "/run/host";
 /// Where systemd reports that it is up.
 const NOTIFY: &str = "/run/host/notify";
 
-/// Goes on as systemd, which tells PID 1 of the machine through `line` when the host is up.
+/// Becomes systemd, and gives PID 1 of the machine the socket on which systemd reports that the host is up.
 pub fn become_it(line: &OwnedFd) -> Result<Infallible, Failure> {
     fs::create_dir(DIRECTORY).during(format_args!("create {DIRECTORY}"))?;
     let socket = UnixDatagram::bind(NOTIFY).during(format_args!("listen on {NOTIFY}"))?;
@@ -28,11 +28,11 @@ pub fn become_it(line: &OwnedFd) -> Result<Infallible, Failure> {
     // The mask outlives execve(2).
     SigSet::all().thread_unblock().during("unblock signals")?;
     let environment = [
-        // Its presence says that the hardware is somebody else's; the value is only shown.
+        // Tells systemd that it does not manage the hardware. The value is only displayed.
         c"container=lvslab",
         c"NOTIFY_SOCKET=/run/host/notify",
     ];
-    // The machine's console is slow, and the journal has it all.
+    // The machine's console is slow, and the journal has every message.
     let arguments = [INIT, c"--show-status=error"];
     execve(INIT, &arguments, &environment).during("start /sbin/init")
 }
