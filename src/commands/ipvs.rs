@@ -16,7 +16,7 @@ use crate::ipvsadm::{parse_desired, save_format, sort_as_listed};
 use super::{Answer, CommandError, Context, Status};
 use outcome::{Change, Outcome};
 
-/// How long `--wait` lets connections end between two looks.
+/// Time between two readings of the table under `--wait`.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Show this machine's IPVS table, or make it what a file says
@@ -48,13 +48,13 @@ struct Apply {
     /// Show what would change and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Leave services alone that the file does not name
+    /// Keep services that the file does not name
     #[arg(long)]
     keep_others: bool,
     /// Remove real servers at once, which breaks their connections
     #[arg(long, conflicts_with = "wait")]
     at_once: bool,
-    /// Longest wait for connections of real servers that go, seconds
+    /// Wait up to this long for connections to real servers that are removed
     #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
     /// Remove every service without asking when the file has no rules
@@ -86,8 +86,7 @@ impl Ipvs {
     /// Shows or changes the table.
     ///
     /// # Errors
-    /// Rules that cannot be read, and a kernel that cannot be asked. What the kernel refuses is in the
-    /// answer.
+    /// When the rules cannot be read or the kernel does not answer. What the kernel refuses is in the answer.
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
         match self.verb {
             Verb::Apply(verb) => verb.exec(ctx).await,
@@ -136,14 +135,15 @@ impl Apply {
         let end = Instant::now() + Duration::from_secs(self.wait.unwrap_or(0));
         let (mut outcome, mut commands) = self.step(&ipvs, &before, &desired)?;
         if outcome.refused.is_empty() && !outcome.draining.is_empty() && !self.dry_run {
-            // What has no connections now that it gets no new ones can go.
+            // Some of them may have no connections and, with weight 0, get no new ones.
             let (later, more) = self.step(&ipvs, &ipvs.table()?, &desired)?;
             outcome.then(later);
             commands.extend(more);
         }
         while outcome.refused.is_empty() && !outcome.draining.is_empty() && Instant::now() < end {
-            ctx.situation
-                .set("real servers that go have weight 0 and still have connections");
+            ctx.situation.set(
+                "some real servers have weight 0 and are removed once they have no connections",
+            );
             tokio::time::sleep(PAUSE).await;
             let (later, more) = self.step(&ipvs, &ipvs.table()?, &desired)?;
             outcome.then(later);
@@ -169,7 +169,7 @@ impl Apply {
         })
     }
 
-    /// The file's name for people, and its text.
+    /// The file's name for messages, and its text.
     fn read(&self) -> Result<(String, String), CommandError> {
         let name = self.file.display().to_string();
         let (name, read) = if name == "-" {

@@ -20,12 +20,12 @@ use super::wire::{
 };
 use crate::netlink::{Batch, KernelError, NetlinkError, Socket};
 
-/// Reads one object from a reply's payload; `None` where the reply is of another kind.
+/// Reads one object from a reply's payload, or `None` from a reply of another kind.
 type Reader<'a, T> = dyn Fn(&[u8]) -> Result<Option<T>, IpvsError> + 'a;
 
-/// Reads and programs IPVS of the network namespace it was opened in.
+/// Reads and programs IPVS in the network namespace in which it was opened.
 ///
-/// Everything, reading included, needs `CAP_NET_ADMIN` in that namespace's own user namespace.
+/// Everything, reading included, needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
 ///
 /// ```no_run
 /// use lvslab::ipvs::{Client, Destination, Forwarding, Service, ServiceKey, Transport, TunnelKind};
@@ -60,12 +60,12 @@ type Reader<'a, T> = dyn Fn(&[u8]) -> Result<Option<T>, IpvsError> + 'a;
 #[derive(Debug)]
 pub struct Client {
     socket: Socket,
-    /// Generic netlink numbers families as they register: reloading the module changes it.
+    /// The number of the netlink family, which changes when the kernel module is loaded again.
     family: Cell<u16>,
 }
 
 impl Client {
-    /// Opens a socket in the current network namespace; loads the kernel's IPVS where it is a module.
+    /// Opens a socket in the current network namespace. Loads the kernel module `ip_vs` if need be.
     ///
     /// # Errors
     /// [`IpvsError::Unavailable`] when the kernel has no IPVS.
@@ -90,7 +90,7 @@ impl Client {
     /// Read it again before you delete something because it is not there.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn table(&self) -> Result<Table, IpvsError> {
         let mut table = self.services()?;
         for service in &mut table {
@@ -102,7 +102,7 @@ impl Client {
     /// Every service, without its destinations.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn services(&self) -> Result<Vec<ServiceStatus>, IpvsError> {
         let message = IpvsMessage {
             command: CommandNumber::GET_SERVICE,
@@ -116,10 +116,10 @@ impl Client {
         Ok(services)
     }
 
-    /// Destinations of a service, in the kernel's order. Empty, too, when there is no such service.
+    /// Destinations of a service, in the kernel's order. Empty if there is no such service.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn destinations(&self, key: ServiceKey) -> Result<Vec<DestinationStatus>, IpvsError> {
         let mut message = Vec::with_capacity(64);
         destination_dump(key, &mut message);
@@ -131,10 +131,10 @@ impl Client {
         Ok(destinations)
     }
 
-    /// One service with its destinations, `None` when there is none.
+    /// One service with its destinations, or `None`.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn service(&self, key: ServiceKey) -> Result<Option<ServiceStatus>, IpvsError> {
         let found = self.get(service_get(key), &read_service);
         match found {
@@ -148,7 +148,7 @@ impl Client {
         }
     }
 
-    /// Does one thing.
+    /// Sends one command.
     ///
     /// # Errors
     /// [`IpvsError::Refused`] with the command and the reason.
@@ -164,14 +164,14 @@ impl Client {
         }
     }
 
-    /// Does many things in few system calls and in their order. The kernel goes on after one that it
-    /// refuses; every one refused is returned, in order.
+    /// Sends commands in their order, with few system calls. The kernel goes on after a command that it
+    /// refuses; all refusals are returned, in order.
     ///
     /// # Errors
-    /// When the kernel cannot be told. What was sent before is done.
+    /// When the commands cannot be sent. Those sent before are carried out.
     pub fn batch(&self, commands: &[Command]) -> Result<Vec<Refused>, IpvsError> {
         let mut refused = self.batch_once(commands)?;
-        // Every one ENOENT: perhaps it is the family's number that the kernel does not find.
+        // ENOENT for every command may mean that the family has another number now.
         if refused.len() == commands.len()
             && refused.iter().all(|one| one.kernel.errno == libc::ENOENT)
             && self.has_new_family()?
@@ -181,12 +181,12 @@ impl Client {
         Ok(refused)
     }
 
-    /// Makes the table so, with the fewest changes, and returns the commands that it took. What stays is
-    /// not touched and keeps its connections. With [`Removal::WhenIdle`], what has no connections once it
-    /// gets no new ones goes in this call; the rest in a later one.
+    /// Turns the table into the desired one with the fewest changes, and returns the commands that it sent.
+    /// What stays is not touched and keeps its connections. With [`Removal::WhenIdle`], destinations without
+    /// connections are removed in this call and the others in a later one.
     ///
     /// # Errors
-    /// The first command that was refused; the others are done.
+    /// The first command that was refused; the others were carried out.
     pub fn apply(
         &self,
         desired: &[Desired],
@@ -195,7 +195,7 @@ impl Client {
     ) -> Result<Vec<Command>, IpvsError> {
         let changes = || Ok::<_, IpvsError>(reconcile(&self.table()?, desired, others, removal));
         let mut commands = changes()?;
-        // A table that others change may be read wrongly, and what is deleted is gone.
+        // While others change the table it may be read wrongly, and a deletion cannot be taken back.
         let deletes = commands.iter().any(|command| {
             matches!(
                 command,
@@ -222,7 +222,7 @@ impl Client {
         }
     }
 
-    /// The number that generic netlink has given the family `IPVS`.
+    /// The number of the generic netlink family `IPVS`.
     #[must_use]
     pub fn family_id(&self) -> u16 {
         self.family.get()
@@ -261,7 +261,7 @@ impl Client {
     /// Version and size of the connection table.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn info(&self) -> Result<Info, IpvsError> {
         let message = IpvsMessage {
             command: CommandNumber::GET_INFO,
@@ -275,7 +275,7 @@ impl Client {
     /// Timeouts of connections.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn timeouts(&self) -> Result<Timeouts, IpvsError> {
         let message = IpvsMessage {
             command: CommandNumber::GET_CONFIG,
@@ -290,7 +290,7 @@ impl Client {
     /// The synchronisation daemons that run, the master first.
     ///
     /// # Errors
-    /// When the kernel cannot be asked.
+    /// When the kernel does not answer, or answers with an error.
     pub fn daemons(&self) -> Result<Vec<Daemon>, IpvsError> {
         self.dump(&daemon_dump().encode(), &read_daemon)
     }
@@ -344,15 +344,15 @@ impl Client {
         failure.map_or(Ok(items), Err)
     }
 
-    /// Asks for the family's number again; whether it is another one now.
+    /// Asks for the family's number again and returns whether it has changed.
     fn has_new_family(&self) -> Result<bool, IpvsError> {
         let family = resolve(&self.socket)?;
         Ok(self.family.replace(family) != family)
     }
 }
 
-/// A daemon that is stopped before it ran is stopped, but `kthread_stop` says EINTR of it, and to that netlink
-/// answers nothing.
+/// Whether the kernel may not answer: if a daemon is stopped before it has run, `kthread_stop` returns EINTR,
+/// and netlink sends no answer for that. The daemon is stopped all the same.
 fn may_have_no_answer(command: &Command) -> bool {
     matches!(command, Command::StopDaemon(_))
 }
@@ -373,7 +373,7 @@ fn resolve(socket: &Socket) -> Result<u16, IpvsError> {
     let asked = socket.request(GENL_ID_CTRL, 0, &bytes, &mut |reply| {
         let attributes = reply.payload.get(GENL_HDRLEN..).unwrap_or_default();
         for attribute in NlasIterator::new(attributes) {
-            // The others (operations, policies) grow with the kernel and are of no use here.
+            // Other attributes (operations, policies) differ from kernel to kernel and are not needed.
             if let Ok(GenlCtrlAttrs::FamilyId(number)) = GenlCtrlAttrs::parse(&attribute?) {
                 family = Some(number);
             }
@@ -387,10 +387,10 @@ fn resolve(socket: &Socket) -> Result<u16, IpvsError> {
     }
 }
 
-/// Where modprobe(8) is; the search path of whoever calls need not have it.
+/// Where modprobe(8) is, because the caller's search path may lack these directories.
 const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/usr/sbin/modprobe"];
 
-/// As ipvsadm does; a kernel with the module built in, or an environment without modprobe, needs nothing.
+/// Loads `ip_vs`, as ipvsadm does. Failing is no error: the module may be built in, or modprobe missing.
 fn load_module() {
     let start = |path: &str| {
         Process::new(path)

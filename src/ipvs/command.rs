@@ -1,4 +1,4 @@
-//! What the kernel can be told.
+//! Changes that the kernel can be asked for.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use super::model::{
 pub enum Command {
     /// Creates a service.
     CreateService(Service),
-    /// Replaces everything of a service but its identity and destinations.
+    /// Replaces the settings of a service; its destinations stay.
     EditService(Service),
     /// Deletes a service with its destinations. Its connections end with their next packet.
     DeleteService(ServiceKey),
-    /// Adds a destination. One that was deleted while it had connections comes back with its counters.
+    /// Adds a destination. If it was deleted while it had connections, it comes back with its old counters.
     AddDestination(ServiceKey, Destination),
-    /// Replaces everything of a destination but its identity; connections stay.
+    /// Replaces the settings of a destination; its connections stay.
     EditDestination(ServiceKey, Destination),
     /// Deletes a destination.
     DeleteDestination(ServiceKey, DestinationKey),
     /// Deletes every service.
     Flush,
-    /// Sets the counters of a service and its destinations, or of everything, to zero.
+    /// Sets the counters of one service and its destinations, or of all, to zero.
     Zero(Option<ServiceKey>),
     /// Sets the timeouts that are not 0.
     SetTimeouts(Timeouts),

@@ -19,7 +19,7 @@ pub enum Refusal {
     DestinationExists,
     /// `ENOENT`
     NoSuchDestination,
-    /// `ENOENT`: neither built in nor to be had as a module.
+    /// `ENOENT`: neither built in nor available as a module.
     NoSuchSchedulerOrEngine,
     /// `EEXIST`
     DaemonRuns,
@@ -29,9 +29,9 @@ pub enum Refusal {
     NoSuchInterface,
     /// `ERANGE`: weight or thresholds, a lower threshold above the upper one.
     OutOfRange,
-    /// `EINVAL`: the kernel sees something wrong in it and does not say what.
+    /// `EINVAL`: something in the command is wrong, and the kernel does not say what.
     Invalid,
-    /// `EPERM`: needs `CAP_NET_ADMIN` in the network namespace's own user namespace.
+    /// `EPERM`: needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
     NotPermitted,
     /// Anything else; see [`Refused::kernel`].
     Other,
@@ -90,9 +90,9 @@ pub struct Refused {
     pub index: usize,
     /// The command.
     pub command: Command,
-    /// What that means.
+    /// The meaning of the kernel's errno for this command.
     pub reason: Refusal,
-    /// What the kernel said.
+    /// The kernel's answer.
     pub kernel: KernelError,
 }
 
@@ -127,13 +127,13 @@ pub enum IpvsError {
     /// The kernel has no generic netlink family `IPVS`, and its module cannot be loaded.
     #[error("this kernel has no IPVS: `modprobe ip_vs` as root shows why")]
     Unavailable,
-    /// Reading, too, needs `CAP_NET_ADMIN` in the network namespace's own user namespace.
+    /// Reading, too, needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
     #[error("IPVS needs root (CAP_NET_ADMIN)")]
     NotPermitted,
     /// A command was refused.
     #[error(transparent)]
     Refused(Box<Refused>),
-    /// A reply lacks what it must have.
+    /// A reply lacks a required attribute.
     #[error("the kernel's IPVS reply lacks {attribute}")]
     Missing {
         /// Name in `ip_vs.h`.
@@ -169,7 +169,7 @@ impl From<DecodeError> for IpvsError {
 }
 
 impl IpvsError {
-    /// errno(3) of the kernel's answer, where it was one.
+    /// errno(3) of the kernel's answer, if there was one.
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         match self {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_errno_means_what_the_command_makes_of_it() {
+    fn the_meaning_of_an_errno_depends_on_the_command() {
         let key = ServiceKey::Address {
             transport: Transport::Tcp,
             address: "192.168.4.15".parse().unwrap(),

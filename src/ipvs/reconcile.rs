@@ -1,7 +1,7 @@
-//! The smallest set of commands from the table that is to the table that should be. Pure.
+//! The fewest commands from the current table to the desired one. Pure.
 //!
-//! What stays is never touched, so its connections live on: a changed service is edited in place, a
-//! changed destination too, and new destinations come before old ones go.
+//! What stays is not touched, so its connections live on. Changed services and destinations are edited in
+//! place, and new destinations are added before old ones are deleted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +10,12 @@ use super::model::{
     Destination, DestinationKey, DestinationStatus, Service, ServiceKey, ServiceStatus,
 };
 
-/// A service as it should be.
+/// A desired service with its destinations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
-    /// The service.
+    /// Its settings.
     pub service: Service,
-    /// Exactly its destinations; of two with the same address and port the last one counts.
+    /// All of its destinations. Of two with the same address and port, the last one counts.
     pub destinations: Vec<Destination>,
 }
 
@@ -33,27 +33,27 @@ impl From<ServiceStatus> for Desired {
     }
 }
 
-/// What to do with services of the table that are not among the desired ones.
+/// What to do with services that are not desired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {
     /// They belong to somebody else.
     Keep,
-    /// The desired ones are all there should be.
+    /// There should be no others.
     Delete,
 }
 
-/// How destinations go that should not be there any more.
+/// How destinations are removed that are not desired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     /// At once. The kernel then drops the packets of their connections.
     AtOnce,
-    /// They get weight 0 and no new connections; once they have none they go. Until then reconciling
-    /// again finds nothing to do, or that they can go. One that has no connections gets weight 0 first,
-    /// too: it may get one between the look at the table and its end.
+    /// First they get weight 0, so that they get no new connections, and once they have no connections they
+    /// are deleted, which takes further calls. Even a destination without connections gets weight 0 first,
+    /// because it may get a connection after the table was read.
     WhenIdle,
 }
 
-/// Commands, in their order, that turn `current` into `desired`. Nothing when it is so already.
+/// Commands, in their order, that turn `current` into `desired`; none if the two are the same.
 ///
 /// ```
 /// use lvslab::ipvs::{Command, Desired, Others, Removal, Service, ServiceKey, Transport, reconcile};
@@ -99,7 +99,7 @@ pub fn reconcile(
     commands
 }
 
-/// [`reconcile`] for one service, removing at once.
+/// [`reconcile`] for one service with [`Removal::AtOnce`].
 #[must_use]
 pub fn reconcile_service(
     current: Option<&ServiceStatus>,
@@ -155,7 +155,7 @@ fn service_commands(
     commands
 }
 
-/// A destination that should go and cannot yet: it has connections, or may still get some.
+/// A destination that cannot be removed yet: it has connections, or may still get some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draining {
     /// Its service.
@@ -166,8 +166,8 @@ pub struct Draining {
     pub connections: u64,
 }
 
-/// What [`Removal::WhenIdle`] has to wait for: destinations of `current` that `desired` does not have and
-/// that have connections or a weight.
+/// What [`Removal::WhenIdle`] waits for: destinations of `current` that are not desired and have connections
+/// or a weight.
 #[must_use]
 pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) -> Vec<Draining> {
     let wanted: HashMap<ServiceKey, &[Destination]> = desired
@@ -195,12 +195,12 @@ pub fn draining(current: &[ServiceStatus], desired: &[Desired], others: Others) 
     found
 }
 
-/// Whether it has no connections and gets none.
+/// Whether a destination has no connections and gets no new ones.
 fn can_go(status: &DestinationStatus) -> bool {
     status.active == 0 && status.inactive == 0 && status.destination.weight == 0
 }
 
-/// The next step of removing a destination, `None` while there is nothing to do but wait.
+/// The next command for removing a destination, `None` if it must wait for connections to end.
 fn remove_destination(
     key: ServiceKey,
     status: &DestinationStatus,

@@ -1,4 +1,4 @@
-//! Any service and any destination, for property tests.
+//! Arbitrary services and destinations, for property tests.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU8, NonZeroU32};

@@ -1,4 +1,4 @@
-//! One method per thing that can be told to IPVS; each is a [`Command`] sent on its own.
+//! One method per [`Command`], each sent on its own.
 
 use super::client::Client;
 use super::command::Command;
@@ -16,7 +16,7 @@ impl Client {
         self.run(&Command::CreateService(service.clone()))
     }
 
-    /// Replaces everything of a service but its identity and destinations.
+    /// Replaces the settings of a service; its destinations stay.
     ///
     /// # Errors
     /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchSchedulerOrEngine`](super::Refusal).
@@ -44,7 +44,7 @@ impl Client {
         self.run(&Command::AddDestination(service, destination.clone()))
     }
 
-    /// Replaces everything of a destination but its identity.
+    /// Replaces the settings of a destination; its connections stay.
     ///
     /// # Errors
     /// [`Refusal::NoSuchService`](super::Refusal), [`Refusal::NoSuchDestination`](super::Refusal).
@@ -71,12 +71,12 @@ impl Client {
     /// Deletes every service.
     ///
     /// # Errors
-    /// When the kernel cannot be told.
+    /// When the command cannot be sent.
     pub fn flush(&self) -> Result<(), IpvsError> {
         self.run(&Command::Flush)
     }
 
-    /// Sets the counters of a service and its destinations, or of everything, to zero.
+    /// Sets the counters of one service and its destinations, or of all, to zero.
     ///
     /// # Errors
     /// [`Refusal::NoSuchService`](super::Refusal).
@@ -87,7 +87,7 @@ impl Client {
     /// Sets the timeouts that are not 0.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`](super::Refusal) for more than the kernel can count in ticks.
+    /// [`Refusal::Invalid`](super::Refusal) for a timeout that does not fit the kernel's tick counter.
     pub fn set_timeouts(&self, timeouts: Timeouts) -> Result<(), IpvsError> {
         self.run(&Command::SetTimeouts(timeouts))
     }

@@ -1,8 +1,8 @@
-//! Which options go with which command, and the sentences for those that do not.
+//! Which options each command allows, and ipvsadm's messages for those that it does not.
 
 use super::failure::Failure;
 
-/// What ipvsadm is asked to do.
+/// A command of ipvsadm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     AddService,
@@ -22,7 +22,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    /// As the messages call it.
+    /// Its name in messages.
     const fn name(self) -> &'static str {
         match self {
             Self::AddService => "add-service",
@@ -43,7 +43,8 @@ impl Verb {
     }
 }
 
-/// What can be switched at most once, in the order in which it is checked.
+/// An option, or several that exclude each other, which may be given once; in the order in which they are
+/// checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Switch {
     Numeric,
@@ -130,7 +131,7 @@ const ALL: [Switch; 35] = [
 ];
 
 impl Switch {
-    /// As the messages call it.
+    /// Its name in messages.
     const fn name(self) -> &'static str {
         match self {
             Numeric => "numeric",
@@ -210,7 +211,7 @@ impl Switches {
     }
 }
 
-/// What goes with something; everything else is illegal with it.
+/// The options that a command or a tunnel type allows; all others are illegal with it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Legal {
     required: Switches,
@@ -300,7 +301,7 @@ pub(super) fn check_verb(verb: Verb, given: Switches) -> Result<(), Failure> {
                 Thresholds,
                 PersistentConn,
                 NoSort,
-                // ipvsadm's own table allows it here, where it does nothing.
+                // ipvsadm allows it here, although it has no effect.
                 SyncId,
                 Exact,
                 TunnelInfo,

@@ -1,8 +1,8 @@
 //! `-L -c`: the connections of `/proc/net/ip_vs_conn` (`ip_vs_conn.c`, `ip_vs_conn_seq_show`).
 //!
-//! There is no netlink dump of connections. The file has a line per connection: protocol, three pairs of
-//! address and port (IPv4 as 8 hex digits, IPv6 written out, ports as hex), state, seconds to expiry,
-//! and for some a persistence engine's name and data.
+//! Netlink has no dump of connections. The file has a line per connection: protocol, three pairs of address and
+//! port (IPv4 as 8 hex digits, IPv6 written out, ports as hex), state, seconds to expiry, and sometimes the name
+//! and data of a persistence engine.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,10 +11,10 @@ use super::endpoint::{self, Style};
 use super::entry::Format;
 use crate::ipvs::Transport;
 
-/// Where the kernel shows them.
+/// The file that messages name.
 pub(super) const PATH: &str = "/proc/net/ip_vs_conn";
 
-/// The same for the calling thread's network namespace; `/proc/net` is the first thread's.
+/// The file for the calling thread's network namespace; `/proc/net` is that of the first thread.
 pub(super) const THREAD_PATH: &str = "/proc/thread-self/net/ip_vs_conn";
 
 /// One line of the file.

@@ -68,7 +68,7 @@ pub(super) enum Style<'a> {
     ReadBack(&'a Names),
 }
 
-/// Writes address and port; the C program's buffer ends after 59 bytes.
+/// Writes address and port, cut after 59 bytes like ipvsadm's buffer.
 pub(super) fn write(
     out: &mut String,
     address: IpAddr,

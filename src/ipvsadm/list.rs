@@ -1,4 +1,4 @@
-//! Lists of the table, byte for byte as ipvsadm prints them, blanks at line ends included.
+//! Lists of the table, byte for byte as ipvsadm prints them, with blanks at line ends.
 
 use std::fmt::Write as _;
 
@@ -15,14 +15,14 @@ use crate::ipvs::{
     Service, ServiceKey, ServiceStatus, Table, Timeouts, Transport, TunnelKind,
 };
 
-/// The services in the order in which they are shown.
+/// The services in the order of the list.
 fn services(table: &Table, format: Format) -> impl Iterator<Item = &ServiceStatus> {
     order::services(table, |status| &status.service, format.unsorted)
         .into_iter()
         .filter_map(|index| table.get(index))
 }
 
-/// The destinations of a service in the order in which they are shown.
+/// The destinations of a service in the order of the list.
 fn destinations(
     status: &ServiceStatus,
     format: Format,
@@ -304,7 +304,7 @@ const fn forwarding_name(forwarding: Forwarding) -> &'static str {
         Forwarding::Local => "Local",
         Forwarding::Tunnel => "Tunnel",
         Forwarding::Route => "Route",
-        // What the C library prints where the C program has no name.
+        // ipvsadm has no name for it, and its C library prints this.
         Forwarding::Bypass => "(null)",
     }
 }

@@ -1,7 +1,7 @@
-//! Names of hosts and services, out of `/etc/hosts` and `/etc/services`.
+//! Names of hosts and services from `/etc/hosts` and `/etc/services`.
 //!
-//! The C library's name service loads shared objects at run time, which a static program cannot; and a
-//! director that waits for DNS while it lists its table helps nobody. So these two files are all.
+//! Only from these two files: the C library's name service loads shared objects at run time, which a static
+//! program cannot do, and a list of the table should not have to wait for DNS.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ struct Services {
 }
 
 impl Names {
-    /// Names out of these texts instead of the system's files.
+    /// Names from these texts instead of the system's files.
     #[cfg(test)]
     pub(super) fn from_texts(hosts: &str, services: &str) -> Self {
         Self {
@@ -85,7 +85,7 @@ fn transport(protocol: &str) -> Option<Transport> {
     }
 }
 
-/// A file that cannot be read has no names in it.
+/// A file that cannot be read counts as empty.
 fn read(path: &str) -> String {
     std::fs::read(path)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -102,8 +102,8 @@ fn lines(text: &str) -> impl Iterator<Item = std::str::SplitWhitespace<'_>> {
     })
 }
 
-/// What a line says to someone who asks for IPv4: as in the C library, loopback is loopback and a mapped
-/// address is what it maps.
+/// The IPv4 address that a line gives a name. As in the C library, the IPv6 loopback stands for the IPv4
+/// one, and a mapped address for the address that it maps.
 fn as_ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     match address {
         IpAddr::V4(address) => Some(address),
@@ -162,7 +162,7 @@ impl Services {
                 .entry((port, transport))
                 .or_insert_with(|| name.to_owned());
             for alias in std::iter::once(name).chain(words) {
-                // Only the first one of a transport is ever looked at.
+                // Lookups take the first entry of a transport.
                 services
                     .by_name
                     .entry(alias.to_owned())

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-/// strtol(3) in base 10 of a whole word: leading white space and a sign are fine, anything after is not.
+/// strtol(3) in base 10 of a whole word: white space and a sign may come first, nothing may follow.
 pub(super) fn whole_number(text: &str) -> Option<i64> {
     let (number, rest) = leading_number(text)?;
     rest.is_empty().then_some(number).flatten()
@@ -15,14 +15,14 @@ pub(super) fn number_within(text: &str, least: u32, most: u32) -> Option<u32> {
         .filter(|number| (least..=most).contains(number))
 }
 
-/// atoi(3): the number a word starts with, 0 when there is none.
+/// atoi(3): the number at the start of a word, 0 if there is none.
 pub(super) fn number_at_start(text: &str) -> i64 {
     leading_number(text)
         .and_then(|(number, _)| number)
         .unwrap_or_default()
 }
 
-/// The number (`None` when it does not fit) and what follows it, `None` without a digit.
+/// The number (`None` if it does not fit) and what follows it; `None` without a digit.
 fn leading_number(text: &str) -> Option<(Option<i64>, &str)> {
     let text = text.trim_start_matches(is_space);
     let digits_at = usize::from(text.starts_with(['+', '-']));
@@ -43,7 +43,7 @@ fn is_space(letter: char) -> bool {
 }
 
 /// inet_aton(3): one to four parts, the last one filling the rest, decimal, `0` octal or `0x`
-/// hexadecimal; white space and anything behind it is ignored.
+/// hexadecimal; white space and anything after it are ignored.
 pub(super) fn ipv4(text: &str) -> Option<Ipv4Addr> {
     let text = text.split(is_space).next()?;
     let mut parts = [0_u32; 4];

@@ -1,7 +1,7 @@
-//! The command line's words, scanned as popt(3) scans them, which is what ipvsadm is built with.
+//! The words of a command line, scanned as popt(3) 1.19 does, because ipvsadm is built with popt.
 //!
-//! In goes argv without its first element; out come options with their arguments, in order, and what is
-//! left over. Long names are never abbreviated; short ones may share a word (`-Ln`) and carry their
+//! Input: argv without its first element. Output: options with their arguments, in order, and the words that
+//! are left over. Long names are never abbreviated; short ones may share a word (`-Ln`) and carry their
 //! argument in it (`-t192.168.4.15:80`, `-w=3`).
 
 /// Every option of ipvsadm 1.31, and `--keep-going` of our own.
@@ -140,10 +140,10 @@ const OPTIONS: &[(Opt, &str, Option<char>, Takes)] = &[
     (Opt::KeepGoing, "keep-going", None, Nothing),
 ];
 
-/// A word that is no option, with the word it stands in.
+/// An option that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScanError<'a> {
-    /// The whole word.
+    /// The whole word that it is in.
     pub(super) word: &'a str,
     /// poptStrerror(3)
     pub(super) reason: &'static str,
@@ -152,7 +152,7 @@ pub(super) struct ScanError<'a> {
 /// An option and its argument.
 pub(super) type Scanned<'a> = (Opt, Option<&'a str>);
 
-/// See the module.
+/// Scans one command line.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     words: &'a [&'a str],
@@ -175,7 +175,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The word that was looked at last.
+    /// The word that was scanned last.
     pub(super) fn word(&self) -> &'a str {
         self.words
             .get(self.next.saturating_sub(1))
@@ -239,7 +239,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The option that a run of short ones starts with; the rest waits for next time.
+    /// The first of several short options in one word; the rest is kept for the next call.
     fn short(&mut self, rest: &'a str) -> Result<(Opt, Takes), ScanError<'a>> {
         let mut letters = rest.chars();
         let letter = letters.next();

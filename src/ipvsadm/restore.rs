@@ -36,13 +36,11 @@ pub(super) fn restore(
         Ok(refused) if refused.is_empty() => return Ok(String::new()),
         Ok(refused) => {
             let repetitions = rules.repetitions();
-            let (repeated, wrong): (Vec<&Refused>, Vec<&Refused>) = refused
-                .iter()
-                .partition(|one| repetitions.contains(&one.index));
-            if wrong.is_empty() {
-                return Ok(by_line(&rules, &repeated));
+            let lines = by_line(&rules, &refused);
+            if refused.iter().all(|one| repetitions.contains(&one.index)) {
+                return Ok(lines);
             }
-            let failure = Failure::new(Kind::Refused, by_line(&rules, &wrong).trim_end());
+            let failure = Failure::new(Kind::Refused, lines.trim_end());
             (failure, Some(refused))
         }
         Err(error) => (Failure::command(&error), None),
@@ -64,7 +62,7 @@ pub(super) fn restore(
 }
 
 /// A line for each refusal.
-fn by_line(rules: &Rules, refused: &[&Refused]) -> String {
+fn by_line(rules: &Rules, refused: &[Refused]) -> String {
     refused
         .iter()
         .map(|one| {

@@ -1,4 +1,4 @@
-//! What our IPVS client costs in the sandbox, next to the distribution's ipvsadm and to the kernel alone.
+//! Speed of our IPVS client in the sandbox, next to the distribution's ipvsadm and to the kernel alone.
 //!
 //! `cargo bench --bench ipvs` uploads this program and lvslab itself to a director and runs [`ipvs_guest`]'s benchmark there:
 //! restore, list, save and clear of 1,000 services with 10 real servers each, both programs in turn.

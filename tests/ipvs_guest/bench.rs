@@ -1,12 +1,12 @@
-//! How long the original and ours take, alternating, and the floor: the same messages, encoded before,
-//! in one `sendmsg`.
+//! How long the original and ours take in turn, and two comparisons: the floor, which sends the same messages,
+//! encoded beforehand, in one `sendmsg`; and ours without its shortcuts for large tables.
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use lvslab::ipvs::wire::encode;
+use lvslab::ipvs::wire::{encode, encode_by_attributes};
 use lvslab::ipvs::{Client, Command};
 use lvslab::ipvsadm::parse_rules;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -15,7 +15,7 @@ use super::network::new_network;
 use super::report;
 use super::tools::{guest_process, ours_process, reference};
 
-/// The original's restore takes longer than all the rest together.
+/// Runs of the original, whose restore takes longer than everything else together.
 const ROUNDS: usize = 3;
 
 /// Runs of ours and of the floors in each round, in turn.
@@ -212,6 +212,42 @@ impl Verb {
     }
 }
 
+/// Ours without a shortcut, by ways that do not take it.
+#[derive(Default)]
+struct Shortcuts {
+    /// Restoring lines that start with a blank, which the reader of plain lines (`saved_line`) leaves to the
+    /// general one.
+    general_reader: Times,
+    /// Messages written in this process by the direct encoder and by the general one.
+    direct: Times,
+    general_encoder: Times,
+    /// Listing with a column that `/proc/net/ip_vs` does not have, so that it comes over netlink.
+    netlink: Times,
+}
+
+impl Shortcuts {
+    /// Each once; the table is empty before and after.
+    fn measure(&mut self, rules: &str, commands: &[Command]) {
+        let blanks: String = rules.lines().map(|line| format!(" {line}\n")).collect();
+        self.general_reader
+            .add(time(ours_process(), &["-R"], blanks.as_bytes()));
+        self.netlink
+            .add(time(ours_process(), &["-Ln", "--tun-info"], b""));
+        time(ours_process(), &["-C"], b"");
+        for (times, encode) in [
+            (&mut self.direct, encode as fn(&Command, &mut Vec<u8>)),
+            (&mut self.general_encoder, encode_by_attributes),
+        ] {
+            let mut bytes = Vec::new();
+            let start = Instant::now();
+            for command in commands {
+                encode(command, &mut bytes);
+            }
+            times.add(start.elapsed());
+        }
+    }
+}
+
 /// What cannot be done faster than the kernel does it.
 #[derive(Default)]
 struct Floors {
@@ -246,7 +282,9 @@ pub fn run() {
         Verb::new("save", &["-Sn"]),
         Verb::new("clear", &["-C"]),
     ];
+    let commands = parse_rules(&rules).expect("rules");
     let mut floors = Floors::default();
+    let mut shortcuts = Shortcuts::default();
     new_network();
     for _ in 0..ROUNDS {
         for verb in &mut verbs {
@@ -259,6 +297,7 @@ pub fn run() {
                     .add(time(ours_process(), verb.words, rules.as_bytes()));
             }
             floors.measure(&rules);
+            shortcuts.measure(&rules, &commands);
         }
     }
     println!(
@@ -297,20 +336,27 @@ pub fn run() {
             ours.median() / floor.median()
         );
     }
-    let start = Instant::now();
-    let commands = parse_rules(&rules).expect("rules");
-    let read = start.elapsed();
-    let start = Instant::now();
-    let mut bytes = Vec::new();
-    for command in &commands {
-        encode(command, &mut bytes);
+    for (name, without, with) in [
+        (
+            "restore, plain lines read generally",
+            &shortcuts.general_reader,
+            &restore.ours,
+        ),
+        (
+            "messages of a restore, encoded generally",
+            &shortcuts.general_encoder,
+            &shortcuts.direct,
+        ),
+        ("list over netlink alone", &shortcuts.netlink, &list.ours),
+    ] {
+        println!(
+            "note without a shortcut: {name:<41} {:>7.3} ({:>6.3}); with it {:.3} ({:.3})",
+            without.fastest(),
+            without.median(),
+            with.fastest(),
+            with.median()
+        );
     }
-    println!(
-        "note of our restore: rules read in {:.3}, {} KiB of messages written in {:.3}",
-        read.as_secs_f64(),
-        bytes.len() / 1024,
-        start.elapsed().as_secs_f64()
-    );
     for destinations in [25_000, 50_000, 100_000] {
         println!("note {destinations} destinations: {}", memory(destinations));
     }

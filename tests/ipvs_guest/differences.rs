@@ -1,5 +1,5 @@
-//! Where our ipvsadm differs from the distribution's: the original's defect and what ours does instead, one
-//! check per line of the table in the README.
+//! Where our ipvsadm differs from the distribution's on purpose: what each does, one check per row of the
+//! README's table.
 
 use lvslab::ipvs::{Client, Daemon, Forwarding, Service, Table, Timeouts};
 use lvslab::ipvsadm::Behaviour;
@@ -459,7 +459,7 @@ fn refused_wrapper() {
         let outcome = ours_as("ipvsadm-restore", &[], rules, Behaviour::Ours);
         assert_ne!(outcome.status, Some(0));
         assert_eq!(table(), before);
-        // The original has cleared the table by then, and keeps what it could restore.
+        // The original clears the table first, and keeps the rules that it could restore.
         let outcome = ours_as("ipvsadm-restore", &[], rules, Behaviour::Original);
         let left = table();
         assert_eq!(outcome, theirs_restored(rules));

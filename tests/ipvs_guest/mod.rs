@@ -2,8 +2,8 @@
 //! end-to-end tests and the benchmark upload themselves there and call themselves again.
 //!
 //! - `PROGRAM ipvs-guest client`: the client, each check in a network namespace of its own.
-//! - `PROGRAM ipvs-guest differences`: where our ipvsadm differs from the distribution's, each on purpose, and
-//!   where both can do nothing.
+//! - `PROGRAM ipvs-guest differences`: where our ipvsadm differs from the distribution's on purpose, and what
+//!   both say without root.
 //! - `PROGRAM ipvs-guest traffic`: connection lists and running downloads.
 //! - `PROGRAM ipvs-guest compare [SEQUENCES [SEED]]`: our ipvsadm against the distribution's.
 //! - `PROGRAM ipvs-guest bench`: speed and memory, next to the distribution's and to the floor.
@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use network::new_network;
 
-/// First argument of a program that is to be this.
+/// First argument that makes a program run these checks.
 pub const FACE: &str = "ipvs-guest";
 
 /// Where the benchmark puts the program itself.
@@ -42,7 +42,7 @@ pub const OURS: &str = "/var/tmp/lvslab";
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-/// Runs what this process was called for, if that is something of this module.
+/// Runs what this process was called for, if it was called for these checks.
 pub fn asked() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
     let called = arguments.first().map(String::as_str).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Chance that is the same again for a seed.
+//! Random numbers that a seed repeats.
 
-/// SplitMix64: small, and the same everywhere for a seed.
+/// SplitMix64: small, and the same on every machine.
 pub struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! What both programs say where they can do nothing at all.
+//! What both programs say without root.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};

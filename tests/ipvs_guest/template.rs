@@ -60,7 +60,7 @@ impl Template {
         )]
         unsafe {
             command.pre_exec(|| {
-                // Nobody waits for the children that it will have.
+                // Its children are not waited for.
                 libc::signal(libc::SIGCHLD, libc::SIG_IGN);
                 match libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) {
                     0 => Ok(()),
@@ -214,7 +214,7 @@ impl Watchdog {
         let weak = Arc::downgrade(&watched);
         std::thread::spawn(move || {
             while let Some(watched) = weak.upgrade() {
-                // The run is reaped by whoever watches it, so the number is still its own.
+                // The watching thread reaps the process, so until then the number cannot be reused.
                 if let Some((pid, end)) = *watched.lock().expect("no panic under it")
                     && Instant::now() > end
                 {

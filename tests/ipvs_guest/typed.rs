@@ -1,6 +1,6 @@
-//! Rules as people write them: with the program's name, blanks of every kind, and other line ends.
+//! Rules as people write them: with the program's name, tabs, several blanks, and CRLF line ends.
 
-/// Whether a command is one that a file of rules may have, and that is done once it is there.
+/// Whether a command may stand in a file of rules.
 pub fn is_rule(line: &[String]) -> bool {
     const RULES: [&str; 12] = [
         "-A",

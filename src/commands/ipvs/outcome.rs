@@ -1,4 +1,4 @@
-//! What `lvslab ipvs apply` did or would do, for people and for programs.
+//! What `lvslab ipvs apply` did or would do, as text and as a JSON document.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,11 +21,11 @@ pub(super) struct Outcome {
     pub(super) refused: Vec<Refused>,
 }
 
-/// A change as one would type it.
+/// A change, as a command line.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
     command: String,
-    /// The rule that it replaces, for one that changes something.
+    /// The command line for what it replaces, for an edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<String>,
 }
@@ -50,7 +50,7 @@ impl Change {
         }
     }
 
-    /// `-m -w 3 → -m -w 5`: where the two rules part.
+    /// `-m -w 3 → -m -w 5`: the options that differ.
     fn difference(&self) -> Option<String> {
         let words = |text: &'_ str| -> Vec<String> {
             text.split(" -")
@@ -256,7 +256,7 @@ mod tests {
 ";
 
     #[test]
-    fn changes_are_shown_as_one_would_type_them() {
+    fn changes_are_shown_as_command_lines() {
         let busy = outcome(&table(BEFORE, 12), AFTER);
         let mut shown = busy.text(true);
         shown.push_str(&busy.complaint(AFTER, None));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_same_as_a_document() {
+    fn the_document_has_the_same_changes() {
         let idle = outcome(&table(BEFORE, 0), AFTER);
         let document = serde_json::to_string_pretty(&idle.document(AFTER, false)).unwrap();
         insta::assert_snapshot!(document, @r#"
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_so_needs_no_changes() {
+    fn a_table_that_is_as_desired_needs_no_changes() {
         let same = outcome(&table(BEFORE, 3), BEFORE);
         assert_eq!(same.text(false), "no changes\n");
         assert_eq!(same.complaint(BEFORE, None), "");

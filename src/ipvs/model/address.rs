@@ -1,4 +1,4 @@
-//! Identities: what a service or destination is found by.
+//! Identities of services and destinations, and how to make both.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,7 +41,7 @@ impl ServiceKey {
     }
 }
 
-/// What the kernel finds a destination of a service by.
+/// The identity of a destination within its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DestinationKey {
     /// RIP.
@@ -93,7 +93,7 @@ impl Service {
     /// Third flag of the scheduler (`IP_VS_SVC_F_SCHED3`).
     pub const SCHEDULER_FLAG_3: u32 = 0x20;
 
-    /// A service with nothing but a scheduler.
+    /// A service with a scheduler and no other settings.
     #[must_use]
     pub fn new(key: ServiceKey, scheduler: &str) -> Self {
         Self {
@@ -108,7 +108,7 @@ impl Service {
 }
 
 impl Granularity {
-    /// An IPv4 mask, `None` when it is the whole address.
+    /// The granularity of an IPv4 mask; `None` for the whole address.
     #[must_use]
     pub fn from_mask(mask: Ipv4Addr) -> Option<Self> {
         (mask != Ipv4Addr::BROADCAST).then_some(Self::Mask(mask))

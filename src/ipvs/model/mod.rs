@@ -1,4 +1,4 @@
-//! IPVS objects in typed form: what `ip_vs.h` calls `ip_vs_service_user` and `ip_vs_dest_user`.
+//! IPVS objects in typed form: `ip_vs_service_user` and `ip_vs_dest_user` of `ip_vs.h`.
 
 mod address;
 mod settings;
@@ -33,11 +33,11 @@ pub enum Family {
     Inet6,
 }
 
-/// What the kernel finds a virtual service by.
+/// The identity of a virtual service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceKey {
-    /// Protocol, VIP and port; port 0 is every port of a persistent service.
+    /// Found by protocol, VIP and port. Port 0 stands for every port, which only a persistent service has.
     Address {
         /// Transport.
         transport: Transport,
@@ -46,7 +46,7 @@ pub enum ServiceKey {
         /// Port in host order.
         port: u16,
     },
-    /// Packets that netfilter marked.
+    /// Found by the mark that netfilter gave the packets.
     Fwmark {
         /// The mark.
         mark: NonZeroU32,
@@ -55,12 +55,12 @@ pub enum ServiceKey {
     },
 }
 
-/// Which clients persistence treats as one (`ip_vs_service_user.netmask`).
+/// How much of a client's address persistence compares (`ip_vs_service_user.netmask`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Granularity {
-    /// IPv4: bits of the address that count. The kernel takes any mask, 0.0.0.0 and those with holes
-    /// too; 255.255.255.255 is the same as no granularity and never in here.
+    /// IPv4: the bits of the address that count. The kernel takes any mask, even 0.0.0.0 or one with holes.
+    /// 255.255.255.255 is the same as no granularity, so it is never here.
     Mask(Ipv4Addr),
     /// IPv6: prefix length, 1 to 127.
     Prefix(NonZeroU8),
@@ -71,14 +71,14 @@ pub enum Granularity {
 pub struct Service {
     /// Identity.
     pub key: ServiceKey,
-    /// Scheduler name; the kernel loads `ip_vs_<name>` on demand, so any text may come back.
+    /// Scheduler name. The kernel loads `ip_vs_<name>` on demand, so there may be ones that we do not know.
     pub scheduler: String,
-    /// Scheduler-specific flag bits (`IP_VS_SVC_F_SCHED1..3`: bits 3 to 5) and one-packet (bit 2);
-    /// the persistence and hashed bits are derived and never in here.
+    /// Scheduler-specific flag bits (`IP_VS_SVC_F_SCHED1..3`: bits 3 to 5) and one-packet (bit 2). The bits
+    /// for persistence and hashing are derived, so they are never here.
     pub flags: u32,
     /// Persistence timeout in seconds.
     pub persistence: Option<NonZeroU32>,
-    /// How much of a client's address persistence looks at; `None` is the whole address.
+    /// `None` compares the whole address of a client.
     pub granularity: Option<Granularity>,
     /// Persistence engine (`sip`).
     pub engine: Option<String>,
@@ -90,7 +90,7 @@ pub struct Service {
 pub enum Forwarding {
     /// 0, `-m`: NAT.
     Masquerade,
-    /// 1: the director itself.
+    /// 1: the director itself; the kernel sets it for its own addresses.
     Local,
     /// 2, `-i`: tunnel.
     Tunnel,
@@ -134,15 +134,15 @@ pub enum TunnelKind {
 pub struct Destination {
     /// RIP.
     pub address: IpAddr,
-    /// Port, host order; the service's own except under NAT.
+    /// Port, host order; only NAT can change it, so otherwise it is the service's.
     pub port: u16,
     /// Forwarding method.
     pub forwarding: Forwarding,
-    /// Weight, 0 for no new connections; the kernel keeps an `int` and refuses more than 2^31 - 1.
+    /// Weight; 0 gets no new connections. The kernel refuses more than 2^31 - 1.
     pub weight: u32,
-    /// Connections above which it gets no new ones; 0 for no limit.
+    /// With this many connections it gets no new ones; 0 is no limit.
     pub upper_threshold: u32,
-    /// Connections below which it gets new ones again; 0 lets the kernel choose 3/4 of the upper.
+    /// Below this many it gets new ones again; 0 stands for 3/4 of the upper threshold.
     pub lower_threshold: u32,
     /// Encapsulation where the method is [`Forwarding::Tunnel`].
     pub tunnel: TunnelKind,

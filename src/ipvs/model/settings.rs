@@ -1,11 +1,11 @@
-//! What belongs to a network namespace's IPVS as a whole.
+//! Settings and facts of IPVS in a network namespace as a whole.
 
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16};
 
 use serde::{Deserialize, Serialize};
 
-/// Timeouts of connections, seconds. Where they are set, 0 keeps the old value.
+/// Timeouts of connections, seconds. In a command that sets them, 0 keeps the current value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timeouts {
     /// Established TCP sessions.
@@ -16,7 +16,7 @@ pub struct Timeouts {
     pub udp_seconds: u32,
 }
 
-/// Which side of connection synchronisation a daemon is.
+/// The side of connection synchronisation that a daemon is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DaemonRole {
@@ -42,7 +42,7 @@ pub struct Daemon {
     pub role: DaemonRole,
     /// Multicast interface, at most 15 bytes.
     pub interface: String,
-    /// Daemons talk to those of the same number, 0 to 255; 0 is any.
+    /// Daemons with the same number synchronise, 0 to 255; 0 stands for any.
     pub sync_id: u32,
     /// Largest payload of a datagram, bytes; `None` lets the kernel choose by the interface's MTU.
     pub max_length_bytes: Option<NonZeroU16>,
@@ -54,7 +54,7 @@ pub struct Daemon {
     pub ttl: Option<NonZeroU8>,
 }
 
-/// What the kernel's IPVS is.
+/// Facts about the kernel's IPVS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
     /// Version, `[1, 2, 1]`.

@@ -1,6 +1,7 @@
-//! The messages that come by the hundred thousand, written straight into a buffer.
+//! Messages that are sent by the hundred thousand, written straight into a buffer.
 //!
-//! The bytes are those of [`super::request`]; a property test holds them together.
+//! The bytes are the same as those of [`super::request`], and a property test compares the two. The benchmark
+//! `ipvs` measures what this saves.
 
 use std::net::IpAddr;
 
@@ -10,8 +11,8 @@ use super::destination::{
     IPVS_DEST_ATTR_TUN_PORT, IPVS_DEST_ATTR_TUN_TYPE, IPVS_DEST_ATTR_U_THRESH,
     IPVS_DEST_ATTR_WEIGHT,
 };
+use super::kernel::{address_family, flags, method, netmask, protocol, tunnel, union_bytes};
 use super::message::{CommandNumber, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE, IPVS_GENL_VERSION};
-use super::request::{address_family, flags, method, netmask, protocol, tunnel, union_bytes};
 use super::service::{
     IPVS_SVC_ATTR_ADDR, IPVS_SVC_ATTR_AF, IPVS_SVC_ATTR_FLAGS, IPVS_SVC_ATTR_FWMARK,
     IPVS_SVC_ATTR_NETMASK, IPVS_SVC_ATTR_PE_NAME, IPVS_SVC_ATTR_PORT, IPVS_SVC_ATTR_PROTOCOL,
@@ -20,7 +21,8 @@ use super::service::{
 use crate::ipvs::command::Command;
 use crate::ipvs::model::{Destination, Family, Service, ServiceKey, Transport, TunnelKind};
 
-/// Appends the command's message, if it is one of the two; whether it was.
+/// Appends the message of a command that creates a service or adds a destination. Returns `false`, and
+/// appends nothing, for any other.
 pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
     match command {
         Command::CreateService(service) => {
@@ -30,16 +32,20 @@ pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
             });
             true
         }
-        Command::AddDestination(
+        &Command::AddDestination(
             ServiceKey::Address {
                 transport,
                 address,
                 port,
             },
-            destination,
+            ref destination,
         ) if destination.tunnel == TunnelKind::Ipip && destination.tunnel_flags == 0 => {
-            let service = (*transport, *address, *port);
-            out.extend_from_slice(&plain_destination(service, destination));
+            let service = AddressService {
+                transport,
+                address,
+                port,
+            };
+            out.extend_from_slice(&plain_destination(&service, destination));
             true
         }
         Command::AddDestination(key, destination) => {
@@ -54,14 +60,14 @@ pub(super) fn direct(command: &Command, out: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Appends what asks for a service's destinations.
+/// Appends the request for a service's destinations.
 pub(in crate::ipvs) fn destination_dump(key: ServiceKey, out: &mut Vec<u8>) {
     header(out, CommandNumber::GET_DEST);
     nest(out, IPVS_CMD_ATTR_SERVICE, |out| identity(out, key));
 }
 
-/// `NEW_DEST` with everything but its values, for what nearly every destination is: not tunnelled or by
-/// IP in IP, and its service known by an address.
+/// `NEW_DEST` without its values, for nearly every destination: its service has an address, and it has no
+/// tunnel options.
 const PLAIN: [u8; 124] = {
     let mut message = [0; 124];
     message[0] = CommandNumber::NEW_DEST.0;
@@ -94,16 +100,20 @@ const PLAIN: [u8; 124] = {
     message
 };
 
-fn plain_destination(
-    (transport, vip, port): (Transport, IpAddr, u16),
-    destination: &Destination,
-) -> [u8; 124] {
+/// A service that is found by its address.
+struct AddressService {
+    transport: Transport,
+    address: IpAddr,
+    port: u16,
+}
+
+fn plain_destination(service: &AddressService, destination: &Destination) -> [u8; 124] {
     let mut message = PLAIN;
     let family = |address| address_family(Family::of(address)).to_ne_bytes();
-    message[12..14].copy_from_slice(&family(vip));
-    message[20..22].copy_from_slice(&protocol(transport).to_ne_bytes());
-    message[28..44].copy_from_slice(&union_bytes(vip));
-    message[48..50].copy_from_slice(&port.to_be_bytes());
+    message[12..14].copy_from_slice(&family(service.address));
+    message[20..22].copy_from_slice(&protocol(service.transport).to_ne_bytes());
+    message[28..44].copy_from_slice(&union_bytes(service.address));
+    message[48..50].copy_from_slice(&service.port.to_be_bytes());
     message[60..62].copy_from_slice(&family(destination.address));
     message[68..84].copy_from_slice(&union_bytes(destination.address));
     message[88..90].copy_from_slice(&destination.port.to_be_bytes());
@@ -119,8 +129,8 @@ fn header(out: &mut Vec<u8>, command: CommandNumber) {
 }
 
 fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // Every value is a number, an address or a name of at most 16 bytes; longer names are cut so that
-    // the length always fits, and the kernel refuses them.
+    // A value is a number, an address or a name of at most 16 bytes. Longer names, which the kernel refuses,
+    // are cut so that the length fits its field.
     let value = &value[..value.len().min(1024)];
     out.extend((4 + value.len() as u16).to_ne_bytes());
     out.extend(kind.to_ne_bytes());

@@ -1,4 +1,4 @@
-//! What IPVS says of itself: attributes of `IPVS_CMD_SET_INFO`, with numbers of their own.
+//! Facts about IPVS: attributes of `IPVS_CMD_SET_INFO`, which are numbered separately.
 
 use netlink_packet_core::{DecodeError, DefaultNla, Nla, NlaBuffer, Parseable};
 

@@ -1,4 +1,4 @@
-//! A message of the generic netlink family `IPVS`.
+//! Messages of the generic netlink family `IPVS`.
 
 use netlink_packet_core::{
     DecodeError, DefaultNla, Emitable, Nla, NlaBuffer, Parseable, ParseableParametrized,
@@ -60,7 +60,7 @@ pub enum CommandAttr {
     TimeoutTcpFin(u32),
     /// u32, host order, seconds; `IPVS_CMD_ATTR_TIMEOUT_UDP`.
     TimeoutUdp(u32),
-    /// Only in [`CommandNumber::SET_INFO`], whose attributes have numbers of their own.
+    /// Only in [`CommandNumber::SET_INFO`], whose attributes are numbered separately.
     Info(InfoAttr),
     /// Not known.
     Other(DefaultNla),
@@ -126,12 +126,12 @@ impl<'a> Parseable<NlaBuffer<&'a [u8]>> for CommandAttr {
     }
 }
 
-/// A request to IPVS or a reply of it.
+/// A request to IPVS, or a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpvsMessage {
-    /// What is asked or told.
+    /// The command of a request; the kind of a reply.
     pub command: CommandNumber,
-    /// About what.
+    /// Its arguments.
     pub attributes: Vec<CommandAttr>,
 }
 

@@ -1,12 +1,14 @@
-//! The bytes: IPVS attributes of generic netlink as `include/uapi/linux/ip_vs.h` has them.
+//! IPVS attributes of generic netlink, as `include/uapi/linux/ip_vs.h` defines them.
 //!
-//! One file per object. Kernel names for numbers, words for variants; what is unknown is kept, so that
-//! decoding and encoding again gives the same bytes. Decoding never panics, whatever the bytes.
+//! One file per object. Numbers have the kernel's names, variants have words. Unknown attributes are kept, so
+//! that decoding and encoding again gives the same bytes. Decoding never panics.
 
 mod daemon;
 mod destination;
 mod direct;
+mod encode;
 mod info;
+mod kernel;
 mod message;
 mod reply;
 mod request;
@@ -19,20 +21,20 @@ mod value;
 pub use daemon::DaemonAttr;
 pub use destination::DestinationAttr;
 pub(super) use direct::destination_dump;
+pub use encode::{encode, encode_by_attributes};
 pub use info::InfoAttr;
 pub use message::{CommandAttr, CommandNumber, IpvsMessage};
 pub(super) use reply::{read_daemon, read_destination, read_info, read_service, read_timeouts};
 #[cfg(test)]
 use request::destination_get;
-pub use request::encode;
 #[cfg(test)]
 use request::request;
 pub(super) use request::{daemon_dump, service_get};
 pub use service::{ServiceAttr, ServiceFlags};
 pub use stats::{Counter, StatsAttr};
 
-/// Reads a message in each way in which the client reads replies; how many of them found something. For
-/// the fuzz target, which has no client.
+/// Reads a message in every way in which the client reads replies, and counts those that found something.
+/// For the fuzz target.
 #[doc(hidden)]
 #[must_use]
 pub fn readings(payload: &[u8]) -> usize {

@@ -1,9 +1,8 @@
 //! From the kernel's message to the model.
 //!
-//! Services and destinations come by the hundred thousand, so theirs are read attribute by attribute
-//! where they lie, without a tree of them in between.
+//! Services and destinations come by the hundred thousand, so their attributes are read straight from the
+//! buffer, without building a tree of attributes first.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
 use netlink_packet_core::DecodeError;
@@ -18,6 +17,7 @@ use super::destination::{
     IPVS_DEST_ATTR_TUN_TYPE, IPVS_DEST_ATTR_U_THRESH, IPVS_DEST_ATTR_WEIGHT,
 };
 use super::info::InfoAttr;
+use super::kernel::{address_of, family_of, forwarding, granularity, transport};
 use super::message::{
     CommandAttr, CommandNumber, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE, IpvsMessage,
 };
@@ -31,19 +31,36 @@ use super::stats::statistic;
 use super::value::{bytes, each, text, u8_value, u16_host, u16_network, u32_host};
 use crate::ipvs::error::IpvsError;
 use crate::ipvs::model::{
-    Counters, Daemon, DaemonRole, Destination, DestinationStatus, Family, Forwarding, Granularity,
-    Info, Service, ServiceKey, ServiceStatus, Timeouts, Transport, TunnelKind,
+    Counters, Daemon, DaemonRole, Destination, DestinationStatus, Family, Info, Service,
+    ServiceKey, ServiceStatus, Timeouts, TunnelKind,
 };
 
 fn missing(attribute: &'static str) -> IpvsError {
     IpvsError::Missing { attribute }
 }
 
-/// The nested attributes of one kind in a message, `None` when the message is of another command.
-fn nest<'a>(
+/// An attribute of a message that holds the attributes of an object.
+struct Nest {
+    kind: u16,
+    /// In `ip_vs.h`.
+    name: &'static str,
+}
+
+const SERVICE: Nest = Nest {
+    kind: IPVS_CMD_ATTR_SERVICE,
+    name: "IPVS_CMD_ATTR_SERVICE",
+};
+
+const DESTINATION: Nest = Nest {
+    kind: IPVS_CMD_ATTR_DEST,
+    name: "IPVS_CMD_ATTR_DEST",
+};
+
+/// The attributes inside a nest, `None` when the message is of another command.
+fn inside<'a>(
+    nest: &Nest,
     payload: &'a [u8],
     command: CommandNumber,
-    (kind, name): (u16, &'static str),
 ) -> Result<Option<&'a [u8]>, IpvsError> {
     let Some((header, attributes)) = payload.split_at_checked(GENL_HDRLEN) else {
         return Err(DecodeError::from("a message is shorter than its header").into());
@@ -53,18 +70,17 @@ fn nest<'a>(
     }
     for attribute in each(attributes) {
         let (found, value) = attribute?;
-        if found == kind {
+        if found == nest.kind {
             return Ok(Some(value));
         }
     }
-    Err(missing(name))
+    Err(missing(nest.name))
 }
 
-/// The service of `IPVS_CMD_NEW_SERVICE`, its destinations not read yet. `None` for anything else, and
-/// for a service of a family or protocol that this client does not know.
+/// The service of `IPVS_CMD_NEW_SERVICE`, without destinations. `None` for anything else, and for a service
+/// of a family or protocol that this client does not know.
 pub(in crate::ipvs) fn read_service(payload: &[u8]) -> Result<Option<ServiceStatus>, IpvsError> {
-    let wanted = (IPVS_CMD_ATTR_SERVICE, "IPVS_CMD_ATTR_SERVICE");
-    let Some(attributes) = nest(payload, CommandNumber::NEW_SERVICE, wanted)? else {
+    let Some(attributes) = inside(&SERVICE, payload, CommandNumber::NEW_SERVICE)? else {
         return Ok(None);
     };
     let (mut family, mut protocol, mut address, mut port, mut mark) =
@@ -137,8 +153,7 @@ pub(in crate::ipvs) fn read_destination(
     payload: &[u8],
     service: Family,
 ) -> Result<Option<DestinationStatus>, IpvsError> {
-    let wanted = (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST");
-    let Some(attributes) = nest(payload, CommandNumber::NEW_DEST, wanted)? else {
+    let Some(attributes) = inside(&DESTINATION, payload, CommandNumber::NEW_DEST)? else {
         return Ok(None);
     };
     let (mut family, mut address, mut port, mut method) = (None, None, None, 0);
@@ -183,7 +198,7 @@ pub(in crate::ipvs) fn read_destination(
             _ => {}
         }
     }
-    // Absent before Linux 3.18.
+    // Linux before 3.18 does not send it.
     let family = family.map_or(Some(service), family_of).unwrap_or(service);
     Ok(Some(DestinationStatus {
         destination: Destination {
@@ -254,8 +269,8 @@ pub(in crate::ipvs) fn read_daemon(payload: &[u8]) -> Result<Option<Daemon>, Ipv
     Ok(Some(daemon))
 }
 
-/// The timeouts of `IPVS_CMD_SET_CONFIG`, which is what `IPVS_CMD_GET_CONFIG` is answered with. A
-/// protocol that is not built in has none and stays 0.
+/// The timeouts of `IPVS_CMD_SET_CONFIG`, the reply to `IPVS_CMD_GET_CONFIG`. A protocol that the kernel was
+/// built without has none and stays 0.
 pub(in crate::ipvs) fn read_timeouts(payload: &[u8]) -> Result<Option<Timeouts>, IpvsError> {
     let message = IpvsMessage::decode(payload)?;
     Ok((message.command == CommandNumber::SET_CONFIG).then(|| {
@@ -272,7 +287,7 @@ pub(in crate::ipvs) fn read_timeouts(payload: &[u8]) -> Result<Option<Timeouts>,
     }))
 }
 
-/// The facts of `IPVS_CMD_SET_INFO`, which is what `IPVS_CMD_GET_INFO` is answered with.
+/// The facts of `IPVS_CMD_SET_INFO`, the reply to `IPVS_CMD_GET_INFO`.
 pub(in crate::ipvs) fn read_info(payload: &[u8]) -> Result<Option<Info>, IpvsError> {
     let message = IpvsMessage::decode(payload)?;
     Ok((message.command == CommandNumber::SET_INFO).then(|| {
@@ -296,7 +311,7 @@ pub(in crate::ipvs) fn read_info(payload: &[u8]) -> Result<Option<Info>, IpvsErr
     }))
 }
 
-/// Widths differ from one statistic to the next and from one kernel to the next.
+/// The statistics, 32 or 64 bits wide depending on the statistic and on the kernel.
 fn counters(stats: Option<&[u8]>) -> Result<Counters, IpvsError> {
     let mut counters = Counters::default();
     for attribute in each(stats.unwrap_or_default()) {
@@ -317,51 +332,4 @@ fn counters(stats: Option<&[u8]>) -> Result<Counters, IpvsError> {
         *field = statistic(value)?;
     }
     Ok(counters)
-}
-
-fn granularity(family: Family, netmask: [u8; 4]) -> Option<Granularity> {
-    match family {
-        Family::Inet => Granularity::from_mask(Ipv4Addr::from(netmask)),
-        Family::Inet6 => u8::try_from(u32::from_ne_bytes(netmask))
-            .ok()
-            .filter(|length| *length < 128)
-            .and_then(NonZeroU8::new)
-            .map(Granularity::Prefix),
-    }
-}
-
-fn family_of(number: u16) -> Option<Family> {
-    match i32::from(number) {
-        libc::AF_INET => Some(Family::Inet),
-        libc::AF_INET6 => Some(Family::Inet6),
-        _ => None,
-    }
-}
-
-fn transport(number: u16) -> Option<Transport> {
-    match i32::from(number) {
-        libc::IPPROTO_TCP => Some(Transport::Tcp),
-        libc::IPPROTO_UDP => Some(Transport::Udp),
-        libc::IPPROTO_SCTP => Some(Transport::Sctp),
-        _ => None,
-    }
-}
-
-/// The kernel masks with `IP_VS_CONN_F_FWD_MASK` (0x7) and refuses nothing, so 5 to 7 can come back;
-/// it treats them like no known method.
-fn forwarding(method: u32) -> Forwarding {
-    match method & 0x7 {
-        0 => Forwarding::Masquerade,
-        1 => Forwarding::Local,
-        2 => Forwarding::Tunnel,
-        3 => Forwarding::Route,
-        _ => Forwarding::Bypass,
-    }
-}
-
-fn address_of(family: Family, bytes: [u8; 16]) -> IpAddr {
-    match family {
-        Family::Inet => Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into(),
-        Family::Inet6 => Ipv6Addr::from(bytes).into(),
-    }
 }

@@ -1,25 +1,14 @@
-//! From a [`Command`] to the message that tells the kernel.
+//! From a [`Command`] to the message for the kernel.
 
 use std::net::IpAddr;
 
 use super::daemon::DaemonAttr;
 use super::destination::DestinationAttr;
-use super::direct::direct;
+use super::kernel::{address_family, flags, method, netmask, protocol, state, tunnel, union_bytes};
 use super::message::{CommandAttr, CommandNumber, IpvsMessage};
 use super::service::{ServiceAttr, ServiceFlags};
 use crate::ipvs::command::Command;
-use crate::ipvs::model::{
-    Daemon, DaemonRole, Destination, DestinationKey, Family, Forwarding, Granularity, Service,
-    ServiceKey, Transport, TunnelKind,
-};
-
-/// Appends what follows the netlink header in the request of a command; the message type is the family's
-/// number.
-pub fn encode(command: &Command, out: &mut Vec<u8>) {
-    if !direct(command, out) {
-        out.extend(request(command).encode());
-    }
-}
+use crate::ipvs::model::{Daemon, Destination, DestinationKey, Family, Service, ServiceKey};
 
 /// The message of a command.
 pub(super) fn request(command: &Command) -> IpvsMessage {
@@ -134,7 +123,7 @@ fn whole_service(service: &Service) -> Vec<ServiceAttr> {
     let flags = flags(service);
     let mut attributes = service_identity(service.key);
     attributes.push(ServiceAttr::Scheduler(service.scheduler.clone()));
-    // Only when there is one: SET_SERVICE without it is how an engine is taken away.
+    // Only when there is one: SET_SERVICE without it removes the engine.
     attributes.extend(service.engine.clone().map(ServiceAttr::Engine));
     attributes.extend([
         ServiceAttr::Flags(ServiceFlags { flags, mask: !0 }),
@@ -142,16 +131,6 @@ fn whole_service(service: &Service) -> Vec<ServiceAttr> {
         ServiceAttr::Netmask(netmask(service.key.family(), service.granularity)),
     ]);
     attributes
-}
-
-/// The kernel wants a mask for IPv4 and a prefix length for IPv6 also where neither was asked for.
-pub(super) fn netmask(family: Family, granularity: Option<Granularity>) -> [u8; 4] {
-    match (granularity, family) {
-        (Some(Granularity::Mask(mask)), _) => mask.octets(),
-        (Some(Granularity::Prefix(length)), _) => u32::from(length.get()).to_ne_bytes(),
-        (None, Family::Inet) => [0xff; 4],
-        (None, Family::Inet6) => 128_u32.to_ne_bytes(),
-    }
 }
 
 fn destination_identity(key: DestinationKey) -> [DestinationAttr; 3] {
@@ -172,7 +151,7 @@ fn whole_destination(destination: &Destination) -> Vec<DestinationAttr> {
         DestinationAttr::LowerThreshold(destination.lower_threshold),
     ]);
     let (kind, port) = tunnel(destination.tunnel);
-    // What is 0 anyway is left out: older kernels do not know these.
+    // Left out when 0, because older kernels do not know these attributes.
     if kind != 0 {
         attributes.push(DestinationAttr::TunnelType(kind));
         attributes.push(DestinationAttr::TunnelPort(port));
@@ -201,67 +180,4 @@ fn whole_daemon(daemon: &Daemon) -> Vec<DaemonAttr> {
     attributes.extend(daemon.port.map(|port| DaemonAttr::Port(port.get())));
     attributes.extend(daemon.ttl.map(|ttl| DaemonAttr::Ttl(ttl.get())));
     attributes
-}
-
-/// The service's flags with the bit that says that there is persistence.
-pub(super) const fn flags(service: &Service) -> u32 {
-    let flags = service.flags & !(ServiceFlags::PERSISTENT | ServiceFlags::HASHED);
-    if service.persistence.is_some() {
-        flags | ServiceFlags::PERSISTENT
-    } else {
-        flags
-    }
-}
-
-/// Type and port.
-pub(super) const fn tunnel(tunnel: TunnelKind) -> (u8, u16) {
-    match tunnel {
-        TunnelKind::Ipip => (0, 0),
-        TunnelKind::Gue { port } => (1, port),
-        TunnelKind::Gre => (2, 0),
-    }
-}
-
-pub(super) const fn address_family(family: Family) -> u16 {
-    match family {
-        Family::Inet => libc::AF_INET as u16,
-        Family::Inet6 => libc::AF_INET6 as u16,
-    }
-}
-
-pub(super) const fn protocol(transport: Transport) -> u16 {
-    match transport {
-        Transport::Tcp => libc::IPPROTO_TCP as u16,
-        Transport::Udp => libc::IPPROTO_UDP as u16,
-        Transport::Sctp => libc::IPPROTO_SCTP as u16,
-    }
-}
-
-pub(super) const fn method(forwarding: Forwarding) -> u32 {
-    match forwarding {
-        Forwarding::Masquerade => 0,
-        Forwarding::Local => 1,
-        Forwarding::Tunnel => 2,
-        Forwarding::Route => 3,
-        Forwarding::Bypass => 4,
-    }
-}
-
-const fn state(role: DaemonRole) -> u32 {
-    match role {
-        DaemonRole::Master => 1,
-        DaemonRole::Backup => 2,
-    }
-}
-
-/// `union nf_inet_addr`.
-pub(super) fn union_bytes(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&address.octets());
-            bytes
-        }
-        IpAddr::V6(address) => address.octets(),
-    }
 }

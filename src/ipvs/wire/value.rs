@@ -1,4 +1,4 @@
-//! Reading attribute values of fixed width.
+//! Reads attribute values of fixed width, and lists of attributes.
 
 use netlink_packet_core::{
     DecodeError, NLA_HEADER_SIZE, NLA_TYPE_MASK, NlaBuffer, NlasIterator, Parseable,
@@ -50,7 +50,7 @@ where
     NlasIterator::new(value)
         .map(|attribute| {
             let attribute = attribute?;
-            // linux/netlink.h has them exclude each other, and netlink-packet-core writes one of them.
+            // linux/netlink.h forbids both flags at once, and netlink-packet-core would write only one.
             if attribute.nested_flag() && attribute.network_byte_order_flag() {
                 return Err(DecodeError::from(
                     "an attribute is both nested and in network byte order",
@@ -61,10 +61,10 @@ where
         .collect()
 }
 
-/// Attributes of a list one after the other, each as its kind and its value.
+/// Iterates over a list of attributes: the kind and the value of each.
 ///
-/// A list cut off inside an attribute ends with an error. The same as `NlasIterator`, in a few
-/// instructions per attribute: lists of 100,000 destinations have seven million of them.
+/// A list cut off inside an attribute ends with an error. `NlasIterator` does the same with many more
+/// instructions per attribute, and a list of 100,000 destinations has seven million of them.
 pub(super) fn each(list: &[u8]) -> Attributes<'_> {
     Attributes { rest: list }
 }
