@@ -23,7 +23,7 @@ pub struct Verify {
     requests: u32,
     #[command(flatten)]
     login: Login,
-    /// Print one JSON document (`lvslab.verify/1`) on standard output
+    /// Print one JSON document (`lvslab.verify/2`) on standard output
     #[arg(long)]
     pub json: bool,
     /// Also write the verdict as JUnit XML

@@ -12,7 +12,7 @@ use crate::orchestrate::{Cause, ConversationFailure, Fleet, HostError};
 use crate::plan::{self, HostPlan, PlanError};
 use crate::resource::Facts;
 use crate::sys::local::LocalError;
-use crate::verify::{self, Evidence, Round};
+use crate::verify::{self, Evidence, Machine, Round};
 
 mod error;
 mod machines;
@@ -206,8 +206,8 @@ impl<'a> Deployment<'a> {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let mut evidence = Evidence::new(self.lab, requests, taken);
-        for planned in self.plans.values() {
-            evidence.planned(planned.clone());
+        for (host, machine) in self.machines() {
+            evidence.known(&host, machine);
         }
         for trouble in &self.troubles {
             evidence.absent(&trouble.host, trouble.absence());
@@ -216,6 +216,20 @@ impl<'a> Deployment<'a> {
             self.ask_round(round(&evidence), &mut evidence).await;
         }
         evidence
+    }
+
+    /// The hosts whose interfaces could be told apart.
+    fn machines(&self) -> Vec<(HostName, Machine)> {
+        self.plans
+            .iter()
+            .filter_map(|(host, plan)| {
+                let machine = Machine {
+                    facts: self.facts.get(host)?.clone(),
+                    interfaces: plan.interfaces.clone().into_iter().collect(),
+                };
+                Some((host.clone(), machine))
+            })
+            .collect()
     }
 
     async fn ask_round(&mut self, round: Round, evidence: &mut Evidence) {

@@ -30,7 +30,7 @@ pub(super) fn httpd_disabled(host: &PlannedHost<'_>) -> Option<Damage> {
     let service = host.httpd()?;
     Some(damage(
         format!("{service} is not started at boot"),
-        host.check(Subject::BootService(service.to_owned())),
+        host.check(Subject::BootWebServer(host.lab().service().port.get())),
         host.disable_command(service),
     ))
 }
@@ -42,7 +42,7 @@ pub(super) fn httpd_link_removed(host: &PlannedHost<'_>) -> Option<Damage> {
     host.only(host.facts.family == OsFamily::Debian)?;
     Some(damage(
         format!("the S link of {service} in /etc/rc2.d"),
-        host.check(Subject::BootService(service.to_owned())),
+        host.check(Subject::BootWebServer(host.lab().service().port.get())),
         format!("rm /etc/rc2.d/S[0-9][0-9]{service}"),
     ))
 }
@@ -57,7 +57,7 @@ pub(super) fn listen_outdated(host: &PlannedHost<'_>) -> Option<Damage> {
         undo: vec![format!("sed -i 's/^Listen 8080$/Listen 80/' {file}")],
         ..Damage::new(
             format!("where {service} listens ({file})"),
-            host.check(Subject::BootListens(port)),
+            host.check(Subject::BootWebServer(port)),
             vec![
                 format!("grep -q '^Listen 80$' {file}"),
                 format!("sed -i 's/^Listen 80$/Listen 8080/' {file}"),
@@ -83,28 +83,27 @@ pub(super) fn setting_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
     changed(host, file, &format!("/^{}/d", key.replace('.', "[.]")))
 }
 
-/// Puts `line` into a file that is read after the planned one (sysctl --system sorts by name). The check is that of
-/// `key`.
-fn overruled(host: &PlannedHost<'_>, key: &str, line: &str) -> Damage {
+/// Puts `line` into a file that is read after the planned one (sysctl --system sorts by name).
+fn overruled(host: &PlannedHost<'_>, key: &str, line: &str) -> Option<Damage> {
     const LATER: &str = "/etc/sysctl.d/98-tuning.conf";
-    Damage {
+    Some(Damage {
         undo: vec![format!("rm -f {LATER}")],
         ..damage(
             format!("{key}, in {LATER}"),
-            host.check(Subject::BootSetting(key.to_string())),
+            host.check(host.effect_of_saved_settings()?),
             format!("echo '{line}' > {LATER}"),
         )
-    }
+    })
 }
 
 pub(super) fn setting_overruled(host: &PlannedHost<'_>) -> Option<Damage> {
     let key = first_setting(host)?;
-    Some(overruled(host, key, &format!("{key} = 0")))
+    overruled(host, key, &format!("{key} = 0"))
 }
 
 pub(super) fn alias_overruled(host: &PlannedHost<'_>) -> Option<Damage> {
     let line = "net.ipv4.conf.all.forwarding = 0";
-    Some(overruled(host, first_setting(host)?, line))
+    overruled(host, first_setting(host)?, line)
 }
 
 pub(super) fn interface_overruled(host: &PlannedHost<'_>) -> Option<Damage> {
@@ -116,7 +115,7 @@ pub(super) fn interface_overruled(host: &PlannedHost<'_>) -> Option<Damage> {
     };
     let interface = host.own_interface()?.as_str().replace('.', "/");
     let key = format!("net.ipv4.conf.{interface}.{name}");
-    Some(overruled(host, &key, &format!("{key} = {value}")))
+    overruled(host, &key, &format!("{key} = {value}"))
 }
 
 /// The ifcfg file of the host's own address.
@@ -127,7 +126,11 @@ fn own_file<'a>(host: &PlannedHost<'a>) -> Option<&'a File> {
 pub(super) fn gateway_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
     let file = own_file(host)?;
     host.only(file.content.contains("\nGATEWAY="))?;
-    changed(host, file, "/^GATEWAY=/d")
+    let client = host.lab().cip().addr();
+    Some(Damage {
+        cause: host.check(Subject::BootRoute(client.into())),
+        ..changed(host, file, "/^GATEWAY=/d")?
+    })
 }
 
 pub(super) fn vip_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
@@ -162,7 +165,7 @@ pub(super) fn ifcfg_left_over(host: &PlannedHost<'_>) -> Option<Damage> {
         undo: vec![format!("rm -f {path}")],
         ..damage(
             path.clone(),
-            host.check(Subject::BootIfcfgFiles),
+            host.check(Subject::BootOwnAddresses),
             format!(
                 "printf '%s\\n' DEVICE={label} ONBOOT=yes IPADDR={} PREFIX={} > {path}",
                 address.addr(),

@@ -6,6 +6,7 @@
 
 mod boot;
 mod director;
+mod effect;
 mod firewall;
 mod kernel;
 mod link;

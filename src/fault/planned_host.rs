@@ -166,11 +166,11 @@ impl<'a> PlannedHost<'a> {
     /// The check of the planned resource that `fits`.
     pub(super) fn check_of(&self, fits: impl Fn(&Resource) -> bool) -> Option<CheckId> {
         let step = self.plan.steps.iter().find(|step| fits(&step.resource))?;
-        Some(CheckId::resource(self.name(), &step.resource))
+        Some(self.check(self.effect_of(&step.resource)?))
     }
 
     pub(super) fn check_of_file(&self, file: &File) -> Option<CheckId> {
-        self.check_of(|resource| matches!(resource, Resource::File(other) if other == file))
+        Some(self.check(self.effect_of_file(file)?))
     }
 
     /// The check of the host's own address, which has no label.

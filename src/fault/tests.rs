@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::model::{ForwardingMethod, Scheduler};
 use crate::plan::{assumed_facts, plan};
-use crate::verify::labs::{lab, name};
-use crate::verify::{check, healthy};
+use crate::verify::check;
+use crate::verify::fixtures::healthy;
+use crate::verify::fixtures::labs::{lab, name};
 
 struct World {
     lab: Lab,

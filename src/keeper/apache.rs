@@ -18,7 +18,8 @@ const DOCUMENT_ROOT: &str = "/var/www/html";
 /// The port that Apache listens on in every distribution.
 const DEFAULT_PORT: u16 = 80;
 
-const PAGE: &str = "/var/www/html/index.html";
+/// What Apache shows at `/`, on both families.
+pub const PAGE: &str = "/var/www/html/index.html";
 
 /// Files in which distributions keep `Listen` lines, and directories of such files.
 const FILES: [&str; 3] = [
@@ -49,11 +50,6 @@ pub(super) const PLACES: &[Place] = &[
     configuration(DIRECTORIES[2]),
     Place::File(PAGE),
 ];
-
-/// The files that [`listen_lines`] reads.
-pub fn places() -> impl Iterator<Item = &'static Place> {
-    PLACES.iter()
-}
 
 /// A `Listen` line of Apache's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

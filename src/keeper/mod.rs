@@ -32,7 +32,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use apache::{ListenLine, listen_lines, places as web_server_places};
+pub use apache::{ListenLine, PAGE, listen_lines};
 pub use error::WriteError;
 pub use files::{BootFile, BootFiles, Place};
 pub use render::Templates;

@@ -18,9 +18,12 @@ pub fn pcapng(evidence: &Evidence) -> Vec<u8> {
             continue;
         };
         // In the lab's order and with those that saw nothing: that is worth seeing, too.
-        let planned = record.plan.iter().flat_map(|plan| plan.interfaces.values());
+        let known = record
+            .machine
+            .iter()
+            .flat_map(|machine| machine.interfaces.names());
         let captured = record.captured.iter().flat_map(|captured| &captured.frames);
-        for name in planned.chain(captured.clone().map(|frame| &frame.interface)) {
+        for name in known.chain(captured.clone().map(|frame| &frame.interface)) {
             let name = format!("{}:{name}", host.name);
             if !interfaces.contains(&name) {
                 interfaces.push(name);

@@ -1,4 +1,4 @@
-//! Everything a verdict depends on, as one JSON document: the lab, the plans, and what every host said.
+//! Everything a verdict depends on, as one JSON document: the lab, and what every host said.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use crate::agent::protocol::{
     AgentError, Captured, Collect, HostEvidence, Ports, Reply, Request, Response,
 };
 use crate::model::{HostName, Lab};
-use crate::plan::HostPlan;
+use crate::requirement::Interfaces;
+use crate::resource::Facts;
 
 /// Schema of [`Evidence`] as JSON.
 pub const SCHEMA: &str = "lvslab.evidence/2";
@@ -66,11 +67,20 @@ pub struct Sighting {
     pub found: HostEvidence,
 }
 
+/// What a host is, whatever it is in the lab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    pub facts: Facts,
+    /// The interface that it has on each of its networks.
+    pub interfaces: Interfaces,
+}
+
 /// What is known of one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostRecord {
-    /// What the host should be; `None` when no plan could be made, for the reason in [`Self::before`].
-    pub plan: Option<HostPlan>,
+    /// `None` when the host could not be asked, or its interfaces could not be told apart, for the reason in
+    /// [`Self::before`].
+    pub machine: Option<Machine>,
     /// What it was before the requests were sent.
     pub before: Result<Sighting, Absence>,
     /// What the client and the director were afterwards.
@@ -130,7 +140,7 @@ impl Evidence {
     #[must_use]
     pub fn new(lab: &Lab, requests: u32, taken: Duration) -> Self {
         let nothing = || HostRecord {
-            plan: None,
+            machine: None,
             before: Err(Absence::not_asked()),
             after: Err(Absence::not_asked()),
             captured: not_captured(),
@@ -151,10 +161,10 @@ impl Evidence {
         }
     }
 
-    /// Notes what a host should be. Plans of hosts that are not in the lab are ignored.
-    pub fn planned(&mut self, plan: HostPlan) {
-        if let Some(record) = self.hosts.get_mut(&plan.host) {
-            record.plan = Some(plan);
+    /// Notes what a host is. Hosts that are not in the lab are ignored.
+    pub fn known(&mut self, host: &HostName, machine: Machine) {
+        if let Some(record) = self.hosts.get_mut(host) {
+            record.machine = Some(machine);
         }
     }
 
@@ -324,13 +334,6 @@ impl Evidence {
         let named: Vec<_> = hosts.iter().map(|host| &host.name).collect();
         if named.len() != self.hosts.len() || named.iter().any(|n| !self.hosts.contains_key(*n)) {
             return Err("the records are not those of the lab's hosts".to_owned());
-        }
-        for (name, record) in &self.hosts {
-            if let Some(plan) = &record.plan
-                && plan.host != *name
-            {
-                return Err(format!("{name} has the plan of {}", plan.host));
-            }
         }
         Ok(())
     }

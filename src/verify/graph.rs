@@ -219,6 +219,7 @@ fn checked(finding: Finding, settled: Settled, then: Vec<Elsewhere>) -> Check {
     Check {
         id: finding.id,
         host: finding.host,
+        service: None,
         status: settled.status,
         aspect: finding.aspect,
         summary: finding.summary,
@@ -246,11 +247,11 @@ fn checked(finding: Finding, settled: Settled, then: Vec<Elsewhere>) -> Check {
 mod tests {
     use super::*;
 
-    /// The check of a package, which may have any name.
+    /// The check of a program, which may have any name.
     fn id(host: &str, name: &str) -> CheckId {
         let subject = match name {
             "evidence" => Subject::Evidence,
-            name => Subject::Package(name.to_owned()),
+            name => Subject::Program(name.to_owned()),
         };
         CheckId::new(&host.parse().unwrap(), subject)
     }
@@ -289,7 +290,7 @@ mod tests {
             .map(|check| {
                 let causes: Vec<_> = check.blocked_by.iter().map(CheckId::to_string).collect();
                 format!("{} {:?} {}", check.id, check.status, causes.join(" "))
-                    .replace("package ", "")
+                    .replace("program ", "")
                     .trim_end()
                     .to_owned()
             })

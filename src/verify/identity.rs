@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ipvs::{Family, ServiceKey, Transport};
 use crate::model::{HostName, InterfaceName};
-use crate::resource::Resource;
 
 /// Identity of one check, stable over runs and unique in a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,12 +31,6 @@ impl CheckId {
             host: host.clone(),
             subject,
         }
-    }
-
-    /// The check of one planned resource.
-    #[must_use]
-    pub fn resource(host: &HostName, resource: &Resource) -> Self {
-        Self::new(host, Subject::of(resource))
     }
 }
 
@@ -124,20 +117,20 @@ subjects! {
     /// Whether the host gave any evidence.
     Evidence => "evidence",
 
-    /// A distribution package, by the distribution's name for it.
-    Package(String) => "package",
-    /// A file, by its absolute path.
-    File(String) => "file",
-    /// A live kernel setting, by its dotted name.
+    /// A program that can be run.
+    Program(String) => "program",
+    /// A kernel setting that no other check is about, by its dotted name.
     Setting(String) => "sysctl",
     /// An interface that is up.
     Link(InterfaceName) => "link",
-    /// An address on an interface.
-    Address(LabelledAddress) => "address",
-    /// The default gateway.
-    DefaultRoute => "default route",
+    /// A host's own address on the interface of its network.
+    Address(PlacedAddress) => "address",
+    /// The VIP where it is no host's own address.
+    Vip(IpAddr) => "vip",
     /// Whether a system service runs.
     Service(String) => "service",
+    /// What the web server's page says, and that it may read it.
+    Page => "page",
     /// firewalld's default zone.
     FirewalldZone => "firewall default zone",
     /// SELinux does not enforce.
@@ -164,14 +157,28 @@ subjects! {
     /// A socket for a TCP port.
     Listens(u16) => "listens on tcp",
 
-    /// A kernel setting after the next boot, by its dotted name.
+    /// The address after the next boot.
+    BootAddress(PlacedAddress) => "boot address",
+    /// The VIP after the next boot.
+    BootVip(IpAddr) => "boot vip",
+    /// For which addresses the interface answers ARP after the next boot.
+    BootArp(InterfaceName) => "boot arp",
+    /// Whether packets that arrive on the interface are forwarded after the next boot.
+    BootForwarding(InterfaceName) => "boot forwarding on",
+    /// The kernel setting after the next boot.
     BootSetting(String) => "boot sysctl",
-    /// A system service that the next boot starts.
-    BootService(String) => "boot service",
-    /// Where the web server will listen.
-    BootListens(u16) => "boot listens on tcp",
-    /// The `ifcfg-*` files that are not part of the lab.
-    BootIfcfgFiles => "boot ifcfg files",
+    /// Where the kernel sends packets to an address after the next boot.
+    BootRoute(IpAddr) => "boot route to",
+    /// The web server after the next boot: started, on its port, with its page.
+    BootWebServer(u16) => "boot web server on tcp",
+    /// The IPVS service after the next boot.
+    BootVirtualService(VirtualServiceId) => "boot ipvs",
+    /// firewalld's default zone after the next boot.
+    BootFirewalldZone => "boot firewall default zone",
+    /// SELinux after the next boot.
+    BootSelinux => "boot selinux",
+    /// The next boot brings no other host's address here.
+    BootOwnAddresses => "boot addresses of its own",
 
     /// Who answers ARP for the VIP.
     ArpAnswers(IpAddr) => "ARP answers for",
@@ -202,28 +209,54 @@ subjects! {
 }
 
 impl Subject {
-    /// What the check of a planned resource is about.
+    /// Whether a virtual service is what the check is about, and not its host as such.
     #[must_use]
-    pub fn of(resource: &Resource) -> Self {
-        match resource {
-            Resource::Package(package) => Self::Package(package.name.clone()),
-            Resource::File(file) => Self::File(file.path.clone()),
-            Resource::Sysctl(sysctl) => Self::Setting(sysctl.key.clone()),
-            Resource::Link(link) => Self::Link(link.interface.clone()),
-            Resource::Address(address) => Self::Address(LabelledAddress {
-                label: address
-                    .label
-                    .clone()
-                    .unwrap_or_else(|| address.interface.to_string()),
-                address: address.address.into(),
-            }),
-            Resource::DefaultRoute(_) => Self::DefaultRoute,
-            Resource::Service(service) => Self::Service(service.name.clone()),
-            Resource::Firewall(_) => Self::FirewalldZone,
-            Resource::Selinux(_) => Self::Selinux,
-            Resource::Ipvs(wanted) => {
-                Self::VirtualService(VirtualServiceId::from(wanted.service.key))
-            }
+    pub fn concerns_service(&self) -> bool {
+        match self {
+            Self::Vip(_)
+            | Self::Service(_)
+            | Self::Page
+            | Self::VirtualService(_)
+            | Self::Listens(_)
+            | Self::BootVip(_)
+            | Self::BootWebServer(_)
+            | Self::BootVirtualService(_)
+            | Self::ArpAnswers(_)
+            | Self::RequestPath
+            | Self::ReplyPath
+            | Self::PathBy(_)
+            | Self::Answers
+            | Self::RequestsAnswered
+            | Self::FreshConnections
+            | Self::Pages
+            | Self::PageOf(_)
+            | Self::NoPageOf(_)
+            | Self::Distribution
+            | Self::Connections
+            | Self::Replies => true,
+            Self::Evidence
+            | Self::Program(_)
+            | Self::Setting(_)
+            | Self::Link(_)
+            | Self::Address(_)
+            | Self::FirewalldZone
+            | Self::Selinux
+            | Self::Carrier(_)
+            | Self::Arp(_)
+            | Self::OwnAddresses
+            | Self::NoWayAroundDirector
+            | Self::EffectiveSetting(_)
+            | Self::Route(_)
+            | Self::Neighbour(_)
+            | Self::PacketFilter
+            | Self::BootAddress(_)
+            | Self::BootArp(_)
+            | Self::BootForwarding(_)
+            | Self::BootSetting(_)
+            | Self::BootRoute(_)
+            | Self::BootFirewalldZone
+            | Self::BootSelinux
+            | Self::BootOwnAddresses => false,
         }
     }
 }
@@ -237,28 +270,26 @@ impl fmt::Display for Subject {
     }
 }
 
-/// An address with the label of its place: `eth0:0 192.168.4.15/24`.
+/// An address on an interface: `eth0 192.168.4.100/24`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LabelledAddress {
-    /// The interface's name where the address has no label of its own.
-    pub label: String,
-    /// With the prefix it is set with.
+pub struct PlacedAddress {
+    pub interface: InterfaceName,
     pub address: IpNet,
 }
 
-impl fmt::Display for LabelledAddress {
+impl fmt::Display for PlacedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.label, self.address)
+        write!(f, "{} {}", self.interface, self.address)
     }
 }
 
-impl FromStr for LabelledAddress {
+impl FromStr for PlacedAddress {
     type Err = UnknownCheck;
     fn from_str(text: &str) -> Result<Self, UnknownCheck> {
         let unknown = || UnknownCheck(text.to_owned());
-        let (label, address) = text.split_once(' ').ok_or_else(unknown)?;
+        let (interface, address) = text.split_once(' ').ok_or_else(unknown)?;
         Ok(Self {
-            label: label.to_owned(),
+            interface: interface.parse().map_err(|_| unknown())?,
             address: address.parse().map_err(|_| unknown())?,
         })
     }
@@ -350,12 +381,14 @@ mod tests {
             "director/ipvs tcp 192.168.4.15:80",
             "director/ipvs udp [2001:db8::1]:53",
             "director/ipvs fwmark 8 inet6",
-            "web1/address lo:0 192.168.4.15/32",
+            "web1/address eth0 192.168.4.100/24",
+            "web1/vip 192.168.4.15",
             "web1/addresses of its own",
-            "web1/boot listens on tcp 80",
-            "web1/boot sysctl net.ipv4.conf.lo.arp_ignore",
+            "web1/boot web server on tcp 80",
+            "web1/boot address eth0 192.168.4.100/24",
+            "web1/boot sysctl net.ipv4.tcp_syncookies",
+            "web1/boot arp eth0",
             "web1/effective arp_ignore on eth0",
-            "web1/file /var/www/html/index.html",
             "web1/route to 2001:db8::10",
         ] {
             let id: CheckId = name.parse().unwrap();

@@ -1,11 +1,11 @@
-//! From a lab, its plans and what its hosts say to verdicts. Pure: it neither asks nor prints.
+//! From a lab and what its hosts say to verdicts. Pure: it neither asks nor prints.
 //!
-//! In goes a [`Lab`](crate::model::Lab) with the plan of each host. [`ROUNDS`] say what to ask of whom, the
+//! In goes a [`Lab`](crate::model::Lab) with what each host is. [`ROUNDS`] say what to ask of whom, the
 //! caller asks and hands every answer to [`Evidence::absorb`], and [`check`] judges. The [`Evidence`] is one
 //! versioned JSON document that holds everything a verdict depends on, so that a saved one can be judged again.
 //!
 //! ```text
-//! let mut evidence = Evidence::new(&lab, requests, taken);   // + planned(host, plan) / absent(host, why)
+//! let mut evidence = Evidence::new(&lab, requests, taken);   // + known(host, machine) / absent(host, why)
 //! for round in ROUNDS {
 //!     let round = round(&evidence);
 //!     // hosts of a round in parallel, the requests of one host in order, rounds one after the other
@@ -17,31 +17,28 @@
 mod checks;
 mod describe;
 mod evidence;
-mod firewall;
 mod graph;
 mod identity;
 mod ipvs;
 mod journey;
 mod level;
+mod packet_filter;
 mod probes;
 mod proof;
 mod schedule;
+mod typed;
 mod verdict;
 mod view;
 
 #[cfg(test)]
-pub(crate) mod healthy;
-#[cfg(test)]
-pub(crate) mod labs;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) mod wires;
 
 pub use checks::check;
 pub use describe::summary;
-pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Sighting};
-pub use identity::{CheckId, InterfaceSetting, LabelledAddress, Subject, VirtualServiceId};
+pub use evidence::{Absence, AbsenceKind, Evidence, EvidenceError, HostRecord, Machine, Sighting};
+pub use identity::{CheckId, InterfaceSetting, PlacedAddress, Subject, VirtualServiceId};
 pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
 pub use probes::{ROUNDS, Round, TRACE_ROUNDS, requests_for};
 pub use proof::{Way, reply, request};

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Machine};
 use super::schedule::{self, Law};
 use crate::agent::protocol::{ArpProbe, CaptureStart, CaptureStop, Collect, Fetch, Ports, Request};
-use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId, Role};
-use crate::plan::HostPlan;
-use crate::resource::{Resource, Sysctl};
+use crate::keeper::{PAGE, System};
+use crate::model::{Host, HostName, InterfaceName, Lab, Role};
+use crate::requirement::{self, Need, Requirement, Way};
+use crate::resource::{DefaultRoute, File, Firewall, Package, Resource, Selinux, Service, Sysctl};
 
 /// Longest time for one request. A lost SYN is sent again after 1 s and after 3 s.
 const REQUEST_SECONDS: u32 = 4;
@@ -57,28 +58,28 @@ pub fn requests_for(lab: &Lab, wanted: u32) -> u32 {
 /// What to ask next, from what is known so far.
 pub type NextRound = fn(&Evidence) -> Round;
 
-/// The rounds, each made from the evidence of those before it. Hosts without a plan are not asked; a host that
+/// The rounds, each made from the evidence of those before it. Hosts of which it is not known what they are are not asked; a host that
 /// does not answer in one round need not be asked in the next.
 pub const ROUNDS: [NextRound; 3] = [state, traffic, counted];
 
 /// The rounds of a trace: addresses and MACs, one request, and its frames.
 pub const TRACE_ROUNDS: [NextRound; 3] = [begin_trace, traced, end_trace];
 
-/// Hosts that can be compared with something.
-fn planned(evidence: &Evidence) -> impl Iterator<Item = (&Host, &HostPlan)> {
+/// Hosts of which it is known what they are.
+fn machines(evidence: &Evidence) -> impl Iterator<Item = (&Host, &Machine)> {
     evidence.lab().hosts().iter().filter_map(|host| {
         let record = evidence.hosts().get(&host.name)?;
-        Some((host, record.plan.as_ref()?))
+        Some((host, record.machine.as_ref()?))
     })
 }
 
 fn state(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
     let requests =
-        planned(evidence).map(|(host, plan)| {
-            let mut requests = vec![Request::Collect(collect(lab, host, plan))];
+        machines(evidence).map(|(host, machine)| {
+            let mut requests = vec![Request::Collect(collect(lab, host, machine))];
             requests.extend(evidence.marked().map(|ports| {
-                Request::CaptureStart(capture(lab, plan, ports, evidence.requests()))
+                Request::CaptureStart(capture(lab, machine, ports, evidence.requests()))
             }));
             (host.name.clone(), requests)
         });
@@ -99,7 +100,7 @@ fn traffic(evidence: &Evidence) -> Round {
 
 /// `requests` to the client alone.
 fn of_client(evidence: &Evidence, requests: Vec<Request>) -> Round {
-    let client = planned(evidence).find(|(host, _)| host.is(Role::Client));
+    let client = machines(evidence).find(|(host, _)| host.is(Role::Client));
     Round {
         requests: client
             .map(|(host, _)| (host.name.clone(), requests))
@@ -110,7 +111,7 @@ fn of_client(evidence: &Evidence, requests: Vec<Request>) -> Round {
 
 fn counted(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
-    let requests = planned(evidence).map(|(host, _)| {
+    let requests = machines(evidence).map(|(host, _)| {
         let mut requests = Vec::new();
         if host.is(Role::Director) {
             requests.push(Request::Collect(Collect {
@@ -134,14 +135,14 @@ fn counted(evidence: &Evidence) -> Round {
 
 fn begin_trace(evidence: &Evidence) -> Round {
     let lab = evidence.lab();
-    let requests = planned(evidence).map(|(host, plan)| {
+    let requests = machines(evidence).map(|(host, machine)| {
         let collect = Request::Collect(Collect {
             ipvs_connections_of: (host.is(Role::Director)).then(|| lab.cip().addr()),
             ..Collect::default()
         });
         let start = evidence
             .marked()
-            .map(|ports| Request::CaptureStart(capture(lab, plan, ports, 1)));
+            .map(|ports| Request::CaptureStart(capture(lab, machine, ports, 1)));
         let requests = std::iter::once(collect).chain(start).collect();
         (host.name.clone(), requests)
     });
@@ -161,7 +162,7 @@ fn traced(evidence: &Evidence) -> Round {
 fn end_trace(evidence: &Evidence) -> Round {
     let stop = || vec![Request::CaptureStop(CaptureStop::default())];
     Round {
-        requests: planned(evidence)
+        requests: machines(evidence)
             .map(|(host, _)| (host.name.clone(), stop()))
             .collect(),
     }
@@ -171,13 +172,9 @@ fn end_trace(evidence: &Evidence) -> Round {
 fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
     let lab = evidence.lab();
     let client = evidence.hosts().get(&lab.client().name)?;
+    let interfaces = &client.machine.as_ref()?.interfaces;
     Some(ArpProbe {
-        interface: client
-            .plan
-            .as_ref()?
-            .interfaces
-            .get(&lab.clients_network())?
-            .clone(),
+        interface: interfaces.get(lab.clients_network())?.clone(),
         sender: lab.cip().addr(),
         target: lab.vip(),
         requests: 2,
@@ -186,9 +183,9 @@ fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
     })
 }
 
-fn capture(lab: &Lab, plan: &HostPlan, ports: Ports, requests: u32) -> CaptureStart {
+fn capture(lab: &Lab, machine: &Machine, ports: Ports, requests: u32) -> CaptureStart {
     CaptureStart {
-        interfaces: plan.interfaces.values().cloned().collect(),
+        interfaces: machine.interfaces.names().cloned().collect(),
         client: lab.cip().addr(),
         ports,
         addresses: addresses(lab),
@@ -300,46 +297,89 @@ fn total_seconds(requests: u32) -> u32 {
     60 + requests / 10
 }
 
-fn collect(lab: &Lab, host: &Host, plan: &HostPlan) -> Collect {
-    let mut resources: Vec<Resource> = plan.steps.iter().map(|s| s.resource.clone()).collect();
-    let known: BTreeSet<_> = resources.iter().map(Resource::id).collect();
-    resources.extend(
-        effective_sysctls(lab, host, plan)
-            .into_iter()
-            .map(Resource::Sysctl)
-            .filter(|resource| !known.contains(&resource.id())),
-    );
-    // What takes effect now is asked for after the next boot, too.
-    let boot_sysctls = resources
+fn collect(lab: &Lab, host: &Host, machine: &Machine) -> Collect {
+    let required = requirement::of_host(lab, host);
+    let serves = required
         .iter()
-        .filter_map(|resource| match resource {
-            Resource::Sysctl(sysctl) => Some(sysctl.key.clone()),
-            _ => None,
-        })
-        .collect();
+        .any(|requirement| matches!(requirement.need, Need::WebServer(_)));
     Collect {
-        resources,
-        boot_sysctls,
-        routes_to: destinations(lab, host)
-            .into_iter()
-            .map(|(to, _)| to)
-            .collect(),
+        resources: resources(&required, machine),
+        boot_files: true,
+        routes_to: ways(&required).map(|way| way.to).collect(),
         routes_from: source(lab, host),
         ipvs: host.is(Role::Director),
-        ipvs_connections_of: (host.is(Role::Director)).then(|| lab.cip().addr()),
+        ipvs_connections_of: host.is(Role::Director).then(|| lab.cip().addr()),
         firewall: true,
-        listen_lines: host.is(Role::RealServer),
-        directories_above: page(plan).map(str::to_owned),
-        ifcfg_files: true,
+        directories_above: serves.then(|| PAGE.to_owned()),
     }
 }
 
-/// The file of the page that a real server shows.
-fn page(plan: &HostPlan) -> Option<&str> {
-    plan.steps.iter().find_map(|step| match &step.resource {
-        Resource::File(file) => Some(file.path.as_str()).filter(|path| path.ends_with(".html")),
-        _ => None,
-    })
+/// What has to be observed of a host beside its network and its IPVS table before `required` can be judged.
+fn resources(required: &[Requirement], machine: &Machine) -> Vec<Resource> {
+    let settings = requirement::settings_asked(required, &machine.interfaces)
+        .into_iter()
+        .map(|key| {
+            let value = String::new();
+            Resource::Sysctl(Sysctl { key, value })
+        });
+    required
+        .iter()
+        .flat_map(|requirement| resources_for(&requirement.need, machine))
+        .chain(settings)
+        .collect()
+}
+
+fn resources_for(need: &Need, machine: &Machine) -> Vec<Resource> {
+    match need {
+        Need::Program(program) => vec![Resource::Package(Package {
+            name: program.to_string(),
+        })],
+        Need::Way(Way {
+            via: Some(via),
+            network,
+            ..
+        }) => {
+            let interface = machine.interfaces.get(*network);
+            let route = |interface: &InterfaceName| {
+                Resource::DefaultRoute(DefaultRoute {
+                    via: *via,
+                    interface: interface.clone(),
+                })
+            };
+            interface.map(route).into_iter().collect()
+        }
+        Need::WebServer(wanted) => vec![
+            Resource::Service(Service {
+                name: System::of(&machine.facts).web_server().to_owned(),
+                running: true,
+                enabled: true,
+                restart_on: Vec::new(),
+            }),
+            Resource::File(File {
+                path: PAGE.to_owned(),
+                content: format!("{}\n", wanted.page),
+                mode: 0o644,
+            }),
+        ],
+        Need::OpenFirewall { zone } if machine.facts.firewalld => {
+            let zone = (*zone).to_owned();
+            vec![Resource::Firewall(Firewall { zone })]
+        }
+        Need::Selinux { mode } if machine.facts.selinux.is_some() => {
+            vec![Resource::Selinux(Selinux { mode: *mode })]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The ways that a host's packets must take.
+pub(super) fn ways(required: &[Requirement]) -> impl Iterator<Item = &Way> {
+    required
+        .iter()
+        .filter_map(|requirement| match &requirement.need {
+            Need::Way(way) => Some(way),
+            _ => None,
+        })
 }
 
 /// Where requests come from on the client, and answers on a real server: where the requests arrive there.
@@ -352,64 +392,6 @@ pub(super) fn source(lab: &Lab, host: &Host) -> Option<Ipv4Addr> {
         Some(*service.destination_at(server).ip())
     } else {
         Some(lab.cip().addr())
-    }
-}
-
-/// Where this host sends packets of the lab, and the network they leave through.
-pub(super) fn destinations(lab: &Lab, host: &Host) -> Vec<(Ipv4Addr, NetworkId)> {
-    let (outer, inner) = (lab.clients_network(), lab.servers_network());
-    if host.is(Role::Director) {
-        let others = lab
-            .real_servers()
-            .iter()
-            .filter(|server| server.host != host.name);
-        std::iter::once((lab.cip().addr(), outer))
-            .chain(others.map(|server| (server.address(), inner)))
-            .collect()
-    } else if host.is(Role::RealServer) {
-        vec![(lab.cip().addr(), inner)]
-    } else {
-        vec![(lab.vip(), outer)]
-    }
-}
-
-/// Per-interface settings that decide together with what the plan sets.
-///
-/// `arp_ignore` and `arp_announce` are the maximum of `all` and the interface (`IN_DEV_MAXCONF`,
-/// `include/linux/inetdevice.h`); forwarding is asked of the interface a packet arrives on
-/// (`IN_DEV_FORWARD`), which writing `ip_forward` sets for all but which can be reset for one.
-pub(super) fn effective_sysctls(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Sysctl> {
-    let inner = lab.servers_network();
-    let Some(interface) = plan.interfaces.get(&inner) else {
-        return Vec::new();
-    };
-    let profile = lab.profile();
-    if host.is(Role::RealServer) && profile.real_server_vip.is_some() {
-        return vec![
-            interface_sysctl(interface, "arp_ignore", "1"),
-            interface_sysctl(interface, "arp_announce", "2"),
-        ];
-    }
-    let mut settings = vec![Sysctl {
-        key: "net.ipv4.conf.all.arp_ignore".to_owned(),
-        value: "0".to_owned(),
-    }];
-    let own = plan.interfaces.values();
-    settings.extend(own.map(|name| interface_sysctl(name, "arp_ignore", "0")));
-    if host.is(Role::Director) && profile.replies_pass_director() {
-        settings.push(interface_sysctl(interface, "forwarding", "1"));
-    }
-    settings
-}
-
-/// `net.ipv4.conf.INTERFACE.NAME`; a dot in the interface's name is written `/`, as sysctl(8) does.
-pub(super) fn interface_sysctl(interface: &InterfaceName, name: &str, value: &str) -> Sysctl {
-    Sysctl {
-        key: format!(
-            "net.ipv4.conf.{}.{name}",
-            interface.as_str().replace('.', "/")
-        ),
-        value: value.to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::identity::CheckId;
 use crate::model::{ForwardingMethod, HostName, LabName};
 
 /// Schema of [`Verdict`] as JSON.
-pub const SCHEMA: &str = "lvslab.verify/1";
+pub const SCHEMA: &str = "lvslab.verify/2";
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct Check {
     pub id: CheckId,
     /// Host it is about.
     pub host: HostName,
+    /// The virtual service that it is about, `192.168.4.15:80/tcp`; `None` where it is about the host as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// How it ended.
     pub status: Status,
     /// Live or after a reboot.
@@ -81,7 +84,7 @@ pub struct Elsewhere {
     pub commands: Vec<String>,
 }
 
-/// The verdict on a lab. As JSON it is the document `lvslab.verify/1`.
+/// The verdict on a lab. As JSON it is the document `lvslab.verify/2`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// [`SCHEMA`].

@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Sighting};
+use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Machine, Sighting};
 use super::graph::Lack;
-use crate::agent::protocol::{BootSysctl, Captured, HostEvidence, Response, RouteEvidence};
+use crate::agent::protocol::{Captured, HostEvidence, Response, RouteEvidence};
+use crate::ipvs::{ServiceKey, ServiceStatus};
+use crate::keeper::BootFiles;
 use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId};
-use crate::plan::HostPlan;
 use crate::resource::{Observed, ResourceId};
 
 /// Something that was not seen.
@@ -60,8 +61,8 @@ impl<'a> View<'a> {
         self.evidence.requests()
     }
 
-    pub(super) fn plan(self, host: &HostName) -> Option<&'a HostPlan> {
-        self.record(host).and_then(|record| record.plan.as_ref())
+    pub(super) fn machine(self, host: &HostName) -> Option<&'a Machine> {
+        self.record(host).and_then(|record| record.machine.as_ref())
     }
 
     /// Interface that was chosen for `network`.
@@ -70,7 +71,7 @@ impl<'a> View<'a> {
         host: &HostName,
         network: NetworkId,
     ) -> Option<&'a InterfaceName> {
-        self.plan(host)?.interfaces.get(&network)
+        self.machine(host)?.interfaces.get(network)
     }
 
     /// What the host said before the requests.
@@ -125,10 +126,26 @@ impl<'a> View<'a> {
         }
     }
 
-    pub(super) fn boot_sysctl(self, host: &HostName, key: &str) -> Seen<&'a BootSysctl> {
+    /// The files that a boot reads.
+    pub(super) fn boot_files(self, host: &HostName) -> Seen<&'a BootFiles> {
         let found = self.before(host)?;
-        let entry = found.boot_sysctls.iter().find(|entry| entry.key == key);
-        entry.ok_or_else(|| untold(host, format_args!("the boot-time value of {key}")))
+        found
+            .boot_files
+            .as_ref()
+            .ok_or_else(|| untold(host, "the files that a boot reads"))
+    }
+
+    /// The lab's service in the IPVS table; `None` where it is not there.
+    pub(super) fn virtual_service(
+        self,
+        host: &HostName,
+        key: ServiceKey,
+    ) -> Seen<Option<&'a ServiceStatus>> {
+        match &self.before(host)?.ipvs {
+            Some(Ok(table)) => Ok(table.iter().find(|status| status.service.key == key)),
+            Some(Err(cause)) => Err(Gap::untold(host, cause.clone())),
+            None => Err(untold(host, "the IPVS table")),
+        }
     }
 
     pub(super) fn route(self, host: &HostName, to: Ipv4Addr) -> Seen<&'a RouteEvidence> {

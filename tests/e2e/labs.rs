@@ -200,7 +200,7 @@ fn verify_json(stage: &Stage) -> Check {
     equal(
         "schema",
         &report["schema"].as_str(),
-        &Some("lvslab.verify/1"),
+        &Some("lvslab.verify/2"),
     )?;
     equal("lab", &report["lab"].as_str(), &Some("dr"))?;
     equal("mode", &report["mode"].as_str(), &Some("dr"))?;

@@ -12,7 +12,6 @@ mod tests;
 use std::io;
 
 use crate::agent::change::trial;
-use crate::agent::protocol::IfcfgEvidence;
 use crate::agent::resource::Local;
 use crate::agent::resource::ipvs::open;
 use crate::agent::system::boot_files;
@@ -79,21 +78,6 @@ pub(super) fn bring_up(root: &Root) -> Vec<BootProblem> {
         boot.rules(&files, path);
     }
     boot.problems
-}
-
-/// The files that [`run`] brings up, in its order; those it cannot use are left out.
-pub(super) fn interface_files(root: &Root) -> Vec<IfcfgEvidence> {
-    let files = boot_files::collect(root, agent_boot::places());
-    let (brought_up, _) = agent_boot::interface_files(&files);
-    brought_up
-        .into_iter()
-        .map(|BroughtUp { path, file }| IfcfgEvidence {
-            path,
-            interface: file.interface,
-            address: file.address,
-            gateway: file.gateway,
-        })
-        .collect()
 }
 
 struct Boot {

@@ -5,22 +5,21 @@ use std::fs;
 use std::net::Ipv4Addr;
 
 use super::directories;
-use super::facts::{agent_reads_network_files, mac};
+use super::facts::mac;
 use super::firewall;
 use super::ipvs_traffic;
 use super::sockets;
-use crate::agent::boot;
 use crate::agent::change::machine::Machine;
 use crate::agent::protocol::error::{because, host};
 use crate::agent::protocol::{
-    AgentError, BootSysctl, Collect, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence,
-    Listener, Neighbour, RouteEvidence,
+    AgentError, Collect, ConnectionEntry, FirewallEvidence, HostEvidence, LinkEvidence, Listener,
+    Neighbour, RouteEvidence,
 };
 use crate::agent::resource::{Local, ipvs};
 use crate::agent::system::boot_files;
 use crate::agent::system::root::Root;
 use crate::ipvs::Counters;
-use crate::keeper::{self, sysctl_files};
+use crate::keeper;
 use crate::netlink::route::most_specific;
 
 /// Looks at everything that is asked for. Nothing is changed.
@@ -102,7 +101,9 @@ pub(in crate::agent) fn collect(
         observed,
         addresses,
         links,
-        boot_sysctls: boot_sysctls(&root, &request.boot_sysctls),
+        boot_files: request
+            .boot_files
+            .then(|| boot_files::collect(&root, keeper::places())),
         routes,
         listeners: listeners(&root)?,
         neighbours,
@@ -116,17 +117,10 @@ pub(in crate::agent) fn collect(
         } else {
             FirewallEvidence::default()
         },
-        listen_lines: if request.listen_lines {
-            keeper::listen_lines(&boot_files::collect(&root, keeper::web_server_places()))
-        } else {
-            Vec::new()
-        },
         directories: match &request.directories_above {
             Some(file) => directories::above(&root, file),
             None => Vec::new(),
         },
-        ifcfg_files: (request.ifcfg_files && agent_reads_network_files(&root))
-            .then(|| boot::interface_files(&root)),
     })
 }
 
@@ -153,23 +147,6 @@ fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
 /// A file of this thread's network namespace.
 fn network_file(root: &Root, name: &str) -> std::io::Result<String> {
     fs::read_to_string(root.join("/proc/thread-self/net").join(name))
-}
-
-fn boot_sysctls(root: &Root, keys: &[String]) -> Vec<BootSysctl> {
-    if keys.is_empty() {
-        return Vec::new();
-    }
-    let settings = sysctl_files::settings(&boot_files::collect(root, sysctl_files::PLACES.iter()));
-    keys.iter()
-        .map(|key| {
-            let last = sysctl_files::deciding(&settings, key);
-            BootSysctl {
-                key: key.clone(),
-                set: last.and_then(|line| Some((line.value.clone()?, line.origin.path.clone()))),
-                line: last.map(|line| line.key.clone()).unwrap_or_default(),
-            }
-        })
-        .collect()
 }
 
 /// A kernel without IPv6 has no second table.

@@ -130,11 +130,6 @@ fn system(root: &Root) -> Result<(String, OsFamily), AgentError> {
     }
 }
 
-/// Whether our own agent is what reads this host's ifcfg files.
-pub(in crate::agent) fn agent_reads_network_files(root: &Root) -> bool {
-    system(root).is_ok_and(|(_, family)| network_files(root, family) == NetworkFiles::Agent)
-}
-
 /// network-scripts and NetworkManager's ifcfg-rh plugin read the files; nothing else does.
 fn network_files(root: &Root, family: OsFamily) -> NetworkFiles {
     let scripts = [

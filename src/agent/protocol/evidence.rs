@@ -2,12 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::ResourceError;
 use crate::ipvs;
-pub use crate::keeper::ListenLine;
+use crate::keeper::BootFiles;
 use crate::model::InterfaceName;
 use crate::resource::{AddressState, Observed};
 
@@ -20,8 +19,9 @@ pub struct HostEvidence {
     pub addresses: Vec<AddressState>,
     /// Every interface with its MAC.
     pub links: Vec<LinkEvidence>,
-    /// Value a boot would set per [`Collect::boot_sysctls`], with the file that says so last.
-    pub boot_sysctls: Vec<BootSysctl>,
+    /// The files that a boot reads, with [`Collect::boot_files`].
+    #[serde(default)]
+    pub boot_files: Option<BootFiles>,
     /// The kernel's answer per [`Collect::routes_to`].
     pub routes: Vec<RouteEvidence>,
     /// Listening TCP sockets.
@@ -42,16 +42,9 @@ pub struct HostEvidence {
     /// The packet filter's rules, with [`Collect::firewall`].
     #[serde(default)]
     pub firewall: FirewallEvidence,
-    /// Lines by which Apache is told where to listen, with [`Collect::listen_lines`].
-    #[serde(default)]
-    pub listen_lines: Vec<ListenLine>,
     /// Directories above the file of [`Collect::directories_above`], the outermost first, without `/`.
     #[serde(default)]
     pub directories: Vec<DirectoryEvidence>,
-    /// Files that a boot brings up, with [`Collect::ifcfg_files`]; `None` where not asked for, or where another than
-    /// our agent reads them.
-    #[serde(default)]
-    pub ifcfg_files: Option<Vec<IfcfgEvidence>>,
 }
 
 /// What filters packets on a host, as its own tools print it.
@@ -74,19 +67,6 @@ impl FirewallEvidence {
             .as_ref()
             .is_some_and(|text| text.contains("\"xt\":"))
     }
-}
-
-/// What a boot does for one `ifcfg-*` file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IfcfgEvidence {
-    /// Absolute path of the file.
-    pub path: String,
-    /// Interface, also that of an alias.
-    pub interface: InterfaceName,
-    /// Address it gets.
-    pub address: Option<Ipv4Net>,
-    /// Default gateway.
-    pub gateway: Option<Ipv4Addr>,
 }
 
 /// Who gets into a directory.
@@ -129,18 +109,6 @@ pub struct LinkEvidence {
     /// Neither asks nor answers by ARP (`IFF_NOARP`, netdevice(7)).
     #[serde(default)]
     pub no_arp: bool,
-}
-
-/// What boot-time configuration says of one sysctl.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootSysctl {
-    /// Dotted name.
-    pub key: String,
-    /// Value and the file that sets it last, `None` when no file does.
-    pub set: Option<(String, String)>,
-    /// How that file names it, dotted: an alias of the key, or wild cards; empty when no file does.
-    #[serde(default)]
-    pub line: String,
 }
 
 /// The kernel's route for one destination.

@@ -17,8 +17,8 @@ use crate::resource::{Change, Facts, Observed, Resource, ResourceId};
 
 pub use capture::{ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame, Ports};
 pub use evidence::{
-    BootSysctl, ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, IfcfgEvidence,
-    LinkEvidence, ListenLine, Listener, Neighbour, RouteEvidence,
+    ConnectionEntry, DirectoryEvidence, FirewallEvidence, HostEvidence, LinkEvidence, Listener,
+    Neighbour, RouteEvidence,
 };
 
 /// Version of this protocol; both sides are the same binary, so it must match exactly.
@@ -112,8 +112,9 @@ pub enum TrialEnd {
 pub struct Collect {
     /// Resources to observe, in plan order.
     pub resources: Vec<Resource>,
-    /// Dotted sysctls to look up in the files that are read at boot.
-    pub boot_sysctls: Vec<String>,
+    /// Whether to read the files that a boot reads.
+    #[serde(default)]
+    pub boot_files: bool,
     /// Destinations to ask the kernel's route for.
     pub routes_to: Vec<Ipv4Addr>,
     /// Source of the packets whose ways are asked, where the host has that address.
@@ -127,15 +128,9 @@ pub struct Collect {
     /// Whether to read the packet filter's rules.
     #[serde(default)]
     pub firewall: bool,
-    /// Whether to read where the web server is configured to listen.
-    #[serde(default)]
-    pub listen_lines: bool,
     /// File whose directories are to be looked at: the web server's page.
     #[serde(default)]
     pub directories_above: Option<String>,
-    /// Whether to read the ifcfg files that a boot brings up.
-    #[serde(default)]
-    pub ifcfg_files: bool,
 }
 
 /// See [`Request::Fetch`].

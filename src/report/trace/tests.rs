@@ -2,9 +2,9 @@ use super::*;
 use crate::model::Scheduler;
 use crate::packet::Flags;
 use crate::report::Ink;
-use crate::verify::healthy;
-use crate::verify::labs::{lab, plans};
-use crate::verify::wires::Wires;
+use crate::verify::fixtures::healthy;
+use crate::verify::fixtures::labs::{lab, plans};
+use crate::verify::fixtures::wires::Wires;
 
 /// A lab with other traffic on its wires than a healthy one has.
 fn carrying(mode: ForwardingMethod, traffic: impl FnOnce(&mut Wires<'_>, u16)) -> Evidence {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::requests::{self, excerpt};
+use super::requests;
 use super::traffic::Traffic;
 use super::{Draft, Judged, Path, path};
 use crate::agent::protocol::{DirectoryEvidence, Response};
@@ -128,4 +128,14 @@ fn is_closed(directory: &DirectoryEvidence) -> bool {
     let group = directory.gid != 0 && directory.mode & 0o010 != 0;
     let others = directory.mode & 0o001 != 0;
     !(owner || group || others)
+}
+
+/// The first line of a body, at most 60 characters of it.
+pub(super) fn excerpt(body: &str) -> String {
+    let line = body.lines().next().unwrap_or_default();
+    if line.chars().count() > 60 || line.len() < body.len() {
+        format!("{}…", line.chars().take(60).collect::<String>())
+    } else {
+        line.to_owned()
+    }
 }

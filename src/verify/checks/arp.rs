@@ -1,76 +1,67 @@
 //! Who answers for the VIP: settings as the kernel combines them, and the client's neighbour entry.
 
+use super::boot::setting_of;
+use super::target::Target;
 use super::{Draft, Judged, Path, arp_answers};
 use crate::agent::protocol::Neighbour;
-use crate::model::{Host, InterfaceName, Role};
-use crate::plan::HostPlan;
+use crate::model::InterfaceName;
+use crate::requirement::Need;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
-use crate::verify::identity::{CheckId, InterfaceSetting, Subject};
-use crate::verify::probes;
+use crate::verify::identity::{InterfaceSetting, Subject};
 use crate::verify::view::{Seen, View, untold};
 
 /// Per-interface settings as they take effect.
-pub(super) fn effective(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
-    let inner = view.lab().servers_network();
-    let Some(interface) = plan.interfaces.get(&inner) else {
-        return Vec::new();
-    };
-    let profile = view.lab().profile();
-    if host.is(Role::RealServer) && profile.real_server_vip.is_some() {
-        return vec![
-            combined(
-                view,
-                host,
-                interface,
-                &Combined {
-                    name: "arp_ignore",
-                    wanted: &[1, 2],
-                    set: 1,
-                    why: "The kernel takes the larger of `all` and the interface. 0 answers ARP for the VIP on \
-                          `lo` too, 3 does as well, and 8 answers for nothing, not even for the RIP.",
-                },
-            ),
-            combined(
-                view,
-                host,
-                interface,
-                &Combined {
-                    name: "arp_announce",
-                    wanted: &[2],
-                    set: 2,
-                    why: "The kernel takes the larger of `all` and the interface. Below 2 the real server's own \
-                          ARP requests carry the VIP as their sender and so announce it as its own.",
-                },
-            ),
-        ];
-    }
-    (host.is(Role::Director) && profile.replies_pass_director())
-        .then(|| forwarding(view, host, interface))
-        .into_iter()
-        .chain(
-            plan.interfaces
-                .values()
-                .map(|name| answers(view, host, name)),
-        )
+pub(super) fn effective(target: Target<'_>) -> Vec<Finding> {
+    let on = |network| target.interfaces().get(network);
+    target
+        .required
+        .iter()
+        .flat_map(|requirement| match &requirement.need {
+            Need::HiddenVip { network, .. } => on(*network)
+                .map(|interface| HIDING.map(|setting| combined(target, interface, &setting)))
+                .into_iter()
+                .flatten()
+                .collect(),
+            Need::ArpAnswers { network } => on(*network)
+                .map(|interface| combined(target, interface, &ANSWERING))
+                .into_iter()
+                .collect(),
+            Need::Forwarding { network, .. } => on(*network)
+                .map(|interface| forwarding(target, interface))
+                .into_iter()
+                .collect(),
+            _ => Vec::new(),
+        })
         .collect()
 }
 
+/// What keeps a real server quiet about the VIP.
+const HIDING: [Combined; 2] = [
+    Combined {
+        name: "arp_ignore",
+        wanted: &[1, 2],
+        set: 1,
+        why: "The kernel takes the larger of `all` and the interface. 0 answers ARP for the VIP on `lo` too, 3 does as \
+              well, and 8 answers for nothing, not even for the RIP.",
+    },
+    Combined {
+        name: "arp_announce",
+        wanted: &[2],
+        set: 2,
+        why: "The kernel takes the larger of `all` and the interface. Below 2 the real server's own ARP requests carry \
+              the VIP as their sender and so announce it as its own.",
+    },
+];
+
 /// Hosts whose `arp_ignore` the lab leaves alone must still answer for their own addresses.
-fn answers(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding {
-    combined(
-        view,
-        host,
-        interface,
-        &Combined {
-            name: "arp_ignore",
-            wanted: &[0, 1, 2],
-            set: 0,
-            why: "The kernel takes the larger of `all` and the interface. From 3 on the host leaves ARP requests for \
-                  its own address unanswered, so nobody on the segment finds it.",
-        },
-    )
-}
+const ANSWERING: Combined = Combined {
+    name: "arp_ignore",
+    wanted: &[0, 1, 2],
+    set: 0,
+    why: "The kernel takes the larger of `all` and the interface. From 3 on the host leaves ARP requests for its own \
+          address unanswered, so nobody on the segment finds it.",
+};
 
 struct Combined {
     name: &'static str,
@@ -81,14 +72,13 @@ struct Combined {
     why: &'static str,
 }
 
-fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Combined) -> Finding {
-    let name = &host.name;
+fn combined(target: Target<'_>, interface: &InterfaceName, setting: &Combined) -> Finding {
     let all = format!("net.ipv4.conf.all.{}", setting.name);
-    let own = probes::interface_sysctl(interface, setting.name, &setting.set.to_string()).key;
-    let value = number(view, host, &all).and_then(|all| Ok(all.max(number(view, host, &own)?)));
+    let own = setting_of(interface, setting.name);
+    let value = number(target, &all).and_then(|all| Ok(all.max(number(target, &own)?)));
     let wanted: Vec<String> = setting.wanted.iter().map(i64::to_string).collect();
     Draft::new(
-        name,
+        target.name(),
         effective_on(setting.name, interface),
         format!(
             "{} takes effect on {interface} as {}",
@@ -97,11 +87,7 @@ fn combined(view: View<'_>, host: &Host, interface: &InterfaceName, setting: &Co
     )
     .expected(wanted.join(" or "))
     .why(setting.why)
-    .fix(lower(view, host, [&all, &own], setting))
-    .needs([
-        CheckId::new(name, Subject::Setting(all.clone())),
-        CheckId::new(name, Subject::Setting(own.clone())),
-    ])
+    .fix(set(target, [&all, &own], setting))
     .judged(value.map(|value| Judged::new(setting.wanted.contains(&value), value.to_string())))
 }
 
@@ -112,15 +98,15 @@ fn effective_on(setting: &str, interface: &InterfaceName) -> Subject {
     })
 }
 
-/// The larger of the two counts, so whichever is too large is set, and the interface's own otherwise.
-fn lower(view: View<'_>, host: &Host, keys: [&String; 2], setting: &Combined) -> Vec<String> {
+/// The larger of the two counts: whichever is too large is set, and otherwise that of all interfaces.
+fn set(target: Target<'_>, keys: [&String; 2], setting: &Combined) -> Vec<String> {
     let most = setting.wanted.iter().copied().max().unwrap_or(setting.set);
     let too_large: Vec<&String> = keys
         .into_iter()
-        .filter(|key| number(view, host, key).is_ok_and(|value| value > most))
+        .filter(|key| number(target, key).is_ok_and(|value| value > most))
         .collect();
     let set = if too_large.is_empty() {
-        vec![keys[1]]
+        vec![keys[0]]
     } else {
         too_large
     };
@@ -130,11 +116,14 @@ fn lower(view: View<'_>, host: &Host, keys: [&String; 2], setting: &Combined) ->
 }
 
 /// `ip_forward` sets every interface, but any one of them can be set back alone.
-fn forwarding(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding {
-    let own = probes::interface_sysctl(interface, "forwarding", "1").key;
-    let value = number(view, host, &own);
+fn forwarding(target: Target<'_>, interface: &InterfaceName) -> Finding {
+    const ALL: &str = "net.ipv4.ip_forward";
+    let own = setting_of(interface, "forwarding");
+    let value = number(target, &own);
+    let off = number(target, ALL).is_ok_and(|value| value == 0);
+    let key = if off { ALL } else { &own };
     Draft::new(
-        &host.name,
+        target.name(),
         effective_on("forwarding", interface),
         format!("packets arriving on {interface} are forwarded"),
     )
@@ -143,19 +132,16 @@ fn forwarding(view: View<'_>, host: &Host, interface: &InterfaceName) -> Finding
         "The real servers' answers arrive on this interface and are for the client: without forwarding the \
          director drops them.",
     )
-    .fix([format!("sysctl -w {own}=1")])
-    .needs([CheckId::new(
-        &host.name,
-        Subject::Setting("net.ipv4.ip_forward".to_owned()),
-    )])
+    .fix([format!("sysctl -w {key}=1")])
     .judged(value.map(|value| Judged::new(value != 0, value.to_string())))
 }
 
-fn number(view: View<'_>, host: &Host, key: &str) -> Seen<i64> {
-    let value = view.sysctl(&host.name, key)?;
+fn number(target: Target<'_>, key: &str) -> Seen<i64> {
+    let host = target.name();
+    let value = target.view.sysctl(host, key)?;
     value
         .and_then(|value| value.parse().ok())
-        .ok_or_else(|| untold(&host.name, format_args!("a number for {key}")))
+        .ok_or_else(|| untold(host, format_args!("a number for {key}")))
 }
 
 /// The client's neighbour entry for the VIP after its requests: the director's MAC and nobody else's.

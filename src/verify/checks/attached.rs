@@ -2,29 +2,35 @@
 
 use std::net::Ipv4Addr;
 
-use super::planned::named;
+use super::target::Target;
 use super::{Draft, Judged};
 use crate::agent::protocol::LinkEvidence;
-use crate::model::{Host, HostName, InterfaceName, Lab, Role};
-use crate::plan::HostPlan;
-use crate::resource::{AddressState, Resource};
+use crate::model::{HostName, InterfaceName};
+use crate::requirement::Need;
+use crate::resource::AddressState;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::identity::{CheckId, Subject};
+use crate::verify::probes;
 use crate::verify::view::{Seen, View, untold};
 
-pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = plan
-        .interfaces
-        .values()
-        .flat_map(|interface| [carrier(view, plan, interface), arp(view, plan, interface)])
+pub(super) fn check(target: Target<'_>) -> Vec<Finding> {
+    let interfaces = target.interfaces().names();
+    let mut findings: Vec<Finding> = interfaces
+        .flat_map(|interface| [carrier(target, interface), arp(target, interface)])
         .collect();
-    findings.extend(loopback(view, host));
-    findings.push(own_addresses(view, host, plan));
-    if view.lab().profile().replies_pass_director() && host.is(Role::RealServer) {
-        findings.push(detour(view, host));
+    findings.extend(loopback(target));
+    findings.push(own_addresses(target));
+    if replies_through_director(target) {
+        findings.push(detour(target));
     }
     findings
+}
+
+/// A real server whose replies must pass the director.
+fn replies_through_director(target: Target<'_>) -> bool {
+    let mut ways = probes::ways(target.required);
+    ways.any(|way| way.via.is_some())
 }
 
 fn link<'a>(view: View<'a>, host: &HostName, interface: &InterfaceName) -> Seen<&'a LinkEvidence> {
@@ -33,9 +39,9 @@ fn link<'a>(view: View<'a>, host: &HostName, interface: &InterfaceName) -> Seen<
     link.ok_or_else(|| untold(host, format_args!("the interface {interface}")))
 }
 
-fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
-    let host = &plan.host;
-    let link = link(view, host, interface);
+fn carrier(target: Target<'_>, interface: &InterfaceName) -> Finding {
+    let host = target.name();
+    let link = link(target.view, host, interface);
     Draft::new(
         host,
         Subject::Carrier(interface.clone()),
@@ -43,9 +49,7 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
     )
     .expected("carrier")
     .why("Without carrier nothing leaves or reaches the host on this interface: a cable or a virtual switch port.")
-    .needs(named(host, plan, |resource| {
-        matches!(resource, Resource::Link(link) if link.interface == *interface)
-    }))
+    .needs([target.id(Subject::Link(interface.clone()))])
     .judged(link.map(|link| {
         Judged::new(
             link.carrier,
@@ -55,9 +59,9 @@ fn carrier(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Findin
 }
 
 /// Old instructions hide the VIP with `ifconfig -arp`, which hides every address of the interface.
-fn arp(view: View<'_>, plan: &HostPlan, interface: &InterfaceName) -> Finding {
-    let host = &plan.host;
-    let link = link(view, host, interface);
+fn arp(target: Target<'_>, interface: &InterfaceName) -> Finding {
+    let host = target.name();
+    let link = link(target.view, host, interface);
     Draft::new(
         host,
         Subject::Arp(interface.clone()),
@@ -81,8 +85,10 @@ fn lo() -> InterfaceName {
 
 /// The kernel has the routes of an interface's addresses only while it is up (`fib_disable_ip`,
 /// net/ipv4/fib_frontend.c), and keeps the addresses themselves.
-fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
-    if view.lab().profile().replies_pass_director() || !host.is(Role::RealServer) {
+fn loopback(target: Target<'_>) -> Option<Finding> {
+    let (view, host) = (target.view, target.host);
+    let mut needs = target.required.iter().map(|requirement| &requirement.need);
+    if !needs.any(|need| matches!(need, Need::RealServerVip { device: "lo", .. })) {
         return None;
     }
     Some(
@@ -96,11 +102,12 @@ fn loopback(view: View<'_>, host: &Host) -> Option<Finding> {
 
 /// Two hosts with one address take each other's packets, now one, now the other.
 ///
-/// Addresses that the plan puts on this host are judged as planned resources, wherever they are found.
-fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
+/// The host's own are judged by themselves, wherever on it they are found.
+fn own_addresses(target: Target<'_>) -> Finding {
+    let view = target.view;
     let lab = view.lab();
-    let name = &host.name;
-    let stolen = |state: &&AddressState| is_another_s(lab, plan, state.address.addr());
+    let name = target.name();
+    let stolen = |state: &&AddressState| is_another_s(target, state.address.addr());
     let found = view.before(name).map(|found| {
         let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();
         stolen
@@ -134,20 +141,24 @@ fn own_addresses(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     }))
 }
 
-/// Whether the lab gives this address to another host than the one of the plan.
-pub(super) fn is_another_s(lab: &Lab, plan: &HostPlan, address: Ipv4Addr) -> bool {
-    let planned = plan
-        .steps
-        .iter()
-        .any(|step| matches!(&step.resource, Resource::Address(a) if a.address.addr() == address));
+/// Whether the lab gives this address to another host and not to this one.
+pub(super) fn is_another_s(target: Target<'_>, address: Ipv4Addr) -> bool {
+    let lab = target.lab();
     let mut others = lab
         .hosts()
         .iter()
-        .filter(|other| other.name != plan.host)
+        .filter(|other| other.name != *target.name())
         .flat_map(|other| &other.attachments)
         .map(|attachment| attachment.address.addr())
         .chain([lab.vip()]);
-    !planned && others.any(|other| other == address)
+    let own = target.addresses().any(|own| own == address);
+    !own && others.any(|other| other == address)
+}
+
+/// Whether replies would go straight to the client from this address, past a director that has to see them.
+pub(super) fn is_detour(target: Target<'_>, address: Ipv4Addr) -> bool {
+    let clients = target.lab().cip().trunc();
+    replies_through_director(target) && clients.contains(&address)
 }
 
 /// Takes an address off the host.
@@ -156,14 +167,15 @@ pub(super) fn delete(state: &AddressState) -> String {
 }
 
 /// A NAT real server in the clients' network answers clients itself, from its RIP, which they never asked.
-fn detour(view: View<'_>, host: &Host) -> Finding {
+fn detour(target: Target<'_>) -> Finding {
+    let view = target.view;
     let clients = view.lab().cip().trunc();
-    let name = &host.name;
+    let name = target.name();
     let found = view.before(name).map(|found| {
         found
             .addresses
             .iter()
-            .filter(|state| clients.contains(&state.address.addr()))
+            .filter(|state| is_detour(target, state.address.addr()))
             .collect::<Vec<_>>()
     });
     let fix: Vec<String> = found
@@ -193,16 +205,9 @@ fn detour(view: View<'_>, host: &Host) -> Finding {
 }
 
 /// Everything that a route of this host depends on.
-pub(super) fn of(plan: &HostPlan) -> Vec<CheckId> {
-    let mut ids = named(&plan.host, plan, |resource| {
-        matches!(
-            resource,
-            Resource::Link(_) | Resource::Address(_) | Resource::DefaultRoute(_)
-        )
-    });
-    ids.extend(
-        [Subject::OwnAddresses, Subject::NoWayAroundDirector]
-            .map(|subject| CheckId::new(&plan.host, subject)),
-    );
+pub(super) fn of(target: Target<'_>) -> Vec<CheckId> {
+    let own = [Subject::OwnAddresses, Subject::NoWayAroundDirector];
+    let mut ids = target.attachment();
+    ids.extend(own.map(|subject| target.id(subject)));
     ids
 }

@@ -1,156 +1,79 @@
-//! The web server listens where the requests arrive, now and after the next boot.
+//! The web server listens where the requests arrive.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::planned::{named, reader};
-use super::{Draft, Judged};
-use crate::agent::protocol::ListenLine;
-use crate::model::{Host, Lab};
-use crate::plan::HostPlan;
-use crate::resource::Resource;
-use crate::verify::describe;
+use super::target::Target;
+use super::{Draft, Judged, web};
+use crate::keeper::{self, ListenLine};
+use crate::requirement::WebServer;
 use crate::verify::graph::Finding;
-use crate::verify::identity::{CheckId, Subject};
-use crate::verify::probes;
-use crate::verify::view::View;
+use crate::verify::identity::Subject;
+use crate::verify::{describe, typed};
 
-pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
-    let Some(place) = Place::of(view.lab(), host) else {
-        return Vec::new();
-    };
-    vec![listens(view, plan, place), boot_listens(view, plan, place)]
+pub(super) fn check(target: Target<'_>) -> Option<Finding> {
+    let (_, wanted) = web::wanted(target)?;
+    Some(listens(target, wanted))
 }
 
-/// Where requests arrive on a real server.
-#[derive(Clone, Copy)]
-struct Place {
-    address: Ipv4Addr,
-    port: u16,
-}
-
-impl Place {
-    fn of(lab: &Lab, host: &Host) -> Option<Self> {
-        lab.real_server(host.name.as_str())?;
-        Some(Self {
-            address: probes::source(lab, host)?,
-            port: lab.service().port.get(),
-        })
-    }
-
-    fn is_reached_at(self, address: IpAddr) -> bool {
-        address.is_unspecified() || address == IpAddr::V4(self.address)
-    }
-}
-
-/// What the web server needs to listen.
-fn needs(plan: &HostPlan) -> Vec<CheckId> {
-    named(&plan.host, plan, |resource| match resource {
-        Resource::Package(_) | Resource::Service(_) => true,
-        Resource::File(file) => reader(plan, &file.path).is_some(),
-        _ => false,
-    })
-}
-
-fn listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
-    let host = &plan.host;
-    let Place { address, port } = place;
-    let judged = view.before(host).map(|found| {
+fn listens(target: Target<'_>, wanted: &WebServer) -> Finding {
+    let host = target.name();
+    let (address, port) = (wanted.address, wanted.port.get());
+    let judged = target.view.before(host).map(|found| {
         let on_port: Vec<IpAddr> = found
             .listeners
             .iter()
             .filter(|listener| listener.port == port)
             .map(|listener| listener.address)
             .collect();
-        let reached = on_port.iter().any(|address| place.is_reached_at(*address));
-        let seen = describe::joined(
-            on_port
-                .iter()
-                .map(|address| std::net::SocketAddr::new(*address, port).to_string()),
-            "nothing listens on that port",
-        );
-        Judged::new(reached, seen)
+        let reached = on_port
+            .iter()
+            .any(|there| there.is_unspecified() || *there == IpAddr::V4(address));
+        let places = on_port
+            .iter()
+            .map(|there| SocketAddr::new(*there, port).to_string());
+        Judged::new(
+            reached,
+            describe::joined(places, "nothing listens on that port"),
+        )
     });
-    let target = describe::term(view.lab(), address);
-    let fix = view
-        .before(host)
-        .map(|found| repair(&found.listen_lines, plan, port))
-        .unwrap_or_default();
+    let term = describe::term(target.lab(), address);
+    let line = target
+        .view
+        .boot_files(host)
+        .ok()
+        .and_then(|files| repair(&keeper::listen_lines(files), port));
+    let restart = typed::restart(target.system(), target.system().web_server());
+    let restart = line.is_some().then_some(restart);
     Draft::new(
         host,
         Subject::Listens(port),
-        format!("something listens on {target}{address}:{port}"),
+        format!("something listens on {term}{address}:{port}"),
     )
     .expected(format!("a socket on *:{port} or {address}:{port}"))
     .why(format!(
-        "Requests arrive here for {target}{address}:{port}; without a listening socket for it the kernel refuses \
+        "Requests arrive here for {term}{address}:{port}; without a listening socket for it the kernel refuses \
          the connection."
     ))
-    .fix(fix)
-    .needs(needs(plan))
+    .fix(line.into_iter().chain(restart))
+    .needs([target.id(web::service(target))])
     .judged(judged)
 }
 
-/// The running web server has read its configuration when it started; the next boot reads what it says by then.
-fn boot_listens(view: View<'_>, plan: &HostPlan, place: Place) -> Finding {
-    let host = &plan.host;
-    let Place { address, port } = place;
-    let draft = Draft::new(
-        host,
-        Subject::BootListens(port),
-        format!("the web server listens on tcp {port} after a reboot"),
-    )
-    .after_reboot()
-    .expected(format!("a line `Listen {port}`, or `Listen {address}:{port}`"))
-    .why("The web server listens where its configuration told it when it was started; the next boot starts it anew.")
-    .needs([CheckId::new(host, Subject::Listens(port))])
-    .needs(needs(plan));
-    let lines = match view.before(host) {
-        // Documents of before the lines were asked for everywhere have none.
-        Ok(found) if found.listen_lines.is_empty() => {
-            return draft.skipped("no `Listen` line of the web server was found");
-        }
-        Ok(found) => Ok(&found.listen_lines),
-        Err(gap) => Err(gap),
-    };
-    let fix = lines
-        .as_ref()
-        .ok()
-        .and_then(|lines| repair(lines, plan, port).into_iter().next());
-    draft.fix(fix).judged(lines.map(|lines| {
-        let listens = |line: &ListenLine| {
-            port_of(&line.line) == Some(port)
-                && address_of(&line.line).is_none_or(|address| place.is_reached_at(address))
-        };
-        let seen = lines
-            .iter()
-            .map(|line| format!("`{}` in {}", line.line, line.file));
-        Judged::new(lines.iter().any(listens), describe::joined(seen, ""))
-    }))
-}
-
-/// Makes the line that is about this port, else the one about no port of another protocol, listen on it, and
-/// has the web server read it.
-fn repair(lines: &[ListenLine], plan: &HostPlan, port: u16) -> Vec<String> {
-    let service = plan.steps.iter().find_map(|step| match &step.resource {
-        Resource::Service(_) => step.by_hand.first(),
-        _ => None,
-    });
-    let about = |wanted: u16| move |line: &&ListenLine| port_of(&line.line) == Some(wanted);
-    let line = lines
+/// Makes a line listen on this port: the one that is about it, else one about a port that is no web server's usual one,
+/// else any but that for HTTPS.
+pub(super) fn repair(lines: &[ListenLine], port: u16) -> Option<String> {
+    let said = |line: &ListenLine| port_of(&line.line);
+    let about_it = lines.iter().find(|line| said(line) == Some(port));
+    let odd = lines
         .iter()
-        .find(about(port))
-        .or_else(|| lines.iter().find(|line| !about(HTTPS)(line)));
-    let (Some(line), Some(restart)) = (line, service) else {
-        return Vec::new();
-    };
-    vec![
-        format!(
-            "sed -i 's|^[[:space:]]*{}[[:space:]]*$|Listen {port}|' {}",
-            pattern(&line.line),
-            line.file
-        ),
-        restart.clone(),
-    ]
+        .find(|line| !matches!(said(line), Some(HTTP | HTTPS)));
+    let other = lines.iter().find(|line| said(line) != Some(HTTPS));
+    let line = about_it.or(odd).or(other)?;
+    Some(format!(
+        "sed -i 's|^[[:space:]]*{}[[:space:]]*$|Listen {port}|' {}",
+        pattern(&line.line),
+        line.file
+    ))
 }
 
 /// A regular expression of sed(1) for this text and nothing else.
@@ -164,6 +87,8 @@ fn pattern(text: &str) -> String {
         .collect()
 }
 
+const HTTP: u16 = 80;
+
 /// Where Apache speaks TLS, which is not what a lab asks for.
 const HTTPS: u16 = 443;
 
@@ -171,10 +96,4 @@ const HTTPS: u16 = 443;
 fn port_of(line: &str) -> Option<u16> {
     let place = line.split_whitespace().nth(1)?;
     place.rsplit(':').next()?.parse().ok()
-}
-
-/// The address of `Listen ADDRESS:PORT`; `None` for all of them (`Listen 80`, `Listen *:80`).
-fn address_of(line: &str) -> Option<IpAddr> {
-    let (address, _) = line.split_whitespace().nth(1)?.rsplit_once(':')?;
-    address.trim_matches(['[', ']']).parse().ok()
 }

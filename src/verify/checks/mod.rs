@@ -1,22 +1,27 @@
 //! The checks: pure functions of the evidence, one file per subject.
 
+mod addresses;
 mod answers;
 mod arp;
 mod arp_answers;
 mod attached;
 mod boot;
-mod boot_files;
+mod boot_repair;
 mod director;
 mod distribution;
-mod firewall;
 mod listener;
 mod neighbours;
+mod packet_filter;
 mod path;
-mod planned;
 mod presence;
+mod programs;
+mod protection;
 mod requests;
 mod routes;
+mod table;
+mod target;
 mod traffic;
+mod web;
 
 use super::evidence::Evidence;
 use super::graph::{Finding, Outcome, settle};
@@ -24,6 +29,8 @@ use super::identity::{CheckId, Subject};
 use super::verdict::{Aspect, Check, Verdict};
 use super::view::{Gap, Seen, View};
 use crate::model::{Host, HostName};
+use crate::requirement;
+use target::Target;
 
 /// Judges a lab by its evidence alone.
 #[must_use]
@@ -48,6 +55,10 @@ pub fn check(evidence: &Evidence) -> Verdict {
     let mut checks = settle(findings);
     let place = |check: &Check| lab.hosts().iter().position(|host| host.name == check.host);
     checks.sort_by_key(place);
+    for check in &mut checks {
+        let concerned = check.id.subject.concerns_service();
+        check.service = concerned.then(|| lab.service().to_string());
+    }
     let skew = traffic
         .as_ref()
         .map(|traffic| distribution::skew(view, traffic));
@@ -67,15 +78,25 @@ pub fn check(evidence: &Evidence) -> Verdict {
 /// What one host's own evidence says of it.
 fn of_host(view: View<'_>, host: &Host) -> Vec<Finding> {
     let mut findings = vec![presence::check(view, host)];
-    if let Some(plan) = view.plan(&host.name) {
-        findings.extend(planned::check(view, plan));
-        findings.extend(attached::check(view, host, plan));
-        findings.extend(arp::effective(view, host, plan));
-        findings.extend(routes::check(view, host, plan));
-        findings.push(firewall::check(view, host, plan));
-        findings.extend(listener::check(view, host, plan));
-        findings.extend(boot::check(view, host, plan));
-        findings.extend(boot_files::check(view, host, plan));
+    if let Some(machine) = view.machine(&host.name) {
+        let required = requirement::of_host(view.lab(), host);
+        let target = Target {
+            view,
+            host,
+            machine,
+            required: &required,
+        };
+        findings.extend(programs::check(target));
+        findings.extend(protection::check(target));
+        findings.extend(addresses::check(target));
+        findings.extend(web::check(target));
+        findings.extend(table::check(target));
+        findings.extend(attached::check(target));
+        findings.extend(arp::effective(target));
+        findings.extend(routes::check(target));
+        findings.push(packet_filter::check(target));
+        findings.extend(listener::check(target));
+        findings.extend(boot::check(target));
     }
     findings
 }

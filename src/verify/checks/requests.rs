@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::answers::excerpt;
 use super::traffic::{Connection, Traffic, answered};
 use super::{Draft, Judged, Path, answers, distribution, path};
 use crate::agent::protocol::Response;
@@ -197,16 +198,6 @@ fn pages(view: View<'_>, traffic: Option<&Traffic<'_>>, path: &Path, sent: &Chec
     .needs(answers::ids(lab))
     .needs([sent.clone()])
     .judged(judged)
-}
-
-/// The first line of a body, at most 60 characters of it.
-pub(super) fn excerpt(body: &str) -> String {
-    let line = body.lines().next().unwrap_or_default();
-    if line.chars().count() > 60 || line.len() < body.len() {
-        format!("{}…", line.chars().take(60).collect::<String>())
-    } else {
-        line.to_owned()
-    }
 }
 
 /// Why one client need not see every real server.

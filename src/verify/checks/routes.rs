@@ -2,79 +2,67 @@
 
 use std::net::Ipv4Addr;
 
+use super::target::Target;
 use super::{Draft, Judged, attached};
 use crate::agent::protocol::RouteEvidence;
-use crate::model::{Host, Role};
-use crate::plan::HostPlan;
-use crate::resource::AddressState;
+use crate::model::{Host, InterfaceName};
+use crate::requirement::{Need, Requirement};
+use crate::resource::{AddressState, DefaultRoute, Observed, Resource};
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::identity::Subject;
-use crate::verify::probes;
+use crate::verify::typed;
 use crate::verify::view::View;
 
-pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Vec<Finding> {
-    probes::destinations(view.lab(), host)
-        .into_iter()
-        .filter_map(|(to, network)| {
-            let interface = plan.interfaces.get(&network)?;
-            let lab = view.lab();
-            let through_director =
-                lab.profile().replies_pass_director() && host.is(Role::RealServer);
-            let wanted = RouteEvidence {
-                to,
-                via: through_director.then(|| lab.dip().addr()),
-                interface: Some(interface.clone()),
-                source: None,
-                table: None,
-                local: false,
-                entry: None,
-            };
-            Some(route(view, host, plan, &wanted))
+pub(super) fn check(target: Target<'_>) -> Vec<Finding> {
+    target
+        .required
+        .iter()
+        .filter_map(|requirement| match &requirement.need {
+            Need::Way(way) => {
+                let interface = target.interfaces().get(way.network)?;
+                let wanted = RouteEvidence {
+                    to: way.to,
+                    via: way.via,
+                    interface: Some(interface.clone()),
+                    source: None,
+                    table: None,
+                    local: false,
+                    entry: None,
+                };
+                Some(route(target, requirement, &wanted))
+            }
+            _ => None,
         })
         .collect()
 }
 
-fn route(view: View<'_>, host: &Host, plan: &HostPlan, wanted: &RouteEvidence) -> Finding {
-    let lab = view.lab();
+fn route(target: Target<'_>, requirement: &Requirement, wanted: &RouteEvidence) -> Finding {
+    let (view, host, lab) = (target.view, target.host, target.lab());
     let to = wanted.to;
-    let target = format!("{}{to}", describe::term(lab, to));
+    let address = format!("{}{to}", describe::term(lab, to));
     let found = view.route(&host.name, to);
     let fix = found
         .as_ref()
-        .ok()
-        .and_then(|found| repair(view, host, (wanted, found)));
+        .map(|found| repair(target, (wanted, found)))
+        .unwrap_or_default();
     let judged = found.map(|found| Judged::new(same_way(found, wanted), words(view, host, found)));
     Draft::new(
         &host.name,
         Subject::Route(to.into()),
         match wanted.via {
             Some(via) => format!(
-                "packets to {target} go through {}{via}",
+                "packets to {address} go through {}{via}",
                 describe::term(lab, via)
             ),
-            None => format!("packets to {target} go straight to it"),
+            None => format!("packets to {address} go straight to it"),
         },
     )
     .expected(words(view, host, wanted))
-    .why(why(view, host, to))
+    .why(requirement.why.clone())
     .fix(fix)
-    .needs(attached::of(plan))
+    .needs(attached::of(target))
     .judged(judged)
-}
-
-fn why(view: View<'_>, host: &Host, to: Ipv4Addr) -> String {
-    let lab = view.lab();
-    if host.is(Role::Director) && to == lab.cip().addr() {
-        "The director sends its own answers and, under NAT, those of the real servers to the client this way."
-    } else if host.is(Role::Director) {
-        "The director hands requests to the real server over the segment they share."
-    } else if host.is(Role::RealServer) {
-        lab.profile().words.client_route_why
-    } else {
-        "The client must ask for the VIP on the segment the director is on."
-    }
-    .to_owned()
 }
 
 fn same_way(found: &RouteEvidence, wanted: &RouteEvidence) -> bool {
@@ -83,47 +71,71 @@ fn same_way(found: &RouteEvidence, wanted: &RouteEvidence) -> bool {
 
 /// What puts the way right: an address that makes others' its own is taken off the host, a rule that asks another
 /// table is deleted, and otherwise the main table is mended.
-fn repair(
-    view: View<'_>,
-    host: &Host,
-    (wanted, found): (&RouteEvidence, &RouteEvidence),
-) -> Option<String> {
+fn repair(target: Target<'_>, (wanted, found): (&RouteEvidence, &RouteEvidence)) -> Vec<String> {
     if same_way(found, wanted) {
-        return None;
+        return Vec::new();
     }
     if found.local {
-        return covering(view, host, wanted.to).map(attached::delete);
+        return covering(target.view, target.host, wanted.to)
+            .map(attached::delete)
+            .into_iter()
+            .collect();
     }
     match by_rule(found) {
-        Some(table) => Some(format!("ip rule del lookup {table}")),
-        None => mend_table(host, wanted, found.entry.as_deref()),
+        Some(table) => vec![format!("ip rule del lookup {table}")],
+        None => mend_table(target, wanted, found.entry.as_deref()),
     }
 }
 
-/// A route in the way is taken out of the main table, unless it is the default route that the plan makes, which is
-/// judged by itself; a network's own route that is gone is set again. One that leads the right way already is left.
-fn mend_table(host: &Host, wanted: &RouteEvidence, entry: Option<&str>) -> Option<String> {
+/// A route in the way is taken out of the main table, unless it is the default route and a gateway is wanted; a
+/// network's own route, or the gateway, that is not there is set. One that leads the right way already is left.
+fn mend_table(target: Target<'_>, wanted: &RouteEvidence, entry: Option<&str>) -> Vec<String> {
     if entry.is_some_and(|entry| leads(entry, wanted)) {
-        return None;
+        return Vec::new();
     }
     let decides = entry.map(prefix_length);
-    let interface = wanted.interface.as_ref()?;
-    let own = host
+    let Some(interface) = &wanted.interface else {
+        return Vec::new();
+    };
+    let own = target
+        .host
         .attachments
         .iter()
         .map(|attachment| attachment.address)
         .find(|address| address.contains(&wanted.to));
-    match (own, entry) {
-        (Some(own), _) if decides.is_none_or(|length| length < own.prefix_len()) => Some(format!(
-            "ip route replace {} dev {interface} proto kernel scope link src {}",
-            own.trunc(),
-            own.addr()
-        )),
-        (_, Some(entry)) if wanted.via.is_none() || prefix_length(entry) > 0 => {
-            Some(format!("ip route del {entry}"))
+    match (own, entry, wanted.via) {
+        (Some(own), _, _) if decides.is_none_or(|length| length < own.prefix_len()) => {
+            vec![format!(
+                "ip route replace {} dev {interface} proto kernel scope link src {}",
+                own.trunc(),
+                own.addr()
+            )]
         }
-        _ => None,
+        (_, Some(entry), via) if via.is_none() || prefix_length(entry) > 0 => {
+            vec![format!("ip route del {entry}")]
+        }
+        (_, _, Some(via)) => gateway(target, interface, via),
+        _ => Vec::new(),
     }
+}
+
+/// The command replaces one default route; only others of the best metric would share the traffic with it.
+fn gateway(target: Target<'_>, interface: &InterfaceName, via: Ipv4Addr) -> Vec<String> {
+    let asked = Resource::DefaultRoute(DefaultRoute {
+        via,
+        interface: interface.clone(),
+    });
+    let found = match target.view.observed(target.name(), &asked.id()) {
+        Ok(Observed::DefaultRoute { routes }) => routes.as_slice(),
+        _ => &[],
+    };
+    let best = found.iter().filter(|route| route.metric == 0);
+    let mut commands: Vec<String> = best
+        .skip(1)
+        .map(|_| "ip route del default".to_owned())
+        .collect();
+    commands.extend(typed::default_route(target.system(), interface, via));
+    commands
 }
 
 /// Whether the main table's `192.168.4.0/24 dev eth0 metric 100` goes the wanted way.

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use super::{evidence, found, silence, with_status};
 use crate::model::{ForwardingMethod, Scheduler};
+use crate::verify::check;
 use crate::verify::evidence::{Absence, AbsenceKind, Evidence};
-use crate::verify::labs::{lab, name, plans};
+use crate::verify::fixtures::healthy;
+use crate::verify::fixtures::labs::{lab, name, plans};
 use crate::verify::verdict::Status;
-use crate::verify::{check, healthy};
 
 #[test]
 fn an_unreachable_host_is_an_error_and_never_passes() {
@@ -177,7 +178,7 @@ proptest! {
             found.observed.truncate(observed);
             found.routes.truncate(routes);
             found.links.clear();
-            found.boot_sysctls.clear();
+            found.boot_files = None;
             found.ipvs_totals = None;
         }
         evidence.fetched_mut().as_mut().unwrap().truncate(responses);

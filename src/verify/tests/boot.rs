@@ -1,7 +1,7 @@
 //! What a boot would bring, told apart from what is so now.
 
-use super::{causes, evidence, found, healthy, observe, with_status};
-use crate::agent::protocol::{IfcfgEvidence, ListenLine};
+use super::{causes, change_files, evidence, found, healthy, observe, plans, with_status};
+use crate::agent::protocol::Listener;
 use crate::model::{ForwardingMethod, Lab};
 use crate::plan::{HostPlan, assumed_facts, plan};
 use crate::resource::{NetworkFiles, Observed, OsFamily, ServiceManager, ServiceState};
@@ -9,13 +9,29 @@ use crate::verify::check;
 use crate::verify::evidence::Evidence;
 use crate::verify::verdict::{Aspect, Check, Status};
 
-/// A file sets `key` by a line that names `line`.
-fn saved(evidence: &mut Evidence, host: &str, (key, line, value): (&str, &str, &str)) {
-    let entries = &mut found(evidence, host).boot_sysctls;
-    let entry = entries.iter_mut().find(|entry| entry.key == key);
-    let entry = entry.expect("a key that was asked for");
-    entry.set = Some((value.to_owned(), "/etc/sysctl.d/98-x.conf".to_owned()));
-    entry.line = line.to_owned();
+/// A file that is read at boot, and what it says there.
+fn saved(evidence: &mut Evidence, host: &str, (path, text): (&str, &str)) {
+    let files = found(evidence, host).boot_files.as_mut().unwrap();
+    healthy::write(files, path, text);
+}
+
+/// The file is gone.
+fn remove(evidence: &mut Evidence, host: &str, path: &str) {
+    change_files(evidence, host, |files| {
+        files["files"]
+            .as_object_mut()
+            .unwrap()
+            .remove(path)
+            .unwrap();
+    });
+}
+
+/// Nothing starts the service any more.
+fn unlink(evidence: &mut Evidence, host: &str, service: &str) {
+    change_files(evidence, host, |files| {
+        let links = files["links"].as_object_mut().unwrap();
+        links.retain(|path, _| !path.contains(service));
+    });
 }
 
 /// The causes, which must be so only after a reboot.
@@ -28,55 +44,79 @@ fn later(evidence: &Evidence) -> Vec<Check> {
     assert!(
         failed
             .iter()
-            .all(|check| check.aspect == Aspect::AfterReboot)
+            .all(|check| check.aspect == Aspect::AfterReboot),
+        "{failed:#?}"
     );
     failed
 }
 
+fn only(evidence: &Evidence) -> Check {
+    let mut causes = later(evidence);
+    assert_eq!(causes.len(), 1, "{causes:#?}");
+    causes.remove(0)
+}
+
+const LATE: &str = "/etc/sysctl.d/98-x.conf";
+
 #[test]
 fn a_file_that_undoes_the_lab_on_one_interface_is_named() {
     let mut nat = evidence(ForwardingMethod::Nat);
-    let inner = "net.ipv4.conf.eth1.forwarding";
-    saved(&mut nat, "director", (inner, inner, "0"));
-    let named = later(&nat);
+    let line = "net.ipv4.conf.eth1.forwarding = 0\n";
+    saved(&mut nat, "director", (LATE, line));
+    let named = only(&nat);
+    assert_eq!(named.id.to_string(), "director/boot forwarding on eth1");
     assert_eq!(
-        named[0].id.to_string(),
-        format!("director/boot sysctl {inner}")
+        named.observed,
+        "off for eth1, because of /etc/sysctl.d/98-x.conf:1"
     );
-    assert_eq!(named[0].observed, "0, set by /etc/sysctl.d/98-x.conf");
     assert_eq!(
-        named[0].fix,
+        named.fix,
         [
             "sed -i '\\|^[[:space:]]*-\\?net[./]ipv4[./]conf[./]eth1[./]forwarding[[:space:]]*=|d' \
           /etc/sysctl.d/98-x.conf"
         ]
     );
     let mut dr = evidence(ForwardingMethod::Dr);
-    let own = "net.ipv4.conf.eth0.arp_ignore";
     for (value, harmless) in [("8", false), ("2", true), ("0", true)] {
-        saved(&mut dr, "web1", (own, own, value));
+        let line = format!("net.ipv4.conf.eth0.arp_ignore = {value}\n");
+        saved(&mut dr, "web1", (LATE, &line));
         assert_eq!(later(&dr).is_empty(), harmless, "{value}");
     }
 }
 
 #[test]
 fn another_name_of_a_setting_is_deleted_by_that_name() {
-    let mut nat = evidence(ForwardingMethod::Nat);
-    let key = "net.ipv4.ip_forward";
-    let inner = "net.ipv4.conf.eth1.forwarding";
-    for line in ["net.ipv4.conf.all.forwarding", "net.ipv4.conf.*.forwarding"] {
-        saved(&mut nat, "director", (key, line, "0"));
-        saved(&mut nat, "director", (inner, line, "0"));
-        let [named] = &later(&nat)[..] else {
-            panic!("one cause");
-        };
-        assert_eq!(
-            named.id.to_string(),
-            "director/boot sysctl net.ipv4.ip_forward"
-        );
-        let pattern = line.replace('.', "[./]").replace('*', "[*]");
+    for key in ["net.ipv4.conf.all.forwarding", "net.ipv4.conf.*.forwarding"] {
+        let mut nat = evidence(ForwardingMethod::Nat);
+        saved(&mut nat, "director", (LATE, &format!("{key} = 0\n")));
+        let named = only(&nat);
+        assert_eq!(named.id.to_string(), "director/boot forwarding on eth1");
+        let pattern = key.replace('.', "[./]").replace('*', "[*]");
         assert!(named.fix[0].contains(&pattern), "{:?}", named.fix);
     }
+}
+
+#[test]
+fn a_setting_that_no_file_names_is_put_into_one() {
+    let mut dr = evidence(ForwardingMethod::Dr);
+    remove(&mut dr, "web1", "/etc/sysctl.d/90-lvslab.conf");
+    let named = only(&dr);
+    assert_eq!(named.id.to_string(), "web1/boot arp eth0");
+    assert_eq!(
+        named.observed,
+        "arp_ignore takes effect as 0, arp_announce takes effect as 0"
+    );
+    assert_eq!(
+        named.fix,
+        [
+            "echo 'net.ipv4.conf.all.arp_ignore = 1' >> /etc/sysctl.d/90-lvs.conf",
+            "echo 'net.ipv4.conf.all.arp_announce = 2' >> /etc/sysctl.d/90-lvs.conf"
+        ]
+    );
+    // Wherever and however it is said, it is the same setting.
+    let text = "net/ipv4/conf/eth0/arp_ignore=2\nnet.ipv4.conf.*.arp_announce = 2\n";
+    saved(&mut dr, "web1", ("/etc/sysctl.conf", text));
+    assert!(later(&dr).is_empty());
 }
 
 /// The lab on machines of RHEL, which reads ifcfg files and restores IPVS rules by a unit of ipvsadm.
@@ -94,206 +134,262 @@ fn rhel(text: &str) -> Evidence {
         .iter()
         .map(|host| plans.remove(&host.name).unwrap().unwrap())
         .collect();
-    healthy::evidence(&lab, &plans)
+    healthy::evidence_on(&lab, &facts, &plans)
 }
 
 const NAT: &str = include_str!("../../../topologies/nat.yaml");
 const DR: &str = include_str!("../../../topologies/dr.yaml");
 
 #[test]
-fn lvslabs_own_unit_is_what_is_enabled_also_where_a_person_would_take_another() {
-    let hosts = [(NAT, "director"), (DR, "director"), (DR, "web1")];
-    for (text, host) in hosts {
+fn rules_that_nothing_restores_are_named_and_what_restores_them_is_enabled() {
+    for text in [NAT, DR] {
         let mut evidence = rhel(text);
-        let state = Some(ServiceState {
-            running: true,
-            ..ServiceState::default()
-        });
-        let id = "service lvslab-boot";
-        observe(&mut evidence, host, id, Observed::Service { state });
-        let [named] = &later(&evidence)[..] else {
-            panic!("one cause");
-        };
-        assert_eq!(named.fix, ["systemctl enable --now lvslab-boot"], "{host}");
-    }
-}
-
-#[test]
-fn files_that_explain_leaves_out_are_written_all_the_same() {
-    for (path, mode, aspect) in [
-        (
-            "/etc/systemd/system/lvslab-boot.service",
-            "644",
-            Aspect::AfterReboot,
-        ),
-        // Typed now, and not there.
-        ("/usr/local/sbin/ipvsadm", "755", Aspect::Now),
-    ] {
-        let mut evidence = rhel(NAT);
-        let id = format!("file {path}");
-        observe(
-            &mut evidence,
-            "director",
-            &id,
-            Observed::File { state: None },
+        assert!(later(&evidence).is_empty());
+        unlink(&mut evidence, "director", "lvslab-boot");
+        let named = only(&evidence);
+        assert!(
+            named.id.to_string().starts_with("director/boot ipvs tcp "),
+            "{}",
+            named.id
         );
-        let verdict = check(&evidence);
-        let failed = with_status(&verdict, Status::Fail);
-        assert_eq!(failed, [format!("director/{id}")]);
-        let named = verdict.checks.iter().find(|c| c.status == Status::Fail);
-        let named = named.unwrap();
-        assert_eq!(named.aspect, aspect, "{path}");
-        let (first, last) = (named.fix.first().unwrap(), named.fix.last().unwrap());
-        assert_eq!(*first, format!("cat > {path} <<'EOF'"));
-        assert_eq!(*last, format!("chmod {mode} {path}"));
+        assert_eq!(
+            named.fix,
+            [
+                "systemctl enable lvslab-boot",
+                "ipvsadm-save -n > /etc/sysconfig/ipvsadm"
+            ]
+        );
     }
 }
 
 #[test]
-fn the_file_that_says_where_to_listen_counts_now_and_its_fix_restarts_the_web_server() {
+fn programs_and_units_of_lvslabs_own_are_not_judged_by_themselves() {
+    let mut evidence = rhel(NAT);
+    for path in [
+        "/etc/systemd/system/lvslab-boot.service",
+        "/usr/local/sbin/ipvsadm",
+    ] {
+        remove(&mut evidence, "director", path);
+    }
+    let verdict = check(&evidence);
+    assert!(verdict.passed, "{:?}", causes(&verdict));
+}
+
+#[test]
+fn saved_rules_say_the_same_in_any_order_and_are_saved_anew_where_they_do_not() {
+    let mut evidence = evidence(ForwardingMethod::Dr);
+    let rules = |weight: u32| {
+        format!(
+            "-a -t 192.168.4.15:80 -r 192.168.4.110:80 -g -w {weight}\n\
+             -a -t 192.168.4.15:80 -r 192.168.4.100:80 -g -w 1\n"
+        )
+    };
+    let service = "-A -t 192.168.4.15:80 -s wrr\n";
+    let path = "/etc/ipvsadm.rules";
+    let text = format!("{service}{}", rules(1));
+    saved(&mut evidence, "director", (path, &text));
+    assert!(later(&evidence).is_empty());
+    let text = format!("{service}{}", rules(3));
+    saved(&mut evidence, "director", (path, &text));
+    let named = only(&evidence);
+    assert_eq!(
+        named.id.to_string(),
+        "director/boot ipvs tcp 192.168.4.15:80"
+    );
+    assert!(named.observed.ends_with("because of /etc/ipvsadm.rules"));
+    assert_eq!(named.fix, ["ipvsadm-save -n > /etc/ipvsadm.rules"]);
+}
+
+#[test]
+fn another_port_is_listened_on_wherever_the_line_is() {
     let text = NAT.replace("port: 80", "port: 8080");
     let lab = crate::topology::parse(&text, "lab.yaml", None).unwrap();
-    let plans = super::plans(&lab);
-    let mut evidence = healthy::evidence(&lab, &plans);
-    let id = "file /etc/apache2/conf-enabled/lvslab.conf";
-    observe(&mut evidence, "web1", id, Observed::File { state: None });
+    let mut evidence = healthy::evidence(&lab, &plans(&lab));
+    let drop_in = "/etc/apache2/conf-enabled/lvslab.conf";
+    saved(&mut evidence, "web1", (drop_in, "Listen 8081\n"));
     found(&mut evidence, "web1").listeners.clear();
     let verdict = check(&evidence);
     assert_eq!(
         causes(&verdict),
-        [format!(
-            "web1/{id}: 3 lines of text, mode 0644 → no such file"
-        )]
+        [
+            "web1/listens on tcp 8080: a socket on *:8080 or 192.168.2.100:8080 → nothing listens on that port"
+        ]
     );
     let named = verdict.checks.iter().find(|c| c.status == Status::Fail);
-    let named = named.unwrap();
-    assert_eq!(named.aspect, Aspect::Now);
-    assert_eq!(named.fix.last().unwrap(), "service apache2 restart");
-    let blocked = with_status(&verdict, Status::Blocked);
-    assert!(
-        blocked.contains(&"web1/listens on tcp 8080".to_owned()),
-        "{blocked:?}"
+    assert_eq!(
+        named.unwrap().fix,
+        [
+            format!("sed -i 's|^[[:space:]]*Listen 8081[[:space:]]*$|Listen 8080|' {drop_in}"),
+            "service apache2 restart".to_owned()
+        ]
     );
+    let blocked = with_status(&verdict, Status::Blocked);
+    let later = "web1/boot web server on tcp 8080".to_owned();
+    assert!(blocked.contains(&later), "{blocked:?}");
 }
 
 #[test]
 fn a_listen_line_that_the_running_web_server_has_not_read_yet_is_named_for_the_next_boot() {
-    let with = |lines: &[&str]| {
+    let with = |lines: &str| {
         let mut evidence = evidence(ForwardingMethod::Dr);
-        let ports = |line: &&str| ListenLine {
-            file: "/etc/apache2/ports.conf".to_owned(),
-            line: (*line).to_owned(),
-        };
-        found(&mut evidence, "web1").listen_lines = lines.iter().map(ports).collect();
+        saved(&mut evidence, "web1", ("/etc/apache2/ports.conf", lines));
         evidence
     };
-    let outdated = with(&["Listen 8080", "Listen 443"]);
-    let [named] = &later(&outdated)[..] else {
-        panic!("one cause");
-    };
-    assert_eq!(named.id.to_string(), "web1/boot listens on tcp 80");
+    let named = only(&with("Listen 8080\nListen 443\n"));
+    assert_eq!(named.id.to_string(), "web1/boot web server on tcp 80");
     assert_eq!(
         named.observed,
-        "`Listen 8080` in /etc/apache2/ports.conf, `Listen 443` in /etc/apache2/ports.conf"
+        "does not listen on port 80, because of /etc/apache2/ports.conf:1, /etc/apache2/ports.conf:2"
     );
     assert_eq!(
         named.fix,
         ["sed -i 's|^[[:space:]]*Listen 8080[[:space:]]*$|Listen 80|' /etc/apache2/ports.conf"]
     );
-    for (lines, listens) in [
-        (["Listen *:80"], true),
-        (["Listen 192.168.4.15:80"], true),
-        (["Listen 0.0.0.0:80 http"], true),
-        (["Listen [::]:80"], true),
-        (["Listen 127.0.0.1:80"], false),
-        (["Listen 192.168.4.100:80"], false),
+    for (line, listens) in [
+        ("Listen *:80", true),
+        ("Listen 192.168.4.15:80", true),
+        ("Listen 0.0.0.0:80 http", true),
+        ("Listen [::]:80", true),
+        ("Listen 127.0.0.1:80", false),
+        ("Listen 192.168.4.100:80", false),
     ] {
-        assert_eq!(later(&with(&lines)).is_empty(), listens, "{lines:?}");
+        assert_eq!(later(&with(line)).is_empty(), listens, "{line}");
     }
-    // Evidence without any is older, or from a configuration that is kept elsewhere.
-    assert_eq!(
-        with_status(&check(&with(&[])), Status::Skipped),
-        ["web1/boot listens on tcp 80"]
-    );
 }
 
+const SCRIPTS: &str = "/etc/sysconfig/network-scripts";
+
 #[test]
-fn an_ifcfg_file_that_nobody_planned_is_named_where_it_does_harm() {
-    let with = |mode: ForwardingMethod, interface: &str, (address, gateway): (&str, &str)| {
+fn an_ifcfg_file_that_is_left_over_is_named_where_it_does_harm() {
+    let with = |mode: ForwardingMethod, interface: &str, setting: &str| {
         let mut evidence = evidence(mode);
-        let file = IfcfgEvidence {
-            path: format!("/etc/sysconfig/network-scripts/ifcfg-{interface}:9"),
-            interface: interface.parse().unwrap(),
-            address: address.parse().ok(),
-            gateway: gateway.parse().ok(),
-        };
-        found(&mut evidence, "web1").ifcfg_files = Some(vec![file]);
+        let path = format!("{SCRIPTS}/ifcfg-{interface}:9");
+        saved(&mut evidence, "web1", (&path, setting));
         later(&evidence)
-            .into_iter()
-            .map(|check| (check.observed, check.fix))
-            .next()
     };
-    for (mode, interface, setting, harm) in [
+    for (mode, interface, setting, check, seen) in [
         (
             ForwardingMethod::Nat,
             "eth1",
-            ("192.168.2.110/24", ""),
+            "IPADDR=192.168.2.110\nPREFIX=24\n",
+            "boot addresses of its own",
             "the RIP 192.168.2.110/24 on eth1",
         ),
         (
             ForwardingMethod::Nat,
             "eth1",
-            ("192.168.4.77/24", ""),
+            "IPADDR=192.168.4.77\nPREFIX=24\n",
+            "boot addresses of its own",
             "192.168.4.77/24 on eth1",
         ),
         (
             ForwardingMethod::Nat,
             "eth1",
-            ("", "192.168.2.1"),
-            "the default route via 192.168.2.1",
+            "GATEWAY=192.168.2.1\n",
+            "boot route to 192.168.4.10",
+            "via 192.168.2.1 dev eth1",
         ),
         (
             ForwardingMethod::Dr,
             "eth0",
-            ("192.168.4.15/24", ""),
-            "the VIP 192.168.4.15/24 on eth0",
+            "IPADDR=192.168.4.15\nPREFIX=24\n",
+            "boot vip 192.168.4.15",
+            "192.168.4.15/24 on eth0, 192.168.4.15/32 on lo",
         ),
     ] {
-        let path = format!("/etc/sysconfig/network-scripts/ifcfg-{interface}:9");
-        assert_eq!(
-            with(mode, interface, setting),
-            Some((
-                format!("{path} brings up {harm}"),
-                vec![format!("rm {path}")]
-            ))
-        );
+        let named = &with(mode, interface, setting)[0];
+        let path = format!("{SCRIPTS}/ifcfg-{interface}:9");
+        assert_eq!(named.id.to_string(), format!("web1/{check}"));
+        assert_eq!(named.observed, format!("{seen}, because of {path}"));
+        assert_eq!(named.fix, [format!("rm {path}")]);
     }
     for (mode, interface, setting) in [
-        (ForwardingMethod::Nat, "eth1", ("10.0.0.1/8", "192.168.2.5")),
-        (ForwardingMethod::Nat, "eth1", ("192.168.2.100/24", "")),
+        (
+            ForwardingMethod::Nat,
+            "eth1",
+            "IPADDR=10.0.0.1\nPREFIX=8\nGATEWAY=192.168.2.5\n",
+        ),
+        (
+            ForwardingMethod::Nat,
+            "eth1",
+            "IPADDR=192.168.2.100\nPREFIX=24\n",
+        ),
         (
             ForwardingMethod::Dr,
             "eth0",
-            ("192.168.4.77/24", "192.168.4.1"),
+            "IPADDR=192.168.4.77\nPREFIX=24\nGATEWAY=192.168.4.1\n",
         ),
     ] {
-        assert_eq!(with(mode, interface, setting), None, "{setting:?}");
+        assert!(with(mode, interface, setting).is_empty(), "{setting:?}");
     }
 }
 
 #[test]
-fn of_ifcfg_files_that_the_system_reads_itself_nothing_is_said() {
+fn an_ifcfg_file_in_other_words_is_as_good() {
     let mut evidence = evidence(ForwardingMethod::Nat);
-    found(&mut evidence, "web1").ifcfg_files = None;
+    let text = "# the real server\nDEVICE=\"eth1\"\nUUID=1f\nNETMASK=255.255.255.0\nIPADDR=192.168.2.100\n\
+                GATEWAY='192.168.2.5'\n";
+    let path = format!("{SCRIPTS}/ifcfg-eth1");
+    saved(&mut evidence, "web1", (&path, text));
+    assert!(later(&evidence).is_empty());
+    let text = text.replace("GATEWAY='192.168.2.5'\n", "");
+    saved(&mut evidence, "web1", (&path, &text));
+    let named = only(&evidence);
+    assert_eq!(named.id.to_string(), "web1/boot route to 192.168.4.10");
+    assert_eq!(
+        named.fix,
+        [format!(
+            "printf '%s\\n' DEVICE=eth1 BOOTPROTO=static ONBOOT=yes IPADDR=192.168.2.100 PREFIX=24 \
+             GATEWAY=192.168.2.5 > {path}"
+        )]
+    );
+    saved(&mut evidence, "web1", (&path, "ONBOOT=no\n"));
+    let named = only(&evidence);
+    assert_eq!(
+        named.id.to_string(),
+        "web1/boot address eth1 192.168.2.100/24"
+    );
+}
+
+#[test]
+fn the_vip_of_the_next_boot_is_judged_by_its_mask_and_place() {
+    let mut evidence = evidence(ForwardingMethod::Dr);
+    let path = format!("{SCRIPTS}/ifcfg-lo:0");
+    let text = "DEVICE=lo:0\nIPADDR=192.168.4.15\nNETMASK=255.255.255.0\n";
+    saved(&mut evidence, "web1", (&path, text));
+    let named = only(&evidence);
+    assert_eq!(named.id.to_string(), "web1/boot vip 192.168.4.15");
+    assert_eq!(
+        named.observed,
+        format!("192.168.4.15/24 on lo, because of {path}")
+    );
+    remove(&mut evidence, "web1", &path);
+    let named = only(&evidence);
+    assert_eq!(named.observed, "not on this host");
+    assert_eq!(
+        named.fix,
+        [format!(
+            "printf '%s\\n' DEVICE=lo:0 BOOTPROTO=static ONBOOT=yes IPADDR=192.168.4.15 PREFIX=32 > {path}"
+        )]
+    );
+}
+
+#[test]
+fn of_files_that_are_scripts_only_a_reboot_tells() {
+    let mut evidence = rhel(NAT);
+    let path = format!("{SCRIPTS}/ifcfg-eth1:9");
+    saved(
+        &mut evidence,
+        "web1",
+        (&path, "if true; then IPADDR=x; fi\n"),
+    );
     let verdict = check(&evidence);
-    let made = |host: &str| {
-        let id = format!("{host}/boot ifcfg files");
-        verdict
-            .checks
-            .iter()
-            .any(|check| check.id.to_string() == id)
-    };
-    assert!(!made("web1") && made("web2"));
+    assert!(verdict.passed, "{:?}", causes(&verdict));
+    let skipped = with_status(&verdict, Status::Skipped);
+    assert!(
+        skipped.contains(&"web1/boot address eth1 192.168.2.100/24".to_owned()),
+        "{skipped:?}"
+    );
 }
 
 #[test]
@@ -326,9 +422,17 @@ fn a_service_is_put_into_the_boot_whatever_is_left_of_its_links_and_mask() {
         let state = Some(state);
         let id = format!("service {service}");
         observe(&mut evidence, "web1", &id, Observed::Service { state });
-        let [named] = &later(&evidence)[..] else {
-            panic!("one cause");
-        };
+        unlink(&mut evidence, "web1", service);
+        let named = only(&evidence);
+        assert_eq!(named.observed, "does not run");
         assert_eq!(named.fix, fix);
     }
+}
+
+#[test]
+fn a_web_server_on_all_addresses_reaches_the_vip() {
+    let mut evidence = evidence(ForwardingMethod::Dr);
+    let address = "0.0.0.0".parse().unwrap();
+    found(&mut evidence, "web1").listeners = vec![Listener { address, port: 80 }];
+    assert!(check(&evidence).passed);
 }

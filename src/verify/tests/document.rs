@@ -1,15 +1,15 @@
 //! The two JSON documents, and the questions that are asked.
 
-use super::{evidence, observe, set_sysctl};
+use super::{evidence, found, set_sysctl};
 use crate::model::ForwardingMethod;
-use crate::resource::Observed;
 use crate::verify::evidence::{Evidence, EvidenceError};
 use crate::verify::{ROUNDS, check};
 
 #[test]
 fn saved_evidence_gives_the_same_verdict() {
     let mut evidence = evidence(ForwardingMethod::Nat);
-    set_sysctl(&mut evidence, "director", "net.ipv4.ip_forward", "0");
+    let inner = "net.ipv4.conf.eth1.forwarding";
+    set_sysctl(&mut evidence, "director", inner, "0");
     let again = Evidence::from_json(&evidence.to_json()).unwrap();
     assert_eq!(again, evidence);
     assert_eq!(check(&again), check(&evidence));
@@ -67,14 +67,9 @@ fn the_rounds_ask_everybody_then_the_client_then_the_director() {
 #[test]
 fn the_verdict_document_has_the_promised_shape() {
     let mut evidence = evidence(ForwardingMethod::Nat);
-    observe(
-        &mut evidence,
-        "web1",
-        "default route",
-        Observed::DefaultRoute { routes: vec![] },
-    );
+    found(&mut evidence, "web1").routes[0].via = None;
     let json = serde_json::to_value(check(&evidence)).unwrap();
-    assert_eq!(json["schema"], "lvslab.verify/1");
+    assert_eq!(json["schema"], "lvslab.verify/2");
     assert_eq!(json["lab"], "nat");
     assert_eq!(json["mode"], "nat");
     assert_eq!(json["passed"], false);
@@ -90,6 +85,15 @@ fn the_verdict_document_has_the_promised_shape() {
             assert!(check[field].is_string(), "{field} of {check}");
         }
     }
+    let service = |id: &str| {
+        let check = checks.iter().find(|check| check["id"] == id).unwrap();
+        check.get("service").cloned()
+    };
+    assert_eq!(
+        service("client/requests answered"),
+        Some("192.168.4.5:80/tcp".into())
+    );
+    assert_eq!(service("web1/link eth1"), None);
     let mut ids: Vec<_> = checks
         .iter()
         .map(|check| check["id"].as_str().unwrap())

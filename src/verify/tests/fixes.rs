@@ -2,12 +2,12 @@
 
 use super::faults::{DROPS, neighbour};
 use super::{
-    address, evidence, found, found_after, healthy, hijack, lab, observe, plans, set_sysctl,
-    silence,
+    address, evidence, found, found_after, healthy, hijack, lab, observe, plans, readdress,
+    set_sysctl, silence,
 };
-use crate::agent::protocol::{ListenLine, Listener, RouteEvidence};
+use crate::agent::protocol::{Listener, RouteEvidence};
 use crate::model::{ForwardingMethod, Scheduler};
-use crate::resource::{AddressState, FileState, Observed};
+use crate::resource::{FileState, Observed};
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
 use crate::verify::verdict::{Check, Status};
@@ -28,17 +28,10 @@ fn fix(evidence: &Evidence) -> Vec<String> {
     cause(evidence).fix
 }
 
-fn nowhere() -> Observed {
-    Observed::Address {
-        occurrences: Vec::new(),
-    }
-}
-
 #[test]
 fn an_interface_or_address_takes_the_default_route_along() {
     let mut down = evidence(ForwardingMethod::Nat);
-    let down_link = Observed::Link { up: Some(false) };
-    observe(&mut down, "web1", "link eth1", down_link);
+    found(&mut down, "web1").links[0].up = false;
     assert_eq!(
         fix(&down),
         [
@@ -47,12 +40,7 @@ fn an_interface_or_address_takes_the_default_route_along() {
         ]
     );
     let mut gone = evidence(ForwardingMethod::Nat);
-    observe(
-        &mut gone,
-        "web1",
-        "address eth1 192.168.2.100/24",
-        nowhere(),
-    );
+    readdress(&mut gone, "web1", "192.168.2.100", None);
     assert_eq!(
         fix(&gone),
         [
@@ -65,18 +53,8 @@ fn an_interface_or_address_takes_the_default_route_along() {
 #[test]
 fn the_first_address_of_a_network_takes_its_aliases_along() {
     let mut gone = evidence(ForwardingMethod::Dr);
-    observe(
-        &mut gone,
-        "director",
-        "address eth0 192.168.4.5/24",
-        nowhere(),
-    );
-    observe(
-        &mut gone,
-        "director",
-        "address eth0:0 192.168.4.15/24",
-        nowhere(),
-    );
+    readdress(&mut gone, "director", "192.168.4.5", None);
+    readdress(&mut gone, "director", "192.168.4.15", None);
     assert_eq!(
         fix(&gone),
         [
@@ -89,14 +67,8 @@ fn the_first_address_of_a_network_takes_its_aliases_along() {
 #[test]
 fn a_wrong_mask_is_taken_away_before_the_right_one_is_set() {
     let mut wide = evidence(ForwardingMethod::Nat);
-    let occurrences = vec![AddressState {
-        interface: "eth1".parse().unwrap(),
-        address: "192.168.2.100/21".parse().unwrap(),
-        label: "eth1".to_owned(),
-        broadcast: None,
-    }];
-    let id = "address eth1 192.168.2.100/24";
-    observe(&mut wide, "web1", id, Observed::Address { occurrences });
+    let state = address("eth1", "192.168.2.100/21");
+    readdress(&mut wide, "web1", "192.168.2.100", Some(state));
     assert_eq!(
         fix(&wide),
         [
@@ -216,13 +188,9 @@ fn the_line_that_tells_the_web_server_where_to_listen_is_corrected() {
         let web2 = found(&mut evidence, "web2");
         let address = address.parse().unwrap();
         web2.listeners = vec![Listener { address, port }];
-        web2.listen_lines = lines
-            .iter()
-            .map(|line| ListenLine {
-                file: "/etc/apache2/ports.conf".to_owned(),
-                line: (*line).to_owned(),
-            })
-            .collect();
+        let files = web2.boot_files.as_mut().unwrap();
+        let path = "/etc/apache2/ports.conf";
+        healthy::write(files, path, &format!("{}\n", lines.join("\n")));
         fix(&evidence)
     };
     assert_eq!(
@@ -250,7 +218,7 @@ fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
     let state = FileState {
         content_base64: FileState::encode(b"192.168.4.100\n"),
         mode: 0o600,
-        uid: 33,
+        uid: 0,
         gid: 33,
         context: None,
         read_instead: None,
@@ -264,34 +232,17 @@ fn a_file_that_only_has_the_wrong_mode_gets_the_right_one() {
     );
     assert_eq!(
         cause(&evidence).observed,
-        "mode 0600, owner 33:33 instead of 0:0"
+        "`192.168.4.100`, mode 0600, which lets only root read it"
     );
-    assert_eq!(
-        fix(&evidence),
-        [
-            "chown root:root /var/www/html/index.html",
-            "chmod 644 /var/www/html/index.html"
-        ]
-    );
+    assert_eq!(fix(&evidence), ["chmod 644 /var/www/html/index.html"]);
 }
 
 #[test]
 fn a_flag_of_the_scheduler_is_part_of_the_service() {
     let lab = lab(ForwardingMethod::Nat, Scheduler::Sh, &[1, 3, 0]);
     let mut plain = healthy::evidence(&lab, &plans(&lab));
-    let id = "ipvs tcp 192.168.4.5:80";
-    let table = found(&mut plain, "director").observed.iter().flatten();
-    let mut table = table
-        .filter(|observed| matches!(observed, Observed::Ipvs { .. }))
-        .cloned();
-    let mut table = table.next().expect("the virtual service");
-    if let Observed::Ipvs {
-        status: Some(status),
-    } = &mut table
-    {
-        status.service.flags = 0;
-    }
-    observe(&mut plain, "director", id, table);
+    let table = found(&mut plain, "director").ipvs.as_mut().unwrap();
+    table.as_mut().unwrap()[0].service.flags = 0;
     let cause = cause(&plain);
     assert_eq!(cause.observed, "sh instead of sh with sh-fallback");
     assert_eq!(
@@ -304,22 +255,6 @@ fn a_flag_of_the_scheduler_is_part_of_the_service() {
         cause.fix,
         ["ipvsadm -E -t 192.168.4.5:80 -s sh -b sh-fallback"]
     );
-}
-
-#[test]
-fn rules_that_boot_passes_over_for_newer_ones_become_the_newer_ones() {
-    let mut evidence = evidence(ForwardingMethod::Dr);
-    let sighting = evidence.record_mut("director").before.as_mut().unwrap();
-    let resources = sighting.asked.resources.iter();
-    let at = resources
-        .map(|resource| resource.id().0)
-        .position(|id| id == "file /etc/ipvsadm.rules");
-    let Ok(Observed::File { state: Some(state) }) = &mut sighting.found.observed[at.unwrap()]
-    else {
-        panic!("no file");
-    };
-    state.read_instead = Some("/etc/sysconfig/ipvsadm".to_owned());
-    assert_eq!(fix(&evidence), ["touch /etc/ipvsadm.rules"]);
 }
 
 #[test]

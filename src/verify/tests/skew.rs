@@ -10,7 +10,7 @@ use crate::model::ForwardingMethod;
 use crate::resource::Observed;
 use crate::verify::check;
 use crate::verify::evidence::Evidence;
-use crate::verify::healthy::{self, ports};
+use crate::verify::fixtures::healthy::{self, ports};
 use crate::verify::identity::Subject;
 use crate::verify::verdict::{Check, Status, Verdict};
 

@@ -3,15 +3,15 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::{causes, evidence, observe, recapture, set_sysctl, silence, with_status};
+use super::{causes, evidence, found, recapture, set_sysctl, silence, with_status};
 use crate::agent::protocol::{Captured, ConnectionEntry, Ports};
 use crate::model::{ForwardingMethod, Scheduler};
 use crate::packet::{Flags, Mac};
-use crate::resource::Observed;
 use crate::verify::evidence::{Absence, AbsenceKind, Evidence};
-use crate::verify::labs::{lab, name, plans};
+use crate::verify::fixtures::healthy;
+use crate::verify::fixtures::labs::{lab, name, plans};
 use crate::verify::verdict::{Status, Verdict};
-use crate::verify::{check, healthy, journeys};
+use crate::verify::{check, journeys};
 
 const SYN: u8 = Flags::SYN;
 const ANSWER: u8 = Flags::SYN | Flags::ACK;
@@ -70,14 +70,11 @@ fn a_real_server_that_answers_arp_points_at_its_arp_ignore() {
     let verdict = check(&evidence);
     assert_eq!(
         causes(&verdict),
-        ["web2/sysctl net.ipv4.conf.all.arp_ignore: 1 → 0"]
+        ["web2/effective arp_ignore on eth0: 1 or 2 → 0"]
     );
     assert_eq!(
         with_status(&verdict, Status::Blocked),
-        [
-            "client/ARP answers for 192.168.4.15",
-            "web2/effective arp_ignore on eth0"
-        ]
+        ["client/ARP answers for 192.168.4.15"]
     );
     assert_eq!(
         observed(&verdict, "ARP answers for 192.168.4.15"),
@@ -163,6 +160,8 @@ fn a_frame_that_never_arrives_is_lost_on_its_way_to_a_host() {
 fn a_director_that_does_not_hand_requests_on_is_where_they_end() {
     let mut evidence = evidence(ForwardingMethod::Nat);
     set_sysctl(&mut evidence, "director", "net.ipv4.ip_forward", "0");
+    let inner = "net.ipv4.conf.eth1.forwarding";
+    set_sysctl(&mut evidence, "director", inner, "0");
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.5:80", ports[0]);
         wires.goes((("client", 0), ("director", 0)), &request, SYN);
@@ -171,7 +170,7 @@ fn a_director_that_does_not_hand_requests_on_is_where_they_end() {
     let verdict = check(&evidence);
     assert_eq!(
         causes(&verdict),
-        ["director/sysctl net.ipv4.ip_forward: 1 → 0"]
+        ["director/effective forwarding on eth1: 1 → 0"]
     );
     assert_eq!(
         with_status(&verdict, Status::Blocked),
@@ -394,8 +393,7 @@ fn ports_that_the_director_still_remembers_are_not_marked_again() {
 #[test]
 fn a_changed_default_route_is_the_cause_of_replies_that_are_not_sent() {
     let mut evidence = evidence(ForwardingMethod::Nat);
-    let routes = Observed::DefaultRoute { routes: vec![] };
-    observe(&mut evidence, "web1", "default route", routes);
+    found(&mut evidence, "web1").routes[0].via = Some("192.168.2.77".parse().unwrap());
     recapture(&mut evidence, |wires, ports| {
         let request = format!("192.168.4.10:{} → 192.168.4.5:80", ports[0]);
         wires.goes((("client", 0), ("director", 0)), &request, SYN);
@@ -406,13 +404,16 @@ fn a_changed_default_route_is_the_cause_of_replies_that_are_not_sent() {
     let verdict = check(&evidence);
     assert_eq!(
         causes(&verdict),
-        ["web1/default route: default via 192.168.2.5 dev eth1 → no default route"]
+        ["web1/route to 192.168.4.10: via 192.168.2.5 dev eth1 → via 192.168.2.77 dev eth1"]
     );
     let reply = verdict
         .checks
         .iter()
         .find(|c| c.id.subject.to_string() == "path of the reply")
         .unwrap();
-    assert_eq!(reply.blocked_by[0].to_string(), "web1/default route");
+    assert_eq!(
+        reply.blocked_by[0].to_string(),
+        "web1/route to 192.168.4.10"
+    );
     assert_eq!(reply.host, name("client"));
 }

@@ -288,10 +288,7 @@ fn evidence_is_what_the_plan_made() {
             let listener = std::net::TcpListener::bind("192.168.4.15:80").unwrap();
             let request = Request::Collect(Collect {
                 resources: plan.clone(),
-                boot_sysctls: vec![
-                    "net.ipv4.conf.all.arp_ignore".into(),
-                    "net.ipv4.ip_forward".into(),
-                ],
+                boot_files: true,
                 routes_to: vec!["192.168.4.10".parse().unwrap(), "10.9.9.9".parse().unwrap()],
                 ipvs: false,
                 ipvs_connections_of: None,
@@ -305,11 +302,9 @@ fn evidence_is_what_the_plan_made() {
                 let observed: &Observed = observed.as_ref().unwrap();
                 assert_eq!(diff(resource, observed), None);
             }
-            assert_eq!(
-                evidence.boot_sysctls[0].set,
-                Some(("1".into(), "/etc/sysctl.d/90-lvslab.conf".into()))
-            );
-            assert_eq!(evidence.boot_sysctls[1].set, None);
+            let files = evidence.boot_files.as_ref().unwrap();
+            let settings = files.text("/etc/sysctl.d/90-lvslab.conf").unwrap();
+            assert!(settings.contains("net.ipv4.conf.all.arp_ignore = 1"));
             let route = |at: usize| {
                 let route = &evidence.routes[at];
                 (

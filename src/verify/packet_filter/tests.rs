@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::{ForwardingMethod, Scheduler};
-use crate::verify::labs::{lab, name, plans};
+use crate::verify::fixtures::labs::{lab, name, plans};
 
 fn judged(mode: ForwardingMethod, host: &str, found: &FirewallEvidence) -> Vec<String> {
     let lab = lab(mode, Scheduler::Wrr, &[1, 1]);
@@ -17,7 +17,8 @@ fn judged(mode: ForwardingMethod, host: &str, found: &FirewallEvidence) -> Vec<S
         .into_iter()
         .find(|plan| plan.host == name(host))
         .unwrap();
-    let packets = packets(&lab, lab.host(host).unwrap(), &plan);
+    let interfaces = plan.interfaces.into_iter().collect();
+    let packets = packets(&lab, lab.host(host).unwrap(), &interfaces);
     obstacles(found, &packets)
         .unwrap()
         .into_iter()

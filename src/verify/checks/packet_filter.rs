@@ -1,21 +1,18 @@
 //! No rule of a host's packet filter takes the lab's packets away or sends them elsewhere.
 
-use super::planned::named;
+use super::target::Target;
 use super::{Draft, Judged};
-use crate::model::Host;
-use crate::plan::HostPlan;
-use crate::resource::Resource;
-use crate::verify::firewall::{Fate, Obstacle, obstacles, packets};
 use crate::verify::graph::Finding;
 use crate::verify::identity::Subject;
-use crate::verify::view::{Gap, View};
+use crate::verify::packet_filter::{Fate, Obstacle, obstacles, packets};
+use crate::verify::view::Gap;
 
 const NOTHING: &str = "no rule that drops or diverts them";
 
-pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
-    let name = &host.name;
-    let packets = packets(view.lab(), host, plan);
-    let found = view.before(name).and_then(|found| {
+pub(super) fn check(target: Target<'_>) -> Finding {
+    let name = target.name();
+    let packets = packets(target.lab(), target.host, target.interfaces());
+    let found = target.view.before(name).and_then(|found| {
         obstacles(&found.firewall, &packets).map_err(|cause| Gap {
             hint: Some("install nftables, or look at the rules yourself".to_owned()),
             ..Gap::untold(name, cause)
@@ -48,9 +45,7 @@ pub(super) fn check(view: View<'_>, host: &Host, plan: &HostPlan) -> Finding {
     .expected(NOTHING)
     .why(why)
     .fix(fix)
-    .needs(named(name, plan, |resource| {
-        matches!(resource, Resource::Firewall(_))
-    }))
+    .needs([target.id(Subject::FirewalldZone)])
     .judged(found.map(|found| Judged::new(found.is_empty(), words(&found))))
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::rules::{Destination, Hook};
 use crate::model::{Host, Lab, RealServer, Role};
 use crate::packet::Flags;
-use crate::plan::HostPlan;
+use crate::requirement::Interfaces;
 
 /// A TCP packet at one hook of one host. The client's port is any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +118,8 @@ impl<'a> Leg<'a> {
 
 /// The packets of a connection through the lab that pass `host`, once per hook: the first each way, and what the
 /// client sends after that.
-pub(in crate::verify) fn packets(lab: &Lab, host: &Host, plan: &HostPlan) -> Vec<Packet> {
-    let interface = |network| plan.interfaces.get(&network).map(|name| name.as_str());
+pub(in crate::verify) fn packets(lab: &Lab, host: &Host, interfaces: &Interfaces) -> Vec<Packet> {
+    let interface = |network| interfaces.get(network).map(|name| name.as_str());
     let outer = interface(lab.clients_network());
     let inner = interface(lab.servers_network());
     let legs = if host.is(Role::Director) {
