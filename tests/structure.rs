@@ -52,9 +52,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "keeper",
             "model",
             "packet",
-            "plan",
             "requirement",
             "resource",
+            "sys",
         ],
     ),
     (

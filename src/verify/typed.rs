@@ -4,52 +4,16 @@ use ipnet::Ipv4Net;
 
 use crate::keeper::System;
 use crate::model::InterfaceName;
-use crate::resource::{OsFamily, ServiceManager};
-
-/// `text` as one word of a POSIX shell: as it is when nothing in it is special, else in single quotes.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric()
-            || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '%' | '+' | ',')
-    };
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// Installs a package.
-pub(super) fn install(system: System, package: &str) -> Vec<String> {
-    match system.family {
-        OsFamily::Rhel => vec![format!("yum -y install {package}")],
-        OsFamily::Debian => vec![
-            "apt-get update".to_owned(),
-            format!("apt-get -y install {package}"),
-        ],
-    }
-}
+use crate::resource::OsFamily;
 
 /// Starts a service, or has a running one read its configuration again.
-pub(super) fn restart(system: System, service: &str) -> String {
-    match system.service_manager {
-        ServiceManager::Systemd => format!("systemctl restart {service}"),
-        ServiceManager::SysV => format!("service {service} restart"),
-    }
+pub(super) fn restart(system: System, service: &str) -> Option<String> {
+    system.start(service).into_iter().next()
 }
 
 /// Has the boot start a service.
-///
-/// `update-rc.d NAME enable` only renames the links of `/etc/rc?.d` that are there, and `defaults` makes none where
-/// there is one, so all are made anew (update-rc.d(8)).
 pub(super) fn enable(system: System, service: &str) -> Vec<String> {
-    match (system.service_manager, system.family) {
-        (ServiceManager::Systemd, _) => vec![format!("systemctl enable {service}")],
-        (ServiceManager::SysV, OsFamily::Debian) => vec![
-            format!("update-rc.d -f {service} remove"),
-            format!("update-rc.d {service} defaults"),
-        ],
-        (ServiceManager::SysV, OsFamily::Rhel) => vec![format!("chkconfig {service} on")],
-    }
+    system.start(service).into_iter().skip(1).collect()
 }
 
 /// Gives an interface an address of its own.

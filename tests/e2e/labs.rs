@@ -177,7 +177,7 @@ fn nat_broken(stage: &Stage) -> Check {
     let lab = stage.deployed("nat")?;
     lab.exec("web1", &["ip", "route", "del", "default"])
         .exit(0)?;
-    lab.verify().exit(6)?.says("web1")?.says("default route")?;
+    lab.verify().exit(6)?.says("web1")?.says("no route")?;
     only_fails_on("web1", &lab.verify_json()?)?;
     lab.up().exit(0)?;
     lab.verify().exit(0)?;

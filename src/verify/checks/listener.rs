@@ -43,7 +43,7 @@ fn listens(target: Target<'_>, wanted: &WebServer) -> Finding {
         .ok()
         .and_then(|files| repair(&keeper::listen_lines(files), port));
     let restart = typed::restart(target.system(), target.system().web_server());
-    let restart = line.is_some().then_some(restart);
+    let restart = restart.filter(|_| line.is_some());
     Draft::new(
         host,
         Subject::Listens(port),

@@ -5,7 +5,6 @@ use super::{Draft, Judged};
 use crate::requirement::{Need, Requirement, Verdict};
 use crate::verify::graph::Finding;
 use crate::verify::identity::Subject;
-use crate::verify::typed;
 
 pub(super) fn check(target: Target<'_>) -> Vec<Finding> {
     target
@@ -20,7 +19,7 @@ pub(super) fn check(target: Target<'_>) -> Vec<Finding> {
                     format!("{program} is installed"),
                 )
                 .expected("installed")
-                .fix(typed::install(target.system(), &program));
+                .fix(target.system().install(&program));
                 Some((requirement, draft))
             }
             Need::Setting(setting) => {

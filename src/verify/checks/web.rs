@@ -6,6 +6,7 @@ use super::{Draft, Judged};
 use crate::keeper::PAGE;
 use crate::requirement::{Need, Requirement, WebServer};
 use crate::resource::{File, FileState, Observed, Resource, Service, ServiceState};
+use crate::sys::shell::quoted;
 use crate::verify::graph::Finding;
 use crate::verify::identity::Subject;
 use crate::verify::typed;
@@ -63,12 +64,12 @@ fn runs(target: Target<'_>, requirement: &Requirement) -> Finding {
     let name = target.system().web_server();
     let state = state(target);
     let missing = matches!(state, Ok(None));
-    let install = missing.then(|| typed::install(target.system(), name));
+    let install = missing.then(|| target.system().install(name));
     let fix = install
         .into_iter()
         .flatten()
         .chain(unmask(target))
-        .chain([typed::restart(target.system(), name)]);
+        .chain(typed::restart(target.system(), name));
     Draft::new(target.name(), service(target), format!("{name} runs"))
         .expected("runs")
         .why(requirement.why.clone())
@@ -99,7 +100,7 @@ fn page(target: Target<'_>, wanted: &WebServer) -> Finding {
     let mut fix = Vec::new();
     if let Ok(state) = &found {
         if state.is_none_or(|state| says(state) != wanted.page) {
-            fix.push(format!("echo {} > {PAGE}", typed::quote(&wanted.page)));
+            fix.push(format!("echo {} > {PAGE}", quoted(&wanted.page)));
         }
         if state.is_some_and(is_closed) {
             fix.push(format!("chmod 644 {PAGE}"));
