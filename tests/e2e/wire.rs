@@ -219,7 +219,7 @@ fn arp_ignore(stage: &Stage) -> Check {
     equal(
         "the one cause",
         &with("fail"),
-        &vec!["web2/sysctl net.ipv4.conf.all.arp_ignore"],
+        &vec!["web2/effective arp_ignore on eth0"],
     )?;
     let answers = checks
         .iter()
