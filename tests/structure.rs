@@ -24,7 +24,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ipvsadm", &["ipvs"]),
     ("model", &["ipvs"]),
     ("sys", &["model"]),
-    ("testing", &[]),
     ("resource", &["model", "ipvs"]),
     ("topology", &["model"]),
     ("requirement", &["model", "ipvs", "resource"]),
@@ -36,14 +35,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "model", "ipvs", "ipvsadm", "keeper", "netlink", "packet", "resource", "sys", "testing",
+            "model", "ipvs", "ipvsadm", "keeper", "netlink", "packet", "resource", "sys",
         ],
     ),
-    ("sandbox", &["agent", "model", "netlink", "sys", "testing"]),
-    (
-        "orchestrate",
-        &["agent", "model", "resource", "sys", "testing"],
-    ),
+    ("sandbox", &["agent", "model", "netlink", "sys"]),
+    ("orchestrate", &["agent", "model", "resource", "sys"]),
     (
         "verify",
         &[
