@@ -16,7 +16,7 @@ use super::{BootFiles, Place, Purpose, Step, Target, WriteError, sysctl_key};
 use crate::model::Setting;
 use crate::requirement::{Need, Origin, SettingStates, Sourced, Unset};
 
-/// Drop-in directories, the first that has a file name wins.
+/// Drop-in directories. Of files with one name in several of them only the first is read.
 const DIRECTORIES: [&str; 5] = [
     "/etc/sysctl.d",
     "/run/sysctl.d",
@@ -53,13 +53,12 @@ pub struct SettingLine {
     /// Value without surrounding white space; `None` takes the setting out of what a wild card sets
     /// (a line `-net.ipv4.conf.all.rp_filter`).
     pub value: Option<String>,
-    /// The line begins with `-`: that it cannot be set is no failure.
+    /// The line begins with `-`: it is no failure when the setting cannot be set.
     pub optional: bool,
-    /// Where it is.
     pub origin: Origin,
 }
 
-/// Every setting in order of application: of two that name the same key, the later one counts.
+/// Every setting in order of application. Of two lines for one key the later one counts.
 ///
 /// Files and lines that cannot be read are left out, as the boot's own readers do.
 #[must_use]
@@ -93,11 +92,11 @@ pub(super) fn after_boot(files: &BootFiles, keys: &[String]) -> SettingStates {
     }
 }
 
-/// The line that a boot sets `key` by in the end, `None` when no file does.
+/// The line that decides what `key` is after a boot; `None` when no file sets it.
 ///
-/// It may name another variable that comes to the same: `net.ipv4.conf.all.forwarding` is `net.ipv4.ip_forward`,
-/// and either sets the forwarding of every interface (`net/ipv4/devinet.c`, `inet_forward_change`). A setting that
-/// a line names itself is left alone by wild cards, as in systemd-sysctl.
+/// The line may name another key: `net.ipv4.conf.all.forwarding` and `net.ipv4.ip_forward` are one variable, which sets
+/// the forwarding of every interface (`net/ipv4/devinet.c`, `inet_forward_change`). Wild cards do not change a key that
+/// some line names in full, as in systemd-sysctl.
 #[must_use]
 pub fn deciding<'a>(settings: &'a [SettingLine], key: &str) -> Option<&'a SettingLine> {
     let wanted = sysctl_key::canonical(key)?;

@@ -16,9 +16,9 @@ const SANDBOX_FIRST_HOST: u8 = 21;
 
 /// Facts of every host of `lab` for a plan that asks nobody.
 ///
-/// Sandbox hosts: Debian 12 without systemd, `mgmt0`, and lab interfaces (`eth<segment>` unless the topology
-/// names them) without addresses. Other machines are assumed to be as in the course: RHEL 7 with firewalld,
-/// SELinux enforcing and NetworkManager, lab interfaces `eth<segment>` unless named, none configured.
+/// A sandbox host is Debian 12 without systemd. It has `mgmt0`, and an interface per network without an address, called
+/// `eth<network>` unless the topology names it. Another machine is assumed to be as in the course: RHEL 7 with firewalld,
+/// NetworkManager and SELinux enforcing, and interfaces of the same names, none configured.
 #[must_use]
 pub fn assumed_facts(lab: &Lab) -> BTreeMap<HostName, Facts> {
     lab.hosts()
@@ -35,7 +35,7 @@ pub fn assumed_facts(lab: &Lab) -> BTreeMap<HostName, Facts> {
         .collect()
 }
 
-/// `None` only if a constant name were no interface name.
+/// `None` cannot happen: the constant names are interface names.
 fn sandbox_host(host: &Host, number: usize) -> Option<Facts> {
     let management: InterfaceName = "mgmt0".parse().ok()?;
     // A 253rd host has no address there; the address is not used for planning beyond being some address.

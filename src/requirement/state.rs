@@ -83,7 +83,7 @@ pub struct LinkState {
     pub up: bool,
 }
 
-/// An address with its interface. Its label is nobody's business but that of the tool that set it.
+/// An address with its interface. The label is left out, because packets do not depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAddress {
     pub interface: InterfaceName,

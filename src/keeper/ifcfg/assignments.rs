@@ -1,5 +1,7 @@
-//! The shell assignments of an `ifcfg-*` file, strictly: what a shell would take for anything else than
-//! `KEY=VALUE` with a constant value is an error, because the system that sources the file would run it.
+//! The shell assignments of an `ifcfg-*` file.
+//!
+//! Only `KEY=VALUE` with a constant value is read. Anything else is an error, because a system that sources the file
+//! would run it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +15,7 @@ pub struct AssignmentError {
     pub what: &'static str,
 }
 
-/// Values by name; of two assignments the later one counts, as in a shell.
+/// Values by name. Of two assignments to one name the later one counts, as in a shell.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, String>, AssignmentError> {
     let mut values = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {

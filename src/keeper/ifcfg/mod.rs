@@ -26,7 +26,7 @@ pub(super) const PLACES: &[Place] = &[Place::Files {
 
 const PREFIX: &str = "ifcfg-";
 
-/// The ifcfg files, by name, without copies: path, device that the name stands for, text.
+/// The ifcfg files by name, without the copies that editors leave: path, device that the name stands for, text.
 pub(super) fn files(files: &BootFiles) -> impl Iterator<Item = (&str, &str, &str)> {
     files
         .in_directory(SCRIPTS)
@@ -46,11 +46,8 @@ pub struct Ifcfg {
     pub label: Option<String>,
     /// Whether it is brought up at boot.
     pub on_boot: bool,
-    /// Address and prefix.
     pub address: Option<Ipv4Net>,
-    /// Broadcast address that is to be set.
     pub broadcast: Option<Ipv4Addr>,
-    /// Default gateway.
     pub gateway: Option<Ipv4Addr>,
 }
 
@@ -63,43 +60,27 @@ pub enum IfcfgError {
     /// A value of the wrong form.
     #[error("{key}={value} is no {expected}")]
     Value {
-        /// Its name.
         key: &'static str,
-        /// What it says.
         value: String,
-        /// What belongs there.
+        /// What belongs there, after "is no": `IPv4 address`.
         expected: &'static str,
     },
-    /// The device's name.
+    /// The device has no valid interface name.
     #[error("DEVICE={device}: {error}")]
-    Device {
-        /// What it says.
-        device: String,
-        /// What is wrong with it.
-        error: NameError,
-    },
-    /// The alias's name.
+    Device { device: String, error: NameError },
+    /// The alias has a name that is no label.
     #[error("DEVICE={device} is longer than the {LONGEST_LABEL} characters of a label")]
-    Label {
-        /// What it says.
-        device: String,
-    },
+    Label { device: String },
     /// An address without its network.
     #[error("IPADDR={address} has neither PREFIX nor NETMASK")]
-    NoPrefix {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// Somebody else has to fetch the address.
+    NoPrefix { address: Ipv4Addr },
+    /// The address is fetched by DHCP or BOOTP.
     #[error("BOOTPROTO={protocol} is not done here, only fixed addresses are")]
-    Dynamic {
-        /// What it says.
-        protocol: String,
-    },
+    Dynamic { protocol: String },
 }
 
 impl Ifcfg {
-    /// Of the text of the file called `ifcfg-NAME`.
+    /// Reads the text of the file called `ifcfg-NAME`.
     ///
     /// # Errors
     /// It is no list of plain assignments, or a value has the wrong form.
@@ -217,8 +198,8 @@ fn address(values: &BTreeMap<String, String>) -> Result<Option<Ipv4Net>, IfcfgEr
     }
 }
 
-/// The file's own, else that of the network. A network of one or two addresses has no room for one: where
-/// the file names the address itself (`ifcfg-lo:0` does), nothing is set.
+/// The broadcast address that the file names, else that of the network. A network of one or two addresses has no room
+/// for one, so nothing is set where the file names the address itself, as `ifcfg-lo:0` does.
 fn broadcast(
     values: &BTreeMap<String, String>,
     address: Option<Ipv4Net>,

@@ -33,12 +33,12 @@ fn path(device: &str) -> String {
     format!("{SCRIPTS}/ifcfg-{device}")
 }
 
-/// Where our agent reads ifcfg files, their directory is not part of the system.
+/// The directory to make by hand: where our agent reads ifcfg files, the system does not bring it along.
 fn directory(target: Target<'_>) -> Option<&'static str> {
     (target.facts.network_files == NetworkFiles::Agent).then_some(SCRIPTS)
 }
 
-/// The gateway that belongs into the file of the interface on this network.
+/// The gateway that the file of the interface on this network has to name.
 fn gateway(target: Target<'_>, own: &OwnAddress) -> Option<Ipv4Addr> {
     target.needs().find_map(|need| match need {
         Need::Way(Way {
@@ -147,8 +147,10 @@ fn configured_by_the_machine(
     there && !target.owns(&address) && !target.owns(&file)
 }
 
-/// Whether the machine's own configuration is all that brings this address up at boot. Where our agent reads ifcfg
-/// files, one that repeats the address adds the gateway, which the machine's own knows nothing of.
+/// Whether only the machine's own configuration brings this address up at boot.
+///
+/// A gateway is not in that configuration. Where our agent reads ifcfg files, a file of ours repeats the address to add
+/// the gateway; elsewhere the person is told to.
 pub(in crate::keeper) fn left_to_the_machine(target: Target<'_>, own: &OwnAddress) -> bool {
     let Some(interface) = target.interfaces.get(own.network) else {
         return false;
