@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    breaking, completions, down, exec, explain, hint, ipvs, man, plan, repair, sandbox, ssh, trace,
-    up, verify,
+    breaking, completions, down, exec, explain, hint, ipvs, man, plan, repair, sandbox, ssh,
+    status, trace, up, verify,
 };
 
 use crate::exit;
@@ -31,6 +31,7 @@ pub enum Verb {
     Verify(verify::Verify),
     Trace(trace::Trace),
     Down(down::Down),
+    Status(status::Status),
     Explain(explain::Explain),
     Break(breaking::Break),
     Hint(hint::Hint),
@@ -79,6 +80,7 @@ impl Verb {
             Self::Break(verb) => verb.json,
             Self::Hint(verb) => verb.json,
             Self::Repair(verb) => verb.json,
+            Self::Status(verb) => verb.json,
             Self::Sandbox(verb) => verb.json(),
             Self::Ipvs(verb) => verb.json(),
             _ => false,

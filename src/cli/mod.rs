@@ -8,7 +8,7 @@ mod question;
 mod terminal;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::context::{Asker, Context, Situation};
 use crate::exit::Status;
 use crate::report::{Ink, Style};
 use crate::sys::dirs::Dirs;
+use crate::sys::output;
 use crate::sys::progress::{Progress, Silent};
 
 use arguments::{Arguments, Verb};
@@ -30,15 +31,7 @@ use terminal::{Bars, Lines};
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help goes to standard output and is no failure; both are clap's to know.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                Status::Usage.code()
-            } else {
-                Status::Done.code()
-            });
-        }
+        Err(error) => return ExitCode::from(explained(&error)),
     };
     match arguments.verb {
         Verb::Agent => serve(),
@@ -50,6 +43,21 @@ pub fn main() -> ExitCode {
         Verb::Ipvsadm { arguments } => drop_in(std::iter::once("ipvsadm".into()).chain(arguments)),
         verb => ExitCode::from(run(verb)),
     }
+}
+
+/// What clap says in place of a command line: help and version on standard output, mistakes on standard error.
+fn explained(error: &clap::Error) -> u8 {
+    if error.use_stderr() {
+        // Nobody can be told that standard error is closed.
+        let _ = error.print();
+        return Status::Usage.code();
+    }
+    let text = error.render();
+    let text = match ink() {
+        Ink::Ansi => text.ansi().to_string(),
+        Ink::Plain => text.to_string(),
+    };
+    printed(&text, Status::Done.code())
 }
 
 /// ipvsadm, with its arguments as the system gives them: its own name first.
@@ -106,9 +114,9 @@ fn run(verb: Verb) -> u8 {
     screen.clear();
     match result {
         Some(Ok(answer)) => {
-            print(&answer.text);
+            let code = printed(&answer.text, answer.status.code());
             complain(&answer.complaint);
-            answer.status.code()
+            code
         }
         Some(Err(error)) => failed(&error, json, &screen),
         None => {
@@ -135,6 +143,7 @@ async fn perform(verb: Verb, context: &Context) -> Result<Answer, CommandError> 
         Verb::Hint(verb) => verb.exec(context),
         Verb::Repair(verb) => verb.exec(context).await,
         Verb::Exec(verb) => verb.exec(context).await,
+        Verb::Status(verb) => verb.exec(context).await,
         Verb::Sandbox(verb) => verb.exec(context).await,
         Verb::Ipvs(verb) => verb.exec(context).await,
         Verb::Completions(verb) => Ok(verb.exec(Arguments::command())),
@@ -172,19 +181,20 @@ fn context(screen: &Screen) -> Result<Context, CommandError> {
     })
 }
 
-/// Colour on a terminal only, and nowhere where NO_COLOR asks for none (no-color.org).
 fn style() -> Style {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match console::Term::stdout().size_checked() {
-        Some((_, columns)) if std::io::stdout().is_terminal() => {
-            let ink = if unwanted || dumb() {
-                Ink::Plain
-            } else {
-                Ink::Ansi
-            };
-            Style::new(ink, columns.into())
-        }
-        _ => Style::new(Ink::Plain, 100),
+        Some((_, columns)) => Style::new(ink(), columns.into()),
+        None => Style::new(Ink::Plain, 100),
+    }
+}
+
+/// Colour on a terminal only, and nowhere where NO_COLOR asks for none (no-color.org).
+fn ink() -> Ink {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !unwanted && !dumb() {
+        Ink::Ansi
+    } else {
+        Ink::Plain
     }
 }
 
@@ -196,7 +206,10 @@ fn failed(error: &CommandError, json: bool, screen: &Screen) -> u8 {
     screen.clear();
     complain(&error::text(error));
     if json {
-        print(&format!("{:#}\n", error::document(error)));
+        return printed(
+            &format!("{:#}\n", error::document(error)),
+            error.status().code(),
+        );
     }
     error.status().code()
 }
@@ -253,10 +266,16 @@ impl Screen {
     }
 }
 
-/// To standard output. A reader that has gone away has read what it wanted.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Writes to standard output; the exit code is `code` unless that fails.
+fn printed(text: &str, code: u8) -> u8 {
+    match output::print(text) {
+        Ok(()) => code,
+        Err(refused) => {
+            let refused = CommandError::from(refused);
+            complain(&error::text(&refused));
+            refused.status().code()
+        }
+    }
 }
 
 /// To standard error.

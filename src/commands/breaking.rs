@@ -23,11 +23,11 @@ use super::{Answer, CommandError, Context, Status};
 #[derive(Debug, clap::Args)]
 #[command(name = "break")]
 pub struct Break {
-    /// Name of the fault, one of `--list`
-    #[arg(index = 2, required_unless_present_any = ["list", "random"])]
+    /// Name of the fault, one of `--list`; may stand alone where one lab is up
+    #[arg(index = 2)]
     fault: Option<String>,
-    /// Host to break; otherwise the one where it teaches most
-    #[arg(long, value_name = "HOST", requires = "fault")]
+    /// Host to break; otherwise the one where the fault teaches most
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["list", "random"])]
     host: Option<HostName>,
     /// List the faults that fit the lab, without contacting it
     #[arg(long, conflicts_with_all = ["fault", "random"])]
@@ -52,7 +52,13 @@ impl Break {
     ///
     /// # Errors
     /// Mistakes in the files, a lab that is not up, a fault that does not fit, an exercise that is set already.
-    pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
+    pub async fn exec(mut self, ctx: &Context) -> Result<Answer, CommandError> {
+        if self.fault.is_none() && !self.list && !self.random {
+            self.fault = self.selection.take_word(&ctx.dirs);
+            if self.fault.is_none() {
+                return Err(CommandError::NoFaultNamed);
+            }
+        }
         let lab = self.selection.load(&ctx.dirs)?;
         if self.list {
             return self.listed(&lab);

@@ -1,4 +1,4 @@
-//! `lvslab down TOPOLOGY`.
+//! `lvslab down LAB`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use crate::agent::protocol::{Outcome, OutcomeResult, Reply, Request};
 use crate::deployment::sandbox;
 use crate::deployment::{self, Deployment, Login, Trouble, address_machines, hang_up, run_id};
 use crate::exercise;
-use crate::labs::{self, Selection};
+use crate::labs::{self, LabsError, Selection};
 use crate::model::{HostName, Lab, LabId};
 
 use super::{Answer, CommandError, Context, Status};
@@ -42,7 +42,14 @@ impl Down {
     /// Mistakes in the files, or a sandbox that does not stop. What goes wrong on hosts is part of the
     /// answer.
     pub async fn exec(self, ctx: &Context) -> Result<Answer, CommandError> {
-        let asked = self.selection.load(&ctx.dirs)?;
+        let asked = match self.selection.load(&ctx.dirs) {
+            // A start that was interrupted leaves a sandbox and nothing else.
+            Err(LabsError::NotUp { lab: name }) if labs::running(&ctx.dirs)?.contains(&name) => {
+                let stopped = sandbox::stop(ctx, &name).await?;
+                return self.answer(&Ending::Sandbox { name, stopped });
+            }
+            other => other?,
+        };
         // What was brought up is what has to be put back, also when the file has changed since.
         let lab = match labs::saved(&ctx.dirs, asked.id())? {
             Some(up) if self.selection.inventory.is_none() => up,
@@ -63,7 +70,7 @@ impl Down {
         }
         ctx.situation.set(format!(
             "some hosts may be put back and others not: `lvslab down {}` goes on",
-            self.selection.words()
+            self.selection.words(&lab)
         ));
         let hosts = self.put_back(ctx, &lab).await?;
         if hosts.troubles.is_empty() {

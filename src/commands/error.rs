@@ -34,6 +34,9 @@ pub enum CommandError {
     },
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// `break` without a fault.
+    #[error("no fault is named")]
+    NoFaultNamed,
     /// A lab has one exercise at a time.
     #[error("an exercise is set in lab {lab} already")]
     ExerciseSet { lab: LabId },
@@ -85,9 +88,13 @@ impl CommandError {
             Self::Host(error) => Some(error.hint()),
             Self::NoDirectories { .. } => Some("set HOME to a directory of yours".to_owned()),
             Self::Evidence { .. } => Some(
-                "`lvslab verify TOPOLOGY --evidence-out FILE` writes such a document".to_owned(),
+                "`lvslab verify LAB --evidence-out FILE` writes such a document".to_owned(),
             ),
             Self::Fault(error) => error.hint(),
+            Self::NoFaultNamed => Some(
+                "`lvslab break --list` shows the faults that fit the lab, --random takes any of them"
+                    .to_owned(),
+            ),
             Self::ExerciseSet { lab } => Some(format!(
                 "`lvslab hint {lab}` helps with it, `lvslab repair {lab}` ends it"
             )),
@@ -114,6 +121,7 @@ impl CommandError {
             | Self::Rules { .. }
             | Self::NoRules { .. }
             | Self::Fault(_)
+            | Self::NoFaultNamed
             | Self::ExerciseSet { .. }
             | Self::NoExercise { .. } => Status::Usage,
             Self::NoDirectories { .. } | Self::Ipvs(_) => Status::Internal,

@@ -1,7 +1,7 @@
 //! `lvslab exec HOST -- COMMAND…`.
 
 use crate::deployment::{roster, vantage_point};
-use crate::labs::{LabsError, WhichLab};
+use crate::labs::{LabOption, LabsError};
 use crate::model::HostName;
 use crate::orchestrate::run;
 
@@ -16,7 +16,7 @@ pub struct Exec {
     /// Host
     host: HostName,
     #[command(flatten)]
-    which: WhichLab,
+    which: LabOption,
     /// Command and arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<String>,

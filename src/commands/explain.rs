@@ -1,4 +1,4 @@
-//! `lvslab explain TOPOLOGY`.
+//! `lvslab explain LAB`.
 
 use crate::deployment::{self, Trouble};
 use crate::labs::Selection;

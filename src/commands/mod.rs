@@ -15,6 +15,7 @@ pub mod plan;
 pub mod repair;
 pub mod sandbox;
 pub mod ssh;
+pub mod status;
 pub mod trace;
 pub mod up;
 pub mod verify;

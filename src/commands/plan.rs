@@ -1,4 +1,4 @@
-//! `lvslab plan TOPOLOGY`.
+//! `lvslab plan LAB`.
 
 use std::collections::BTreeMap;
 

@@ -62,7 +62,7 @@ impl Repair {
         }
         Ok(Answer::done(format!(
             "nothing to repair: no exercise is set in lab {name}; `lvslab up {}` puts right what else is broken\n",
-            self.selection.words()
+            self.selection.words(lab)
         )))
     }
 
@@ -100,7 +100,7 @@ impl Repair {
         } else {
             complaint += &format!(
                 "the exercise is not ended; `lvslab repair {name}` tries again, `lvslab up {}` repairs all\n",
-                self.selection.words()
+                self.selection.words(lab)
             );
         }
         Ok(Answer {

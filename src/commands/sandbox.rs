@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::deployment::sandbox::{Consent, Starting, prepare_image, start, stop};
 use crate::deployment::{DeploymentError, blocking, disconnect};
-use crate::labs::{self, LabsError, Selection, WhichLab};
+use crate::labs::{self, LabOption, LabsError, Selection};
 use crate::model::HostName;
 use crate::sandbox::control::GuestState;
-use crate::sandbox::{self, RestoreRequest, Status, System};
+use crate::sandbox::{self, HostStatus, RestoreRequest, Status, System};
 use crate::sys::elapsed::{in_large_units, in_seconds};
 
 use super::{Answer, CommandError, Context};
@@ -30,7 +30,7 @@ enum Verb {
     /// Start a lab's hosts as factory-new machines, without configuring them
     Start(Start),
     /// Stop a lab's hosts; what was on them is gone
-    Stop(WhichLab),
+    Stop(Selection),
     /// Show the running hosts and how to log in
     Status(ShowStatus),
     /// Restart one host from its own disk
@@ -71,7 +71,7 @@ struct Reboot {
     /// Host
     host: HostName,
     #[command(flatten)]
-    which: WhichLab,
+    which: LabOption,
 }
 
 /// See [`Verb::Save`].
@@ -80,7 +80,7 @@ struct Save {
     /// Name to keep it under
     name: String,
     #[command(flatten)]
-    which: WhichLab,
+    which: LabOption,
 }
 
 /// See [`Verb::Restore`].
@@ -89,7 +89,7 @@ struct Restore {
     /// Name it was kept under
     name: String,
     #[command(flatten)]
-    which: WhichLab,
+    which: LabOption,
     #[command(flatten)]
     consent: Consent,
 }
@@ -242,6 +242,18 @@ impl Restore {
 /// Longest wait for a restored machine.
 const RESTORE_LIMIT: Duration = Duration::from_secs(60);
 
+/// `up 3 min 20 s`
+pub(super) fn state(host: &HostStatus) -> String {
+    match (host.state, host.uptime_seconds) {
+        (_, Some(seconds)) => format!("up {}", in_large_units(seconds)),
+        (Some(GuestState::Booting), _) => "booting".to_owned(),
+        (Some(GuestState::Stopping), _) => "stopping".to_owned(),
+        (Some(GuestState::Off), _) => "off".to_owned(),
+        (Some(GuestState::Up), None) => "up".to_owned(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
 /// One lab's machine and hosts.
 fn describe(lab: &Status) -> String {
     let mut parts = vec![format!("lab {}", lab.lab), lab.accelerator.to_string()];
@@ -263,14 +275,7 @@ fn describe(lab: &Status) -> String {
     let width = lab.hosts.iter().map(|host| host.name.as_str().len()).max();
     let width = width.unwrap_or(0);
     for host in &lab.hosts {
-        let state = match (host.state, host.uptime_seconds) {
-            (_, Some(seconds)) => format!("up {}", in_large_units(seconds)),
-            (Some(GuestState::Booting), _) => "booting".to_owned(),
-            (Some(GuestState::Stopping), _) => "stopping".to_owned(),
-            (Some(GuestState::Off), _) => "off".to_owned(),
-            (Some(GuestState::Up), None) => "up".to_owned(),
-            (None, None) => "unknown".to_owned(),
-        };
+        let state = state(host);
         let _ = writeln!(text, "  {:width$}  {state:<14}  {}", host.name, host.login);
     }
     text

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::deployment::{roster, vantage_point};
-use crate::labs::{LabsError, WhichLab};
+use crate::labs::{LabOption, LabsError};
 use crate::model::HostName;
 use crate::sys::shell::command_line;
 
@@ -18,7 +18,7 @@ pub struct Ssh {
     /// Host
     host: HostName,
     #[command(flatten)]
-    which: WhichLab,
+    which: LabOption,
     /// Command to run in place of a login shell, on a terminal of its own
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,

@@ -1,13 +1,14 @@
-//! `lvslab trace TOPOLOGY`.
+//! `lvslab trace LAB`.
 
 use std::path::PathBuf;
 
 use crate::deployment::{self, Deployment, Login, reachable};
-use crate::labs::{self, LiveSelection};
+use crate::labs::{self, Selection};
 use crate::report::{capture, trace};
+use crate::sys::output;
 use crate::verify::Evidence;
 
-use super::verify::{keep, kept};
+use super::verify::kept;
 use super::{Answer, CommandError, Context, Status};
 
 /// Show the way of one live request through the lab, hop by hop
@@ -18,7 +19,7 @@ use super::{Answer, CommandError, Context, Status};
 #[derive(Debug, clap::Args)]
 pub struct Trace {
     #[command(flatten)]
-    selection: LiveSelection,
+    selection: Selection,
     #[command(flatten)]
     login: Login,
     /// Print one JSON document (`lvslab.trace/1`) on standard output
@@ -28,7 +29,7 @@ pub struct Trace {
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     /// Show what a file of `verify --evidence-out` holds, in place of asking hosts
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["topology", "inventory"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "named", "inventory"])]
     from: Option<PathBuf>,
 }
 
@@ -43,7 +44,7 @@ impl Trace {
             None => self.ask(ctx).await?,
         };
         if let Some(file) = &self.pcap {
-            keep(file, &capture::pcapng(&evidence))?;
+            output::file(file, &capture::pcapng(&evidence))?;
         }
         let document = trace::document(&evidence);
         let status = match trouble {

@@ -1,4 +1,4 @@
-//! `lvslab up TOPOLOGY`.
+//! `lvslab up LAB`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ impl Up {
             None
         };
 
-        let words = self.selection.words();
+        let words = self.selection.words(&lab);
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         labs::touch(&ctx.dirs, &lab, |host| !deployment.in_trouble(host))?;
         if let Some(set) = exercise::active(&ctx.dirs, lab.id())?

@@ -1,11 +1,11 @@
-//! `lvslab verify TOPOLOGY`.
+//! `lvslab verify LAB`.
 
 use std::path::{Path, PathBuf};
 
 use crate::deployment::{Deployment, Login, reachable};
-use crate::labs::{self, LiveSelection};
+use crate::labs::{self, Selection};
 use crate::report::{self, html, junit};
-use crate::sys::atomic;
+use crate::sys::output;
 use crate::verify::{Evidence, Verdict, check};
 
 use super::{Answer, CommandError, Context, Status};
@@ -17,7 +17,7 @@ use super::{Answer, CommandError, Context, Status};
 #[derive(Debug, clap::Args)]
 pub struct Verify {
     #[command(flatten)]
-    selection: LiveSelection,
+    selection: Selection,
     /// Requests to send from the client; rounded up to whole cycles of the scheduler
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     requests: u32,
@@ -36,7 +36,7 @@ pub struct Verify {
     #[arg(long, value_name = "FILE")]
     evidence_out: Option<PathBuf>,
     /// Judge evidence that --evidence-out has kept, in place of asking hosts
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["topology", "inventory", "evidence_out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "named", "inventory", "evidence_out"])]
     from: Option<PathBuf>,
 }
 
@@ -80,25 +80,16 @@ impl Verify {
 
     fn write(&self, verdict: &Verdict, evidence: &Evidence) -> Result<(), CommandError> {
         if let Some(file) = &self.evidence_out {
-            keep(file, evidence.to_json().as_bytes())?;
+            output::file(file, evidence.to_json().as_bytes())?;
         }
         if let Some(file) = &self.junit {
-            keep(file, junit::junit(&[verdict]).as_bytes())?;
+            output::file(file, junit::junit(&[verdict]).as_bytes())?;
         }
         if let Some(file) = &self.html {
-            keep(file, html::page(verdict, evidence).as_bytes())?;
+            output::file(file, html::page(verdict, evidence).as_bytes())?;
         }
         Ok(())
     }
-}
-
-/// Writes a file that the person asked for.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn keep(file: &Path, content: &[u8]) -> Result<(), CommandError> {
-    atomic::write(file, content, 0o644)
-        .map_err(CommandError::io(format!("write {}", file.display())))
 }
 
 /// Evidence from a file.

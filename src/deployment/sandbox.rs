@@ -86,7 +86,7 @@ pub async fn start(
         sandbox::start(&request, progress.as_ref())
     };
     ctx.situation.set(format!(
-        "the sandbox of lab {0} may be half started: `lvslab down` with its topology removes it",
+        "the sandbox of lab {0} may be started in part: `lvslab down {0}` removes it",
         lab.id()
     ));
     let started = blocking(start).await??;

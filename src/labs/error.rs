@@ -1,5 +1,7 @@
 //! Why there is no lab to work with.
 
+use std::path::PathBuf;
+
 use crate::exit::Status;
 use crate::model::{HostName, LabId};
 use crate::sys::local::LocalError;
@@ -19,6 +21,9 @@ pub enum LabsError {
     /// Several labs are up, and none was named.
     #[error("several labs are up: {}", list(.labs))]
     WhichLab { labs: Vec<LabId> },
+    /// LAB and `--lab` together.
+    #[error("two labs are named: {} and {}", .one.display(), .other.display())]
+    NamedTwice { one: PathBuf, other: PathBuf },
     #[error("lab {lab} has no host {host}; its hosts are {}", list(.known))]
     UnknownHost {
         host: HostName,
@@ -52,6 +57,12 @@ fn list<T: std::fmt::Display>(items: &[T]) -> String {
     items.join(", ")
 }
 
+/// `name one: --lab dr, --lab nat`
+fn name_one(labs: &[LabId]) -> String {
+    let options: Vec<String> = labs.iter().map(|lab| format!("--lab {lab}")).collect();
+    format!("name one: {}", options.join(", "))
+}
+
 fn place(sandbox: &bool) -> &'static str {
     if *sandbox {
         "in the sandbox"
@@ -73,7 +84,8 @@ impl LabsError {
                  for example `lvslab up topologies/dr.yaml`"
                     .to_owned(),
             ),
-            Self::WhichLab { .. } => Some("say which with --lab NAME".to_owned()),
+            Self::WhichLab { labs } => Some(name_one(labs)),
+            Self::NamedTwice { .. } => Some("give the lab once, with --lab or without".to_owned()),
             Self::InventoryForName { .. } => Some(
                 "leave -i out to mean the lab as it is up, or name its topology file".to_owned(),
             ),
@@ -100,6 +112,7 @@ impl LabsError {
         match self {
             Self::Topology(_)
             | Self::WhichLab { .. }
+            | Self::NamedTwice { .. }
             | Self::UnknownHost { .. }
             | Self::InventoryForName { .. }
             | Self::ElsewhereUp { .. }

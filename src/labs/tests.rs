@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::HostName;
+use crate::topology;
 
 const DR: &str = include_str!("../../topologies/dr.yaml");
 const NAT: &str = include_str!("../../topologies/nat.yaml");
@@ -39,14 +41,14 @@ fn on_machines(room: &str) -> Lab {
 
 fn selection(topology: impl Into<PathBuf>) -> Selection {
     Selection {
-        topology: topology.into(),
-        inventory: None,
+        lab: Some(topology.into()),
+        ..Selection::default()
     }
 }
 
-fn which(lab: Option<&str>) -> WhichLab {
-    WhichLab {
-        lab: lab.map(|name| name.parse().unwrap()),
+fn which(lab: Option<&str>) -> LabOption {
+    LabOption {
+        named: lab.map(PathBuf::from),
     }
 }
 
@@ -70,7 +72,7 @@ fn a_file_wins_over_a_lab_of_the_same_name() {
     let file = home.directory.path().join("dr");
     std::fs::write(&file, NAT).unwrap();
     let found = selection(file).load(&home.dirs).unwrap();
-    assert_eq!(found.name().as_str(), "nat");
+    assert_eq!(found.id().as_str(), "nat");
 }
 
 #[test]
@@ -123,4 +125,71 @@ fn machines_that_were_touched_cannot_be_left_out() {
     forget(&home.dirs, room_a.id()).unwrap();
     assert!(same_place(&home.dirs, &room_b).is_ok());
     assert!(!home.dirs.lab(room_a.id()).exists());
+}
+
+#[test]
+fn without_a_name_the_one_lab_that_is_up_is_meant() {
+    let home = home();
+    let unnamed = Selection::default();
+    assert!(matches!(
+        unnamed.load(&home.dirs),
+        Err(LabsError::NothingUp)
+    ));
+    remember(&home.dirs, &lab(DR)).unwrap();
+    let found = unnamed.load(&home.dirs).unwrap();
+    assert_eq!(found, lab(DR));
+    assert_eq!(unnamed.words(&found), "dr");
+    remember(&home.dirs, &lab(NAT)).unwrap();
+    let error = unnamed.load(&home.dirs).unwrap_err();
+    assert_eq!(error.to_string(), "several labs are up: dr, nat");
+    assert_eq!(error.hint().unwrap(), "name one: --lab dr, --lab nat");
+}
+
+#[test]
+fn the_option_means_the_same_as_the_argument() {
+    let home = home();
+    remember(&home.dirs, &lab(DR)).unwrap();
+    remember(&home.dirs, &lab(NAT)).unwrap();
+    let mut both = Selection {
+        named: Some("nat".into()),
+        ..Selection::default()
+    };
+    assert_eq!(both.load(&home.dirs).unwrap(), lab(NAT));
+    let file = home.directory.path().join("dr.yaml");
+    std::fs::write(&file, DR).unwrap();
+    let web1 = "web1".parse().unwrap();
+    let by_file = which(file.to_str()).with_host(&home.dirs, &web1);
+    assert_eq!(by_file.unwrap(), lab(DR));
+    both.lab = Some("dr".into());
+    assert!(matches!(
+        both.load(&home.dirs),
+        Err(LabsError::NamedTwice { .. })
+    ));
+}
+
+#[test]
+fn an_argument_that_is_no_lab_can_be_taken_for_another() {
+    let home = home();
+    remember(&home.dirs, &lab(DR)).unwrap();
+    let mut fault = selection("no-gateway");
+    assert_eq!(fault.take_word(&home.dirs).as_deref(), Some("no-gateway"));
+    assert_eq!(fault.load(&home.dirs).unwrap(), lab(DR));
+    assert_eq!(selection("dr").take_word(&home.dirs), None);
+}
+
+#[test]
+fn a_lab_is_up_since_it_was_brought_up_in_this_shape() {
+    let home = home();
+    let dr = lab(DR);
+    assert_eq!(since(&home.dirs, dr.id()), None);
+    remember(&home.dirs, &dr).unwrap();
+    let first = since(&home.dirs, dr.id()).unwrap();
+    let earlier = first - std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options()
+        .append(true)
+        .open(home.dirs.lab(dr.id()).join(LAB_FILE))
+        .unwrap();
+    file.set_modified(earlier).unwrap();
+    remember(&home.dirs, &dr).unwrap();
+    assert_eq!(since(&home.dirs, dr.id()), Some(earlier));
 }

@@ -1,5 +1,6 @@
 //! Names that end up in files, shells and kernel calls on other machines, so their alphabet is small.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,7 +34,7 @@ pub enum NameError {
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -42,6 +43,16 @@ macro_rules! name_type {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                natural(&self.0, &other.0)
+            }
+        }
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
             }
         }
         impl fmt::Display for $name {
@@ -100,6 +111,36 @@ name_type!(
     }
 );
 
+/// Numbers in names count by their value: `web2` comes before `web10`.
+fn natural(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (one, other);
+    while let (Some(a), Some(b)) = (left.chars().next(), right.chars().next()) {
+        let order = if a.is_ascii_digit() && b.is_ascii_digit() {
+            let (number, rest) = leading_number(left);
+            let (second, second_rest) = leading_number(right);
+            (left, right) = (rest, second_rest);
+            // Without leading zeros the longer number is the larger.
+            number.len().cmp(&second.len()).then(number.cmp(second))
+        } else {
+            (left, right) = (&left[a.len_utf8()..], &right[b.len_utf8()..]);
+            a.cmp(&b)
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    // `web1` and `web01` are different names.
+    left.len().cmp(&right.len()).then(one.cmp(other))
+}
+
+/// The digits at the start without leading zeros, and what follows them.
+fn leading_number(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    (text[..end].trim_start_matches('0'), &text[end..])
+}
+
 fn hyphenated(text: &str, limit: usize) -> Result<(), NameError> {
     let last = text.chars().count().saturating_sub(1);
     checked(
@@ -126,4 +167,24 @@ fn checked(
         return Err(NameError::TooLong { limit });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_count_by_their_value() {
+        let mut names: Vec<HostName> = [
+            "web10", "web2", "web1", "web01", "client", "web", "w9x10", "w9x9",
+        ]
+        .map(|name| name.parse().unwrap())
+        .into();
+        names.sort();
+        let names: Vec<&str> = names.iter().map(HostName::as_str).collect();
+        let sorted = [
+            "client", "w9x9", "w9x10", "web", "web01", "web1", "web2", "web10",
+        ];
+        assert_eq!(names, sorted);
+    }
 }

@@ -50,16 +50,7 @@ impl Roster {
         for host in lab.hosts() {
             let route = Route {
                 destination: match &host.ssh {
-                    Some(target) => {
-                        let user = target.user.as_ref().map(|user| format!("{user}@"));
-                        let port = target.port.map(|port| format!(":{port}"));
-                        format!(
-                            "{}{}{}",
-                            user.unwrap_or_default(),
-                            target.host,
-                            port.unwrap_or_default()
-                        )
-                    }
+                    Some(target) => target.to_string(),
                     None => format!("{} in the sandbox", host.name),
                 },
                 origin: host.ssh.as_ref().map(|target| target.origin.clone()),

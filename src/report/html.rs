@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::markup::{attribute, text};
-use super::{drawing, headline, ladder, text as words};
+use super::{drawing, headline, ladder, text as words, time};
 use crate::verify::{Aspect, Check, Evidence, Status, Verdict};
 
 const CSS: &str = include_str!("page.css");
@@ -28,7 +28,7 @@ pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
         out,
         "<p class=\"verdict {class}\">{}</p>\n<p class=\"when\">seen {}</p>\n</header>",
         text(&line),
-        utc(evidence.taken())
+        time::utc(evidence.taken())
     );
     section(&mut out, "Lab", &drawing::svg(verdict, evidence));
     let ladders = ladder::ladders(evidence);
@@ -148,42 +148,4 @@ fn item(check: &Check, open: &str) -> String {
         row("blocked by", links.join(", "));
     }
     out + "</dl></details>\n"
-}
-
-/// `2023-11-14 22:13:20 UTC`, by the proleptic Gregorian calendar
-/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
-fn utc(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_right_around_leap_days_and_turns_of_the_year() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
-        assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");
-        assert_eq!(utc(1_700_000_000), "2023-11-14 22:13:20 UTC");
-        assert_eq!(utc(1_735_689_599), "2024-12-31 23:59:59 UTC");
-    }
 }

@@ -16,6 +16,7 @@ mod markup;
 pub mod plan;
 mod style;
 pub mod text;
+pub mod time;
 pub mod trace;
 pub mod up;
 

@@ -99,6 +99,29 @@ fn a_proven_lab_is_one_line() {
 }
 
 #[test]
+fn many_real_servers_are_counted_in_every_output() {
+    let lab = lab(ForwardingMethod::Dr, Scheduler::Wrr, &[1; 12]);
+    let evidence = evidence(&lab);
+    let judged = check(&evidence);
+    let text = verdict(&judged, Style::plain());
+    assert!(text.contains("12 real servers"), "{text}");
+    assert!(!text.contains("web7"), "{text}");
+    let page = super::html::page(&judged, &evidence);
+    let header = page.split("</header>").next().unwrap();
+    assert!(header.contains("12 real servers"), "{header}");
+    let order = |text: &str| ["web2<", "web9<", "web10<", "web12<"].map(|name| text.find(name));
+    let bars = page.split("<h2>Distribution</h2>").nth(1).unwrap();
+    assert!(order(bars).is_sorted(), "{:?}", order(bars));
+
+    let mut broken = evidence;
+    broken.fetched_mut().as_mut().unwrap()[0].body = "192.168.4.140".to_owned();
+    let junit = super::junit::junit(&[&check(&broken)]);
+    for line in junit.lines().filter(|line| line.contains("expected:")) {
+        assert!(line.len() < 800, "{line}");
+    }
+}
+
+#[test]
 fn colour_adds_escape_sequences_and_nothing_else() {
     for verdict_of in [broken(), unreachable()] {
         let plain = verdict(&verdict_of, Style::plain());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::clean;
 use super::layout::{counted, has_here_document, pad, spread, width, wrap};
 use super::style::{Style, Tone};
-use crate::verify::{Aspect, Check, CheckId, Status, Subject, Verdict};
+use crate::verify::{Aspect, Check, CheckId, Status, Subject, Verdict, shares};
 
 /// Columns before the values of a detail line.
 const LABEL: usize = 10;
@@ -57,10 +57,8 @@ pub fn proof(verdict: &Verdict) -> String {
         parts.push(format!("{} skipped", count.skipped));
     }
     let total: u32 = verdict.distribution.values().sum();
-    let mut shares = verdict
-        .distribution
-        .iter()
-        .map(|(host, count)| format!("{host} {count}"));
+    let counts = verdict.distribution.iter();
+    let mut shares = shares(counts.map(|(host, count)| (host, count.to_string()))).into_iter();
     if let Some(first) = shares.next() {
         parts.push(format!("{}: {first}", counted(total as usize, "request")));
         parts.extend(shares);

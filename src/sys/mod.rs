@@ -5,6 +5,7 @@ pub mod dirs;
 pub mod elapsed;
 pub mod local;
 pub mod on_host;
+pub mod output;
 pub mod pace;
 pub mod progress;
 pub mod shell;

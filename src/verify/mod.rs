@@ -26,6 +26,7 @@ mod packet_filter;
 mod probes;
 mod proof;
 mod schedule;
+mod shares;
 mod typed;
 mod verdict;
 mod view;
@@ -42,4 +43,5 @@ pub use identity::{CheckId, InterfaceSetting, PlacedAddress, Subject, VirtualSer
 pub use journey::{End, Journey, Leg, Passage, Stop, journeys, refuses};
 pub use probes::{ROUNDS, Round, TRACE_ROUNDS, requests_for};
 pub use proof::{Way, reply, request};
+pub use shares::shares;
 pub use verdict::{Aspect, Check, Count, Elsewhere, Status, Verdict};

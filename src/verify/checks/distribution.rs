@@ -4,7 +4,7 @@
 use super::requests::seen;
 use super::traffic::{Connection, Traffic};
 use super::{Draft, Judged, director};
-use crate::model::{Lab, RealServer};
+use crate::model::Lab;
 use crate::verify::describe;
 use crate::verify::graph::Finding;
 use crate::verify::identity::{CheckId, Subject};
@@ -30,8 +30,7 @@ pub(super) fn check(
     let judged = complete(view, traffic).map(|traffic| {
         let counts = traffic.map_or_else(|| vec![0; weights.len()], |t| t.turns.clone());
         let any = counts.iter().any(|count| *count > 0);
-        let words = |(server, count): (&RealServer, &u32)| format!("{} {count}", server.host);
-        let mut text = describe::joined(lab.real_servers().iter().zip(&counts).map(words), "");
+        let mut text = each(lab, counts.iter().map(u32::to_string));
         for aside in asides(kept, again, others) {
             text += &format!(", {aside}");
         }
@@ -118,15 +117,6 @@ fn asides(kept: usize, again: usize, others: u32) -> Vec<String> {
 /// `web1 50, web2 50`.
 fn shares(lab: &Lab, law: &Law, (requests, others): (u32, u32), loads: Option<&Loads>) -> String {
     let weights = probes::weights(lab);
-    let each = |counts: &mut dyn Iterator<Item = String>| {
-        let servers = lab.real_servers().iter();
-        describe::joined(
-            servers
-                .zip(counts)
-                .map(|(server, count)| format!("{} {count}", server.host)),
-            "",
-        )
-    };
     match law {
         Law::OneServer => format!("all {requests} from one real server"),
         Law::OneAtATime => format!(
@@ -138,7 +128,7 @@ fn shares(lab: &Lab, law: &Law, (requests, others): (u32, u32), loads: Option<&L
         Law::Level(_) => match law.levels(requests, loads) {
             Some(levels) => format!(
                 "{}, each within {} ({} confidence)",
-                each(&mut levels.counts.iter().map(u32::to_string)),
+                each(lab, levels.counts.iter().map(u32::to_string)),
                 levels.tolerance,
                 level::CONFIDENCE
             ),
@@ -146,19 +136,28 @@ fn shares(lab: &Lab, law: &Law, (requests, others): (u32, u32), loads: Option<&L
         },
         Law::Cycle(_) | Law::Chance => {
             let bounds = law.bounds_beside(&weights, requests, others);
-            let shown = each(&mut bounds.iter().map(|(least, most)| {
-                if least == most {
-                    least.to_string()
-                } else {
-                    format!("{least} to {most}")
-                }
-            }));
+            let shown = each(
+                lab,
+                bounds.iter().map(|(least, most)| {
+                    if least == most {
+                        least.to_string()
+                    } else {
+                        format!("{least} to {most}")
+                    }
+                }),
+            );
             match law {
                 Law::Chance => format!("{shown} ({} confidence)", level::CONFIDENCE),
                 _ => shown,
             }
         }
     }
+}
+
+/// The real servers' shares in the lab's order.
+fn each(lab: &Lab, shares: impl Iterator<Item = String>) -> String {
+    let hosts = lab.real_servers().iter().map(|server| &server.host);
+    crate::verify::shares(hosts.zip(shares)).join(", ")
 }
 
 /// What the director remembered of each real server before and after.
