@@ -2,6 +2,7 @@
 
 use super::Damage;
 use super::planned_host::PlannedHost;
+use crate::keeper::Purpose;
 use crate::resource::{File, NetworkFiles, OsFamily, Resource, ServiceManager};
 use crate::verify::{CheckId, Subject};
 
@@ -68,18 +69,15 @@ pub(super) fn listen_outdated(host: &PlannedHost<'_>) -> Option<Damage> {
 
 /// The first planned setting of the host, which the lab depends on most.
 fn first_setting<'a>(host: &PlannedHost<'a>) -> Option<&'a str> {
-    host.plan
-        .steps
-        .iter()
-        .find_map(|step| match &step.resource {
-            Resource::Sysctl(sysctl) => Some(sysctl.key.as_str()),
-            _ => None,
-        })
+    match &host.step(|purpose| *purpose == Purpose::Setting)?.resource {
+        Resource::Sysctl(sysctl) => Some(&sysctl.key),
+        _ => None,
+    }
 }
 
 pub(super) fn setting_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
     let key = first_setting(host)?;
-    let file = host.files().find(|file| file.content.contains(key))?;
+    let file = host.file(|purpose| *purpose == Purpose::SettingsFile)?;
     changed(host, file, &format!("/^{}/d", key.replace('.', "[.]")))
 }
 
@@ -120,12 +118,21 @@ pub(super) fn interface_overruled(host: &PlannedHost<'_>) -> Option<Damage> {
 
 /// The ifcfg file of the host's own address.
 fn own_file<'a>(host: &PlannedHost<'a>) -> Option<&'a File> {
-    host.file(&format!("/ifcfg-{}", host.own_interface()?))
+    let own = host.own_interface()?;
+    host.file(
+        |purpose| matches!(purpose, Purpose::NetworkFile { interface, .. } if *interface == *own),
+    )
+}
+
+/// The file of the VIP's alias.
+fn alias_file<'a>(host: &PlannedHost<'a>) -> Option<&'a File> {
+    host.file(|purpose| matches!(purpose, Purpose::AliasFile { .. }))
 }
 
 pub(super) fn gateway_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
-    let file = own_file(host)?;
-    host.only(file.content.contains("\nGATEWAY="))?;
+    let file = host.file(
+        |purpose| matches!(purpose, Purpose::NetworkFile { gateway, .. } if gateway.is_some()),
+    )?;
     let client = host.lab().cip().addr();
     Some(Damage {
         cause: host.check(Subject::BootRoute(client.into())),
@@ -134,14 +141,14 @@ pub(super) fn gateway_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
 }
 
 pub(super) fn vip_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
-    let label = host.vip()?.label.as_deref()?;
-    removed(host, host.file(&format!("/ifcfg-{label}"))?)
+    removed(host, alias_file(host)?)
 }
 
 pub(super) fn vip_saved_with_wrong_mask(host: &PlannedHost<'_>) -> Option<Damage> {
-    let file = host.file("/ifcfg-lo:0")?;
-    let mask = host.lab().service().vip.netmask();
-    host.only(file.content.contains("\nNETMASK=255.255.255.255\n"))?;
+    let file = alias_file(host)?;
+    let wrong = host.lab().service().vip;
+    host.only(wrong != host.vip()?.address)?;
+    let mask = wrong.netmask();
     changed(host, file, &format!("s/^NETMASK=.*/NETMASK={mask}/"))
 }
 
@@ -177,7 +184,7 @@ pub(super) fn ifcfg_left_over(host: &PlannedHost<'_>) -> Option<Damage> {
 
 /// The director's planned file of saved rules.
 fn rules<'a>(host: &PlannedHost<'a>) -> Option<&'a File> {
-    host.files().find(|file| file.content.starts_with("-A "))
+    host.file(|purpose| *purpose == Purpose::SavedRules)
 }
 
 pub(super) fn rules_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {

@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 
 use super::Damage;
 use super::planned_host::PlannedHost;
+use crate::keeper::Purpose;
 use crate::model::{Destination, ForwardingMethod, RealServer, Scheduler};
-use crate::resource::Resource;
 use crate::sys::on_host;
 
 /// Changes the IPVS table by these ipvsadm command lines. `setting` says what is wrong then.
@@ -16,7 +16,7 @@ fn table(host: &PlannedHost<'_>, setting: &str, commands: &[String]) -> Option<D
         .map(|command| format!("{} ipvsadm {command}", on_host::AGENT));
     Some(Damage::new(
         format!("the IPVS table: {setting}"),
-        host.check_of(|resource| matches!(resource, Resource::Ipvs(_)))?,
+        host.check_for(&Purpose::VirtualService)?,
         typed.collect(),
     ))
 }

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::PlannedLab;
+use crate::keeper::Purpose;
 use crate::model::{Host, HostName, InterfaceName, Lab, NetworkId, Profile, RealServer, Role};
-use crate::plan::HostPlan;
+use crate::plan::{HostPlan, Step};
 use crate::resource::{Address, DefaultRoute, Facts, File, OsFamily, Resource, ServiceManager};
 use crate::verify::{CheckId, Subject};
 
@@ -126,30 +127,31 @@ impl<'a> PlannedHost<'a> {
             })
     }
 
-    /// The planned file whose path ends in `end`.
-    pub(super) fn file(&self, end: &str) -> Option<&'a File> {
-        self.files().find(|file| file.path.ends_with(end))
+    /// The first planned step with a purpose that `fits`.
+    pub(super) fn step(&self, fits: impl Fn(&Purpose) -> bool) -> Option<&'a Step> {
+        self.plan.steps.iter().find(|step| fits(&step.purpose))
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = &'a File> {
-        self.plan
-            .steps
-            .iter()
-            .filter_map(|step| match &step.resource {
-                Resource::File(file) => Some(file),
-                _ => None,
-            })
+    /// The planned file with a purpose that `fits`.
+    pub(super) fn file(&self, fits: impl Fn(&Purpose) -> bool) -> Option<&'a File> {
+        match &self.step(fits)?.resource {
+            Resource::File(file) => Some(file),
+            _ => None,
+        }
     }
 
     /// The planned default route.
     pub(super) fn gateway(&self) -> Option<&'a DefaultRoute> {
-        self.plan
-            .steps
-            .iter()
-            .find_map(|step| match &step.resource {
-                Resource::DefaultRoute(route) => Some(route),
-                _ => None,
-            })
+        match &self.step(|purpose| *purpose == Purpose::Gateway)?.resource {
+            Resource::DefaultRoute(route) => Some(route),
+            _ => None,
+        }
+    }
+
+    /// The check of the first planned step of this purpose.
+    pub(super) fn check_for(&self, purpose: &Purpose) -> Option<CheckId> {
+        let step = self.step(|other| other == purpose)?;
+        Some(CheckId::resource(self.name(), &step.resource))
     }
 
     /// The next host of the lab that this one sends to: the VIP, a real server or the client.
@@ -231,17 +233,13 @@ impl<'a> PlannedHost<'a> {
 
     /// Name of the web server's system service.
     pub(super) fn httpd(&self) -> Option<&'a str> {
-        self.only(self.is_real_server())?;
-        let service = |resource: &'a Resource| match resource {
-            Resource::Service(service) if matches!(&*service.name, "httpd" | "apache2") => {
-                Some(service.name.as_str())
-            }
+        match &self
+            .step(|purpose| *purpose == Purpose::WebServer)?
+            .resource
+        {
+            Resource::Service(service) => Some(&service.name),
             _ => None,
-        };
-        self.plan
-            .steps
-            .iter()
-            .find_map(|step| service(&step.resource))
+        }
     }
 
     /// The command that starts, stops or restarts a service.

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 
 use super::Damage;
 use super::planned_host::PlannedHost;
+use crate::keeper::Purpose;
 use crate::model::{InterfaceName, Replies};
-use crate::resource::Resource;
 use crate::verify::Subject;
 
 pub(super) fn no_gateway(host: &PlannedHost<'_>) -> Option<Damage> {
-    let check = host.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
+    let check = host.check_for(&Purpose::Gateway)?;
     Some(Damage {
         cuts: answers_by_default_route(host),
         ..Damage::new(
@@ -22,7 +22,7 @@ pub(super) fn no_gateway(host: &PlannedHost<'_>) -> Option<Damage> {
 
 pub(super) fn wrong_gateway(host: &PlannedHost<'_>) -> Option<Damage> {
     let route = host.gateway()?;
-    let check = host.check_of(|resource| matches!(resource, Resource::DefaultRoute(_)))?;
+    let check = host.check_for(&Purpose::Gateway)?;
     let wrong = not_a_router(host)?;
     Some(Damage {
         cuts: answers_by_default_route(host),

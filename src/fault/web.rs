@@ -2,13 +2,12 @@
 
 use super::Damage;
 use super::planned_host::PlannedHost;
-use crate::resource::{File, Resource};
+use crate::keeper::Purpose;
 use crate::verify::Subject;
 
 pub(super) fn httpd_stopped(host: &PlannedHost<'_>) -> Option<Damage> {
     let service = host.httpd()?;
-    let check = host
-        .check_of(|resource| matches!(resource, Resource::Service(one) if one.name == service))?;
+    let check = host.check_for(&Purpose::WebServer)?;
     Some(Damage::new(
         format!("{service} does not run"),
         check,
@@ -34,8 +33,7 @@ fn listens(host: &PlannedHost<'_>, wrong: &str) -> Option<Damage> {
     let restart = host.service_command(service, "restart");
     // Any other port than 80 stands in a planned file, which is a check of its own and put back by the plan.
     let line = format!("Listen {port}");
-    let planned = |file: &&File| file.content.lines().any(|other| other == line);
-    if let Some(file) = host.files().find(planned) {
+    if let Some(file) = host.file(|purpose| *purpose == Purpose::ListenFile) {
         return Some(Damage::new(
             format!("where {service} listens ({})", file.path),
             host.check_of_file(file)?,
@@ -67,7 +65,7 @@ fn listens(host: &PlannedHost<'_>, wrong: &str) -> Option<Damage> {
 }
 
 pub(super) fn wrong_page(host: &PlannedHost<'_>) -> Option<Damage> {
-    let page = host.file("/index.html")?;
+    let page = host.file(|purpose| *purpose == Purpose::Page)?;
     let own = host.lab().real_server(host.name().as_str())?;
     let wrong = match host.other_server() {
         Some(other) if other.page != own.page => other.address().to_string(),
@@ -82,7 +80,7 @@ pub(super) fn wrong_page(host: &PlannedHost<'_>) -> Option<Damage> {
 }
 
 pub(super) fn page_unreadable(host: &PlannedHost<'_>) -> Option<Damage> {
-    let page = host.file("/index.html")?;
+    let page = host.file(|purpose| *purpose == Purpose::Page)?;
     Some(Damage::new(
         format!("the mode of {}", page.path),
         host.check_of_file(page)?,
@@ -91,7 +89,7 @@ pub(super) fn page_unreadable(host: &PlannedHost<'_>) -> Option<Damage> {
 }
 
 pub(super) fn page_forbidden(host: &PlannedHost<'_>) -> Option<Damage> {
-    let page = host.file("/index.html")?;
+    let page = host.file(|purpose| *purpose == Purpose::Page)?;
     let (directory, _) = page.path.rsplit_once('/')?;
     Some(Damage {
         undo: vec![format!("chmod 755 {directory}")],
