@@ -48,7 +48,7 @@ pub(super) fn httpd_link_removed(host: &PlannedHost<'_>) -> Option<Damage> {
     ))
 }
 
-/// Only for port 80: any other port stands in a planned file, which is a check of its own.
+/// Only for port 80: any other port stands in a planned file, which is judged as it is now.
 pub(super) fn listen_outdated(host: &PlannedHost<'_>) -> Option<Damage> {
     let service = host.httpd()?;
     let port = host.lab().service().port.get();

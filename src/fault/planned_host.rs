@@ -151,7 +151,7 @@ impl<'a> PlannedHost<'a> {
     /// The check of the first planned step of this purpose.
     pub(super) fn check_for(&self, purpose: &Purpose) -> Option<CheckId> {
         let step = self.step(|other| other == purpose)?;
-        Some(CheckId::resource(self.name(), &step.resource))
+        Some(self.check(self.effect_of(step)?))
     }
 
     /// The next host of the lab that this one sends to: the VIP, a real server or the client.
@@ -168,11 +168,11 @@ impl<'a> PlannedHost<'a> {
     /// The check of the planned resource that `fits`.
     pub(super) fn check_of(&self, fits: impl Fn(&Resource) -> bool) -> Option<CheckId> {
         let step = self.plan.steps.iter().find(|step| fits(&step.resource))?;
-        Some(self.check(self.effect_of(&step.resource)?))
+        Some(self.check(self.effect_of(step)?))
     }
 
     pub(super) fn check_of_file(&self, file: &File) -> Option<CheckId> {
-        Some(self.check(self.effect_of_file(file)?))
+        self.check_of(|resource| matches!(resource, Resource::File(other) if other == file))
     }
 
     /// The check of the host's own address, which has no label.

@@ -31,7 +31,7 @@ fn listens(host: &PlannedHost<'_>, wrong: &str) -> Option<Damage> {
     let port = port(host);
     let service = host.httpd()?;
     let restart = host.service_command(service, "restart");
-    // Any other port than 80 stands in a planned file, which is a check of its own and put back by the plan.
+    // Any other port than 80 stands in a planned file, which the plan puts back.
     let line = format!("Listen {port}");
     if let Some(file) = host.file(|purpose| *purpose == Purpose::ListenFile) {
         return Some(Damage::new(
