@@ -43,10 +43,10 @@ impl Bars {
         }
     }
 
-    /// Takes the lines off the screen, and lets nothing draw there until [`Bars::show`].
+    /// Takes the lines off the screen and keeps them off until [`Bars::show`].
     fn hide(&self) {
         self.hidden.store(true, Ordering::Relaxed);
-        // A line that ticks between the two would stay.
+        // A line that is redrawn between the two steps would stay.
         for line in locked(&self.lines).values() {
             line.disable_steady_tick();
         }
@@ -114,7 +114,7 @@ impl Progress for Bars {
     }
 
     fn pause(&self, work: &mut dyn FnMut()) {
-        // Not MultiProgress::suspend: it holds a lock for as long, and whoever is interrupted wants to clear the screen.
+        // MultiProgress::suspend would hold a lock meanwhile, and an interruption needs that lock to clear the screen.
         self.hide();
         work();
         self.show();
@@ -161,7 +161,7 @@ impl<W: Write + Send> Lines<W> {
             return;
         }
         sink.last.insert(subject.to_owned(), text.to_owned());
-        // Nobody to tell is no reason to stop working.
+        // Progress that cannot be shown is no reason to stop.
         let _ = writeln!(sink.writer, "{subject}: {text}");
     }
 }

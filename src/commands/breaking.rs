@@ -74,14 +74,14 @@ impl Break {
         let mut deployment = Deployment::connect(ctx, &lab).await?;
         deployment.expect().await;
         if let Some(status) = deployment::worst(&deployment.troubles) {
-            // What a fault would fit is not known without every host.
+            // Which faults fit depends on every host.
             return self.refused(&lab, &deployment, status);
         }
         let (fault, seed) = self.choose(&lab, &deployment)?;
         let kept = kept(&mut deployment, &fault).await;
         let set = Exercise::new(&fault, &kept);
         if deployment.troubles.is_empty() {
-            // Before the host is touched: whatever happens then, `repair` knows what to take back.
+            // Remembered before the host is touched, so that `repair` can undo it whatever happens.
             exercise::remember(&ctx.dirs, lab.id(), &set)?;
             ctx.situation.set(format!(
                 "the exercise may be set in part: `lvslab repair {}` takes it back",
@@ -281,7 +281,7 @@ fn table(fitting: &[(Vec<HostName>, Fault)]) -> String {
     text
 }
 
-/// What the kernel settings that the fault changes and no plan makes are now.
+/// The present values of the kernel settings that the fault changes and no plan sets.
 async fn kept(deployment: &mut Deployment<'_>, fault: &Fault) -> Vec<(String, String)> {
     if fault.damage.keeps.is_empty() {
         return Vec::new();

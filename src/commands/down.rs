@@ -21,8 +21,7 @@ use super::{Answer, CommandError, Context, Status};
 pub struct Down {
     #[command(flatten)]
     selection: Selection,
-    /// Remove the packages that lvslab installed, too; once a lab is down it is not known any more which
-    /// they were
+    /// Also remove the packages that lvslab installed; only possible now, since `down` forgets which they were
     #[arg(long)]
     purge: bool,
     /// Only forget the lab here, without contacting its hosts: for machines that no longer exist
@@ -50,7 +49,7 @@ impl Down {
             }
             other => other?,
         };
-        // What was brought up is what has to be put back, also when the file has changed since.
+        // The lab is put back as it was brought up, even if the file has changed since.
         let lab = match labs::saved(&ctx.dirs, asked.id())? {
             Some(up) if self.selection.inventory.is_none() => up,
             _ => {

@@ -120,7 +120,7 @@ async fn apply(deployment: &mut Deployment<'_>, lab: &Lab, host: &HostName) -> u
         lab: lab.id().clone(),
         run: run_id(),
         resources: plan.steps.iter().map(|s| s.resource.clone()).collect(),
-        // What is put right here was confirmed when it was deployed.
+        // These settings were confirmed when they were deployed.
         confirm_within_seconds: None,
     });
     let ask = |asked: &HostName| (asked == host).then(|| vec![request.clone()]);

@@ -19,7 +19,7 @@ pub struct Ssh {
     host: HostName,
     #[command(flatten)]
     which: LabOption,
-    /// Command to run in place of a login shell, on a terminal of its own
+    /// Command to run instead of a login shell; it gets a terminal
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }

@@ -14,7 +14,7 @@ use super::{Answer, CommandError, Context, Status};
 /// Show the way of one live request through the lab, hop by hop
 ///
 /// Sends one request from the client, captures its frames on every host, and shows what was rewritten where.
-/// Changes nothing. Ends with 0 when the request was answered and both ways were those of the lab's mode,
+/// Changes nothing. Ends with 0 when the request was answered and request and reply took the way of the lab's mode,
 /// with 6 when not, with 4 when a host could not be reached.
 #[derive(Debug, clap::Args)]
 pub struct Trace {
@@ -28,7 +28,7 @@ pub struct Trace {
     /// Also write the frames as a pcapng file for Wireshark, one interface per host's interface
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// Show what a file of `verify --evidence-out` holds, in place of asking hosts
+    /// Show the requests in a file of `verify --evidence-out` instead of asking hosts
     #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "named", "inventory"])]
     from: Option<PathBuf>,
 }

@@ -108,7 +108,7 @@ impl Up {
     }
 }
 
-/// Hosts that have something to confirm, or may have, go to `changed`.
+/// Sends to `changed` every host that has changes to confirm, or may have some.
 async fn apply(
     deployment: &mut Deployment<'_>,
     lab: &Lab,
@@ -116,8 +116,8 @@ async fn apply(
     changed: UnboundedSender<HostName>,
 ) -> Outcomes {
     let run = run_id();
-    // Whoever heard another host answer for the VIP, as real servers with a wrong arp_ignore do, learns
-    // better.
+    // Corrects neighbours that have cached another host's MAC for the VIP, as happens when a real server with a wrong
+    // arp_ignore has answered for it.
     let announce = Request::Announce { address: lab.vip() };
     let requests: BTreeMap<HostName, Vec<Request>> = deployment
         .plans
@@ -144,13 +144,13 @@ async fn apply(
     let tell = move |host: &HostName, result: &Result<Vec<Reply>, Cause>| {
         let may_wait = match result {
             Ok(replies) => matches!(replies.first(), Some(Reply::Applied { on_trial: true, .. })),
-            // Another run has it, or it refuses for another reason of its own.
+            // Another run has locked the host, or its agent refuses for another reason.
             Err(Cause::Agent(_)) => false,
-            // Whose connection breaks on the way may have been changed, too.
+            // A host whose connection broke may have been changed, too.
             Err(_) => true,
         };
         if may_wait && machines.contains(host) {
-            // Nobody listens any more where confirming has failed as a whole, which ends the run.
+            // The receiver is gone only when confirming has failed as a whole, which ends the run.
             let _ = changed.send(host.clone());
         }
     };
@@ -217,7 +217,7 @@ impl Run<'_> {
         }
     }
 
-    /// A line for every host that is as it should be; the others have their trouble.
+    /// One line for every finished host; the others are shown with their troubles.
     fn hosts(&self) -> Vec<HostLine> {
         let finished = self.lab.hosts().iter().filter_map(|host| {
             let outcomes = self.outcomes.get(&host.name)?;

@@ -32,10 +32,10 @@ pub struct Verify {
     /// Also write the verdict as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Also write all that the verdict rests on (`lvslab.evidence/2`)
+    /// Also write all the evidence that the verdict rests on (`lvslab.evidence/2`)
     #[arg(long, value_name = "FILE")]
     evidence_out: Option<PathBuf>,
-    /// Judge evidence that --evidence-out has kept, in place of asking hosts
+    /// Judge the evidence in a file of --evidence-out instead of asking hosts
     #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "named", "inventory", "evidence_out"])]
     from: Option<PathBuf>,
 }

@@ -51,8 +51,8 @@ pub async fn address_machines(
     Ok(())
 }
 
-/// Where the lab's hosts are, as the SSH configuration has it. Connections that were made when it was another one
-/// may lead to other machines.
+/// The SSH configuration of the lab's hosts. Connections that were made under another configuration may lead to other
+/// machines.
 pub fn addresses(ctx: &Context, lab: &Lab) -> Option<Vec<u8>> {
     std::fs::read(labs::ssh_config(&ctx.dirs, lab.id())).ok()
 }
@@ -92,9 +92,9 @@ pub fn roster(ctx: &Context, lab: &Lab) -> io::Result<Roster> {
 
 /// Ends the connections to the lab's hosts, if there are any.
 pub async fn hang_up(ctx: &Context, lab: &Lab) {
-    // Without its directory of sockets there is no connection to end.
+    // Without the directory of the SSH sockets there is no connection to end.
     if let Ok(roster) = roster(ctx, lab) {
-        // An `up` that was ended while it confirmed leaves such ones.
+        // An `up` that was interrupted while it confirmed leaves such connections.
         if let Ok(anew) = roster.anew() {
             anew.disconnect().await;
         }

@@ -37,7 +37,7 @@ pub struct Deployment<'a> {
     pub plans: BTreeMap<HostName, HostPlan>,
     /// What went wrong so far, in order.
     pub troubles: Vec<Trouble>,
-    /// Whether a connection that was there has broken.
+    /// Whether an established connection has broken.
     lost: bool,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Deployment<'a> {
         self.take(plan::plan(self.lab, &self.facts));
     }
 
-    /// [`Self::plan`] to compare hosts with: what stands against changing a host is no trouble then.
+    /// Like [`Self::plan`], for comparing only: obstacles to changing a host are no trouble then.
     pub async fn expect(&mut self) {
         self.learn().await;
         self.take(plan::expectations(self.lab, &self.facts));
@@ -99,8 +99,8 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Puts the requests that `requests` gives for a host to it, all hosts at once; hosts with trouble are
-    /// left out, and those that get it now are in `troubles`.
+    /// Sends each host the requests that `requests` gives for it, all hosts at once. Hosts in trouble are left out;
+    /// new troubles are added to `troubles`.
     pub async fn ask_ready(
         &mut self,
         requests: impl Fn(&HostName) -> Option<Vec<Request>>,
@@ -108,7 +108,7 @@ impl<'a> Deployment<'a> {
         self.ask_ready_and_tell(requests, |_, _| {}).await
     }
 
-    /// [`Self::ask_ready`] that tells of each host as soon as it is done.
+    /// Like [`Self::ask_ready`]; calls `done` for each host as soon as it has answered.
     pub async fn ask_ready_and_tell(
         &mut self,
         requests: impl Fn(&HostName) -> Option<Vec<Request>>,
@@ -151,7 +151,7 @@ impl<'a> Deployment<'a> {
         self.troubles.push(Trouble::from(error));
     }
 
-    /// For an answer to another question: both sides are one program, so this is its mistake.
+    /// Records an answer that does not fit the question. Controller and agent are one program, so that is a bug in it.
     pub fn confused(&mut self, host: &HostName, reply: Option<&Reply>) {
         self.troubles.push(Trouble {
             host: host.clone(),
@@ -170,7 +170,8 @@ impl<'a> Deployment<'a> {
     /// Collects evidence from every host that has a plan. Hosts with trouble are part of it as hosts without
     /// evidence.
     ///
-    /// What breaks with a connection is begun once more over new ones: looking changes nothing.
+    /// When a connection breaks, everything is collected once more over new ones, which is safe because looking
+    /// changes nothing.
     ///
     /// # Errors
     /// When this machine does not let us connect again.

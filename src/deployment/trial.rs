@@ -1,7 +1,7 @@
-//! Whether hosts can still be reached after their changes: each is asked over a new connection to keep them.
+//! Confirms each host's changes over a new connection, which proves that the host can still be reached.
 //!
-//! Each is asked as soon as it is done, however long others take. One that cannot be asked puts itself back, and is
-//! asked again when it has had the time to.
+//! A host is asked as soon as its own changes are done. A host that cannot be asked reverts its changes; it is asked
+//! again once it has had time for that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::sys::progress::Progress;
 
 use super::{Trouble, roster, run_id};
 
-/// What a host may need to put itself back once its time is up: services are restarted.
+/// Longest time that a host takes to revert its changes once its time is up: services are restarted.
 const PUTTING_BACK: Duration = Duration::from_secs(15);
 
-/// How long a machine of one's own waits for a confirmation.
+/// How long a machine of the person's own waits for a confirmation.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Trial {
-    /// A machine of your own that cannot be reached over a new connection so many seconds after its changes puts
-    /// them back by itself; 0 to keep them in any case
+    /// A machine of your own reverts its changes unless lvslab reaches it over a new connection within this time; 0
+    /// keeps them in any case
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(..=3600))]
     confirm_within: u32,
 }
@@ -43,8 +43,8 @@ impl Trial {
         (is_machine && self.confirm_within > 0).then_some(self.confirm_within)
     }
 
-    /// Asks each of the hosts that `changed` brings, as it comes, to keep its changes; until `changed` is closed and
-    /// all have answered.
+    /// Asks every host that `changed` yields to keep its changes. Returns when `changed` is closed and all hosts have
+    /// answered.
     ///
     /// # Errors
     /// When this machine does not let us connect.
@@ -92,19 +92,19 @@ impl Trial {
 /// How each host's trial ended.
 pub type Ends = Vec<(HostName, Result<TrialEnd, HostError>)>;
 
-/// One host that is to be asked.
+/// The request to keep its changes, to one host.
 struct Question {
     roster: Roster,
     host: HostName,
     request: Request,
-    /// When it will have put itself back.
+    /// When the host has reverted its changes unless it was asked.
     over: Instant,
     progress: Arc<dyn Progress>,
     logins: Arc<Semaphore>,
 }
 
 impl Question {
-    /// Asked at once, and again when it has put itself back where that fails.
+    /// Asks at once. If that fails, asks again after the host has reverted its changes.
     async fn answered(self) -> (HostName, Result<TrialEnd, HostError>) {
         let mut answer = self.ask().await;
         if let Err(error) = &answer {
@@ -117,9 +117,9 @@ impl Question {
     }
 
     async fn ask(&self) -> Result<TrialEnd, HostError> {
-        // Never closed, so there is always a permit to come.
+        // The semaphore is never closed, so a permit always comes.
         let _permit = self.logins.acquire().await;
-        // One that an earlier run left, or this one's first try, proves nothing.
+        // An older connection, of an earlier run or of the first attempt, would prove nothing.
         self.roster.hang_up().await;
         let mut fleet = Fleet::connect(self.roster.clone(), &self.progress).await;
         let mut replies = fleet.ask_all(&self.request, &self.progress).await;
@@ -131,7 +131,7 @@ impl Question {
     }
 }
 
-/// What stands against the changes of a host; `is_lost` where its connection broke while they were made.
+/// The trouble with a host's changes, if there is any. `is_lost`: its connection broke while they were made.
 #[must_use]
 pub fn trouble(
     host: &HostName,
@@ -139,7 +139,7 @@ pub fn trouble(
     is_lost: bool,
 ) -> Option<Trouble> {
     match end {
-        // Nothing had been changed by then.
+        // The connection broke before anything was changed.
         Ok(TrialEnd::Unknown) if is_lost => None,
         Ok(end) => told(host, end),
         Err(error) => Some(still_cut_off(&error)),
@@ -163,7 +163,7 @@ fn told(host: &HostName, end: TrialEnd) -> Option<Trouble> {
             "put these back by hand, or run `lvslab down`, which tries again",
         ),
         TrialEnd::Unknown => (
-            "it knows nothing of this run's changes any more: another run has taken them over or back"
+            "it no longer has this run's changes: another run has taken them over or reverted them"
                 .to_owned(),
             "run `lvslab up` again",
         ),
@@ -178,11 +178,11 @@ fn told(host: &HostName, end: TrialEnd) -> Option<Trouble> {
     })
 }
 
-/// Its own word for how the trial ended cannot be had.
+/// The host cannot be asked how its trial ended.
 fn still_cut_off(error: &HostError) -> Trouble {
     let mut trouble = Trouble::from(error);
     trouble.cause = format!(
-        "{} (since its changes, which it should have put back by now: whether it has is unknown)",
+        "{} (lost after its changes; it should have reverted them by now, which is not confirmed)",
         trouble.cause
     );
     trouble.status = Status::Unreachable;

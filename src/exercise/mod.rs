@@ -38,13 +38,13 @@ pub struct Exercise {
     pub symptom: String,
     /// Where to look.
     pub area: String,
-    /// Lines that take back what no plan knows of.
+    /// Shell lines that undo what no plan covers.
     pub undo: Vec<String>,
     /// Hints given so far.
     pub hints: u32,
 }
 
-/// The file: nothing in it can be read at first glance.
+/// The file, whose body cannot be read at a glance.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     schema: String,
@@ -142,8 +142,8 @@ fn file(dirs: &Dirs, lab: &LabId) -> PathBuf {
     dirs.lab(lab).join(EXERCISE_FILE)
 }
 
-/// Takes back on its host what no plan knows of, and lets every host forget what it has learnt of the others
-/// meanwhile. Whether that went well; what did not is among the deployment's troubles.
+/// Undoes on the exercise's host what no plan covers, and clears every host's neighbour entries, which the fault may
+/// have spoiled. Returns whether that succeeded; failures are among the deployment's troubles.
 pub async fn take_back(deployment: &mut Deployment<'_>, lab: &Lab, exercise: &Exercise) -> bool {
     let mut networks: Vec<_> = lab
         .hosts()
@@ -171,7 +171,7 @@ pub async fn take_back(deployment: &mut Deployment<'_>, lab: &Lab, exercise: &Ex
     deployment.troubles.len() == before && !deployment.in_trouble(&exercise.host)
 }
 
-/// Runs each host's lines on it, all hosts at once. What does not end well is among the deployment's troubles.
+/// Runs each host's lines on it, all hosts at once. Failures are among the deployment's troubles.
 pub async fn run(deployment: &mut Deployment<'_>, scripts: &BTreeMap<HostName, Vec<String>>) {
     let replies = deployment
         .ask_ready(|host| {

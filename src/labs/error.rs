@@ -34,14 +34,14 @@ pub enum LabsError {
     #[error("`{name}` is a lab that is up, and an inventory goes with a topology file")]
     InventoryForName { name: LabId },
     /// The topology and inventory place the lab elsewhere than it is up.
-    #[error("lab {lab} is up {}, and this says otherwise", place(.sandbox))]
+    #[error("lab {lab} is up {}, and the files that were given place it elsewhere", place(.sandbox))]
     ElsewhereUp {
         lab: LabId,
         /// Whether it is up in the sandbox.
         sandbox: bool,
     },
     /// The lab is up on machines that the topology and inventory no longer name.
-    #[error("lab {lab} is up on machines that this leaves out: {}", .machines.join(", "))]
+    #[error("lab {lab} is up on machines that the files leave out: {}", .machines.join(", "))]
     MachinesLeftOut {
         lab: LabId,
         /// `web3 (10.0.0.3)`
@@ -98,7 +98,7 @@ impl LabsError {
                 )
             }),
             Self::MachinesLeftOut { lab, .. } => Some(format!(
-                "`lvslab down {lab}` puts all of its machines back; then bring it up as it is to be"
+                "`lvslab down {lab}` puts all of its machines back; then bring it up again with these files"
             )),
             Self::NotInSandbox { lab } => {
                 Some(format!("`lvslab down {lab}` puts its machines back"))

@@ -1,7 +1,7 @@
 //! Which lab is meant: a topology file, or a lab that is up by its name.
 //!
 //! A lab that is up is a directory `STATE/LAB` with `lab.json`, the lab as it was brought up, its `ssh_config`, and
-//! `machines.json`, the machines of one's own that may have something of it.
+//! `machines.json`, the machines of the person's own that the lab has touched.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub fn forget(dirs: &Dirs, name: &LabId) -> Result<(), LocalError> {
         atomic::remove(&path).map_err(LocalError::when(format!("remove {}", path.display())))?;
     }
     for directory in [directory, dirs.lab_runtime(name)] {
-        // Whoever still has files there keeps them.
+        // A directory that is not empty stays.
         let _ = std::fs::remove_dir(directory);
     }
     Ok(())

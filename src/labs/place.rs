@@ -1,4 +1,4 @@
-//! Where a lab is up, and that nothing of it is forgotten there.
+//! Records which machines a lab touched, so that `down` misses none.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use crate::sys::local::LocalError;
 /// Next to the lab.
 pub(super) const MACHINES_FILE: &str = "machines.json";
 
-/// That `lab` is not up in another place than this one says.
+/// Refuses a lab that is up in another place than its topology and inventory say.
 ///
 /// # Errors
-/// When it is up on machines and this one says sandbox, or the other way round, or on machines that this one leaves
-/// out: nobody would put those back.
+/// When it is up on machines and `lab` says sandbox, or the other way round; or when it is up on machines that `lab`
+/// leaves out, which no `down` would put back.
 pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), LabsError> {
     let Some(up) = saved(dirs, lab.id())? else {
         return Ok(());
@@ -40,7 +40,7 @@ pub fn same_place(dirs: &Dirs, lab: &Lab) -> Result<(), LabsError> {
     })
 }
 
-/// Remembers machines of `lab` that may have something of it from now on.
+/// Remembers the machines of `lab` that may be changed from now on.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -8,7 +8,7 @@ use super::markup::text;
 use crate::model::{Host, HostName, Lab, NetworkId, Role};
 use crate::verify::{Evidence, Leg, Status, Verdict, journeys};
 
-/// Narrowest box, and what one character of the type it is written in takes.
+/// Narrowest box, and the width of one character of its text, in units of the SVG.
 const BOX_WIDTH: usize = 230;
 const CHARACTER: usize = 8;
 const LINE: usize = 17;
@@ -232,7 +232,7 @@ fn arrows(out: &mut String, places: &[Place<'_>], verdict: &Verdict, evidence: &
                 let label = match (class, verdict.distribution.get(&to)) {
                     ("request", Some(count)) => count.to_string(),
                     ("request", None) if from == lab.client().name => format!("{total} answered"),
-                    // Their tips meet: one name is enough for them.
+                    // The arrows of replies meet at the client, so one label is enough.
                     ("reply", _) if to == lab.client().name && !drawn.iter().any(home) => {
                         "replies".to_owned()
                     }

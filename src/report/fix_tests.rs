@@ -1,5 +1,6 @@
 //! Printed fixes can be typed as they stand, files included.
 
+use super::tests::without_counts;
 use super::{Style, junit, verdict};
 use crate::model::{ForwardingMethod, Scheduler};
 use crate::verify::fixtures::healthy;
@@ -29,7 +30,7 @@ chmod 600 /etc/ipvsadm.rules";
 
 #[test]
 fn a_file_to_be_written_begins_at_the_left_edge() {
-    insta::assert_snapshot!(verdict(&not_saved(), Style::plain()), @"
+    insta::assert_snapshot!(without_counts(&verdict(&not_saved(), Style::plain())), @"
     ✗ director  IPVS serves tcp 192.168.4.15:80 after a reboot  works until the next boot
         expected  wrr: 192.168.4.100:80 gatewaying weight 1, 192.168.4.110:80
                   gatewaying weight 1
@@ -47,7 +48,7 @@ fn a_file_to_be_written_begins_at_the_left_edge() {
     EOF
     chmod 600 /etc/ipvsadm.rules
 
-    1 cause · 96 passed                                                       exit 6
+    1 cause · N passed exit 6
     ");
 }
 

@@ -16,7 +16,7 @@ const STEP: usize = 58;
 /// Of a host's box at the top.
 const BOX_WIDTH: usize = 150;
 const BOX_HEIGHT: usize = 28;
-/// Arrows that lead to nobody end here, short of the next line.
+/// Length of an arrow whose frame did not arrive: it ends short of the next host's line.
 const SHORT: usize = SPACING / 2;
 
 /// A ladder per way that captured requests took, each an `<svg>` with a caption; empty where there was no capture.
@@ -61,7 +61,7 @@ fn caption((request, reply): &(Way, Way), journey: &Journey, more: usize) -> Str
     )
 }
 
-/// Client, director, and whoever else the packets came by or were meant for, in the lab's order.
+/// Client, director, and every other host that the packets passed or were sent to, in the lab's order.
 fn lanes<'l>(lab: &'l Lab, journey: &Journey) -> Vec<&'l HostName> {
     let on_the_way = |host: &HostName| {
         [&journey.request, &journey.reply].iter().any(|leg| {
@@ -184,7 +184,7 @@ impl<'a> Ladder<'a> {
         let receiver = left.receiver.as_ref().and_then(|host| self.x(host));
         let end = match receiver {
             Some(x) if !lost => x,
-            // It went off in that direction and was never seen again.
+            // Lost on the way: drawn in the direction in which it was sent.
             Some(x) if x < start => start - SHORT,
             None if start > MARGIN => start - SHORT,
             _ => start + SHORT,
@@ -226,7 +226,7 @@ impl<'a> Ladder<'a> {
     }
 }
 
-/// What the host before did not send like this is set off.
+/// Sets off a value that the host changed.
 fn new(value: &str, rewritten: bool) -> String {
     if rewritten {
         format!("<tspan class=\"new\">{}</tspan>", text(value))

@@ -104,7 +104,7 @@ impl<'a> Page<'a> {
         text
     }
 
-    /// A silent host is told of once; the checks that are missing for that are a number.
+    /// A host without evidence is shown once, with the number of checks that could not be made.
     fn error(&self, check: &Check) -> String {
         let evidence = CheckId::new(&check.host, Subject::Evidence);
         let silent = self.verdict.find(&evidence).is_some_and(unknown);
@@ -172,7 +172,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// What was left out, once per reason; of a verdict that speaks for the lab as much as of one against it.
+    /// Skipped checks, grouped by reason; shown whether the verdict is good or bad.
     fn skipped(&self) -> String {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for check in self.with(Status::Skipped) {

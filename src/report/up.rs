@@ -117,7 +117,7 @@ pub fn up_table(lab: &Lab, table: &UpTable, verdict: Option<&Verdict>, style: St
     out + &next(&table.next, column)
 }
 
-/// The right edge of the outcomes: one for all hosts, beyond the terminal's where a line needs it.
+/// The right edge of the outcomes, the same for all hosts; beyond the terminal's edge when a line is too long.
 fn edge(table: &UpTable, column: usize, style: Style) -> usize {
     let needed = table.hosts.iter().map(|line| {
         let (text, tag) = halves(line);
@@ -126,7 +126,7 @@ fn edge(table: &UpTable, column: usize, style: Style) -> usize {
     needed.chain([style.columns()]).max().unwrap_or_default()
 }
 
-/// What is said of the host, and its outcome in a word.
+/// The host's summary or failure, and its outcome in a word.
 fn halves(line: &HostLine) -> (String, String) {
     match &line.outcome {
         HostOutcome::Unchanged => (clean::line(&line.summary), "no changes".to_owned()),
