@@ -1,5 +1,5 @@
-//! Holds the shape of the crate: which module may use which, no circles, who may use which library, one idea a
-//! file, and a word on every public item.
+//! Holds the shape of the crate: which module may use which, without circles; which module may use which library; short
+//! files; and documentation on every public item.
 
 #[path = "structure/circle.rs"]
 mod circle;
@@ -172,6 +172,17 @@ fn modules_use_only_what_the_table_of_layers_allows() {
 }
 
 #[test]
+fn the_table_of_layers_allows_nothing_that_is_not_used() {
+    let arrows = between_modules(&Crate::read());
+    let used: BTreeSet<_> = arrows.iter().map(|(from, to, _)| (from, to)).collect();
+    let allowed = LAYERS
+        .iter()
+        .flat_map(|(from, uses)| uses.iter().map(move |to| (*from, *to)));
+    let unused = allowed.filter(|arrow| !used.contains(arrow));
+    assert_none(unused.map(|(from, to)| format!("`{from}` does not use `{to}`")));
+}
+
+#[test]
 fn every_arrow_of_the_table_points_down() {
     let mut above = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -196,8 +207,8 @@ fn there_is_no_circle_between_modules() {
     assert_none(circles.iter().map(Circle::to_string));
 }
 
-/// A room is a folder of a module. Files beside it may know each other; a circle that runs through a room may not
-/// be, whether its other end is a room or a file.
+/// A room is a folder of a module. The files beside the rooms may use each other in circles, but no circle may run
+/// through a room.
 #[test]
 fn there_is_no_circle_through_a_room_of_a_module() {
     let all = Crate::read();
@@ -284,7 +295,7 @@ fn module(source: &Source) -> Option<&str> {
     source.place.first().map(String::as_str)
 }
 
-/// What is really used, whatever the table says.
+/// Which module uses which, read from the code.
 fn between_modules(all: &Crate) -> Arrows {
     let mut arrows = Arrows::default();
     for source in &all.sources {
@@ -297,7 +308,7 @@ fn between_modules(all: &Crate) -> Arrows {
     arrows
 }
 
-/// The same between the files and folders of one module; its `mod.rs`, which holds them together, left out.
+/// The same between the files and folders of one module. Its `mod.rs`, which names them all, does not count.
 fn inside_module(all: &Crate, of: &str) -> Arrows {
     let room = |place: &[String]| -> Option<String> {
         let [module, room, ..] = place else {

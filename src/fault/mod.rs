@@ -48,7 +48,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// One word for lists.
+    /// The word in lists and JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -84,14 +84,14 @@ impl Layer {
 pub enum Effect {
     /// Requests are lost.
     Broken,
-    /// Every request may be answered, and still something is not as it should be.
+    /// Every request may be answered, but something is wrong.
     QuietlyWrong,
     /// Everything works until the host is restarted.
     UntilReboot,
 }
 
 impl Effect {
-    /// For lists.
+    /// The words in lists and JSON.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -144,7 +144,7 @@ pub struct Fault {
 /// Why a fault cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// No entry of that name.
+    /// There is no fault of that name.
     #[error("there is no fault `{name}`")]
     Unknown {
         /// The name as it was typed.
@@ -166,7 +166,7 @@ pub enum FaultError {
     /// It would cut the host off.
     #[error("`{fault}` would cut {host} off: it is managed through the same interface")]
     CutsOff { fault: FaultId, host: HostName },
-    /// Nothing fits.
+    /// No fault fits any host of the lab.
     #[error("no fault fits lab {lab}")]
     Nothing { lab: String },
 }
@@ -241,7 +241,7 @@ impl<'a> PlannedLab<'a> {
     /// The fault of this name, on `host` or on the host where it teaches most.
     ///
     /// # Errors
-    /// There is none of that name, it does not fit, or it would cut the host off.
+    /// There is no fault of that name, it does not fit, or it would cut the host off.
     pub fn find(self, name: &str, host: Option<&HostName>) -> Result<Fault, FaultError> {
         let Some(kind) = catalogue().find(|kind| kind.name == name) else {
             return Err(FaultError::Unknown {
@@ -280,7 +280,7 @@ impl<'a> PlannedLab<'a> {
     /// One of all faults on all hosts they fit. The same seed and lab give the same fault.
     ///
     /// # Errors
-    /// Nothing fits.
+    /// No fault fits.
     pub fn random(self, seed: u64) -> Result<Fault, FaultError> {
         let mut all: Vec<Fault> = catalogue()
             .flat_map(|kind| self.fitting(kind))

@@ -126,7 +126,7 @@ pub(super) fn vip_at_client(host: &PlannedHost<'_>) -> Option<Damage> {
     Some(added_address(host, vip, &lo, cause))
 }
 
-/// The kernel takes the whole network of an address on lo for local.
+/// The kernel treats the whole network of an address on lo as local.
 pub(super) fn stray_address(host: &PlannedHost<'_>) -> Option<Damage> {
     let network = host.own_address()?;
     let to = host.next_destination()?;

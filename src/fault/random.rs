@@ -8,7 +8,7 @@ fn mixed(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number below `count`, which is not 0. What modulo favours is beyond telling for counts this small.
+/// A number below `count`, which is not 0. For counts this small, the bias of the modulo does not matter.
 pub(super) fn below(seed: u64, count: usize) -> usize {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     usize::try_from(mixed(seed) % count).unwrap_or(0)

@@ -76,7 +76,7 @@ fn there_are_many_faults_and_each_has_a_name_of_its_own() {
     }
 }
 
-/// The third hint is the host.
+/// Only the third hint names the host.
 #[test]
 fn the_first_two_hints_do_not_say_which_host_it_is() {
     for world in labs() {

@@ -1,4 +1,4 @@
-//! Running the program under the clock, and printing what came of it.
+//! Measures runs of the program, and prints the figures.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use lvslab::sys::dirs::Dirs;
 
 const HOSTS: [&str; 4] = ["client", "director", "web1", "web2"];
 
-/// One lab in directories of its own; images are the user's.
+/// One lab in directories of its own, with the images from the user's cache.
 pub struct Bench {
     root: tempfile::TempDir,
     pub topology: &'static str,
@@ -46,7 +46,7 @@ impl Bench {
         self.root.path().join(name)
     }
 
-    /// The program in this lab's directories.
+    /// The program with this lab's directories.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lvslab"));
         command
@@ -109,8 +109,8 @@ impl Bench {
         Ok(start.elapsed())
     }
 
-    /// So many requests from the client by one curl, a new connection each, over one new SSH connection: what a
-    /// verification with them cannot do without.
+    /// `count` requests from the client by one curl, a new connection each, over one new SSH connection. A verification
+    /// with as many requests cannot be faster.
     pub fn requests_over_ssh(&self, count: u32) -> io::Result<Duration> {
         let config = self.path("state/lvslab").join(self.lab).join("ssh_config");
         let command = format!(
@@ -133,7 +133,7 @@ impl Bench {
         }
     }
 
-    /// Ends connections that the program keeps for its next run.
+    /// Closes the SSH connections that the program keeps for its next run.
     pub fn close_connections(&self) -> io::Result<()> {
         let sockets = self.path("run/lvslab").join(self.lab).join("ssh");
         for entry in fs::read_dir(sockets)?.flatten() {
@@ -150,7 +150,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Makes the next start a boot.
+    /// Removes the saved base state, so that the next start boots.
     pub fn forget_base_state(&self) -> io::Result<()> {
         match fs::remove_dir_all(self.path("cache/lvslab/base")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -182,7 +182,7 @@ impl Bench {
         Ok(peak)
     }
 
-    /// Size of the program, and of what goes over the wire to a host that has none.
+    /// Size of the program, and of its compressed upload, bytes.
     pub fn binary_sizes(&self) -> io::Result<(u64, u64)> {
         let program = fs::read(env!("CARGO_BIN_EXE_lvslab"))?;
         let mut upload = GzEncoder::new(Vec::new(), Compression::best());
@@ -224,7 +224,7 @@ pub fn largest(values: &[u64]) -> u64 {
     values.iter().copied().max().unwrap_or(0)
 }
 
-/// A Markdown table, as it stands in the README.
+/// The Markdown table of the README.
 pub fn table(figures: &[Figure]) -> String {
     let mut text = "| what | median | beside |\n|---|---|---|\n".to_owned();
     for Figure {

@@ -57,7 +57,7 @@ fn power_off_program() -> Vec<u8> {
     elf
 }
 
-/// Process start to process end.
+/// How long QEMU runs, from its start to its end.
 pub fn empty_boot(bench: &Bench) -> io::Result<Duration> {
     let image = Dirs::from_environment().map(|dirs| image::find(&dirs, System::Plain))?;
     let kernel = image

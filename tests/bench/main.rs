@@ -1,7 +1,7 @@
-//! What lvslab costs on this machine, next to what the machine cannot do without: the same kernel booting
-//! to an empty init, and one `ssh HOST true` on all four hosts at once.
+//! What lvslab costs on this machine, beside a floor for each figure: the same kernel booting to an empty init, or one
+//! `ssh HOST true` on all four hosts at once.
 //!
-//! `cargo bench` prints a table; each figure is the median of its runs, taken in turn within one process.
+//! `cargo bench` prints a table. Each figure is the median of its runs; the runs of all figures alternate.
 
 mod figures;
 mod floor;

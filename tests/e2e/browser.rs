@@ -10,7 +10,7 @@ use crate::packages;
 
 const MEASURE: &str = include_str!("measure.js");
 
-/// See the module.
+/// A Chromium with a profile of its own.
 pub struct Browser {
     program: PathBuf,
     profile: tempfile::TempDir,
@@ -24,7 +24,7 @@ impl Browser {
         })
     }
 
-    /// What a browser window of this width, in pixels, makes of the page.
+    /// What `measure.js` finds on the page in a window of this width, in pixels.
     pub fn measure(&self, page: &Path, width: u32) -> Result<Value, String> {
         let html = fs::read_to_string(page).map_err(|e| e.to_string())?;
         let copy = self.profile.path().join("page.html");
@@ -45,7 +45,7 @@ impl Browser {
         serde_json::from_str(&text).map_err(|e| format!("{e}: {text}"))
     }
 
-    /// The page as it would be printed: a PDF file.
+    /// The page printed to a PDF file.
     pub fn print(&self, page: &Path) -> Result<Vec<u8>, String> {
         let pdf = self.profile.path().join("page.pdf");
         let option = format!("--print-to-pdf={}", pdf.display());

@@ -184,7 +184,7 @@ fn nat_broken(stage: &Stage) -> Check {
     Ok(())
 }
 
-/// Fails unless checks failed, and all of them are about `host`.
+/// Fails unless at least one check failed, and every check that failed is about `host`.
 fn only_fails_on(host: &str, report: &serde_json::Value) -> Check {
     let failed = failing(report);
     let hosts: BTreeSet<_> = failed.iter().map(|check| check["host"].as_str()).collect();
@@ -249,7 +249,7 @@ fn exec(stage: &Stage) -> Check {
         &"two words|it's|$HOME|*|",
     )?;
     lab.exec("web1", &["sh", "-c", "exit 7"]).exit(7)?;
-    // What comes after the exit code is passed on, too.
+    // Output that a command's child prints after the command has ended is passed on too.
     let late = "(sleep 1; echo out; echo err >&2) & exit 3";
     let late = lab.exec("web1", &["sh", "-c", late]).exit(3)?;
     equal(

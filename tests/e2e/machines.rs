@@ -273,7 +273,7 @@ fn installs_httpd(stage: &Stage) -> Check {
 
 fn unreachable(stage: &Stage) -> Check {
     let machines = Machines::start(stage, "dr", &[])?;
-    // A port that was just free: nothing listens there.
+    // Nothing listens on a port that was free a moment ago.
     let closed = TcpListener::bind("127.0.0.1:0")
         .and_then(|l| l.local_addr())
         .map_err(|e| e.to_string())?

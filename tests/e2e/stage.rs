@@ -1,4 +1,4 @@
-//! The world of one end-to-end run: its own state and runtime directories, the real image cache, and the
+//! The surroundings of one end-to-end run: its own state and runtime directories, the user's image cache, and the
 //! deployed labs that tests start from.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use lvslab::exit::Status;
 
-/// What a test fails with: a text for people.
+/// The result of a test; the error is text for people.
 pub type Check = Result<(), String>;
 
-/// See the module.
+/// The directories of this run, and which labs have been deployed there.
 pub struct Stage {
     root: tempfile::TempDir,
     turn: Mutex<BTreeMap<&'static str, ()>>,
@@ -29,7 +29,7 @@ pub struct Ran {
 }
 
 impl Stage {
-    /// Fresh directories; of the cache only the images are shared, which take minutes to build.
+    /// Fresh directories. Only the images, which take minutes to build, come from the user's cache.
     pub fn open() -> std::io::Result<Self> {
         let stage = Self {
             root: tempfile::Builder::new().prefix("lvslab-e2e-").tempdir()?,
@@ -60,7 +60,7 @@ impl Stage {
         self.lvslab(&arguments)
     }
 
-    /// Runs `lvslab` with this on its standard input.
+    /// Runs `lvslab` with `input` as its standard input.
     pub fn lvslab_with<S: AsRef<OsStr>>(&self, arguments: &[S], input: Stdio) -> Ran {
         let line = arguments
             .iter()
@@ -76,7 +76,7 @@ impl Stage {
         Ran::new(format!("lvslab {line}"), &output)
     }
 
-    /// Starts it and lets it run.
+    /// Starts `lvslab` and does not wait for it.
     pub fn begin(&self, arguments: &[&str]) -> Result<Child, String> {
         self.command()
             .args(arguments)
@@ -126,7 +126,7 @@ impl Stage {
         }
     }
 
-    /// Stops what tests left up and says what is still running afterwards.
+    /// Stops the labs that tests left up. Fails with the processes that still run afterwards.
     pub fn close(self) -> Check {
         let mut left = Vec::new();
         if let Ok(labs) = fs::read_dir(self.path("state/lvslab")) {
@@ -172,7 +172,7 @@ impl Deployed<'_> {
         self.stage.exec(self.lab, host, command)
     }
 
-    /// The same with something on its standard input.
+    /// The same with `input` as standard input.
     pub fn exec_with(&self, host: &str, command: &[&str], input: Stdio) -> Ran {
         let mut arguments = vec!["exec", "--lab", self.lab, host, "--"];
         arguments.extend(command);
@@ -195,7 +195,7 @@ impl Deployed<'_> {
 
 impl Drop for Deployed<'_> {
     fn drop(&mut self) {
-        // Two machines at once would only slow each other down; a failed stop shows in `Stage::close`.
+        // Two machines at once would slow each other down. A failed stop shows in `Stage::close`.
         let _ = self.stage.lvslab(&["sandbox", "stop", "--lab", self.lab]);
     }
 }
@@ -259,7 +259,7 @@ impl Ran {
         }
     }
 
-    /// Whether a host was not reached, which says nothing about what was to be tested.
+    /// Whether the run ended because a host was not reached.
     pub fn is_unreachable(&self) -> bool {
         self.code == i32::from(Status::Unreachable.code())
     }

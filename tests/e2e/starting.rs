@@ -1,4 +1,4 @@
-//! Starting the sandbox when not everything is as it should be, and what the README says to type.
+//! Starts of the sandbox under difficulties, and the commands of the README.
 
 use std::fs;
 use std::process::Command;
@@ -47,7 +47,7 @@ fn machines(stage: &Stage) -> usize {
         .count()
 }
 
-/// As after a logout, when systemd has removed `XDG_RUNTIME_DIR`, and in a cron job, which has another.
+/// After a logout systemd removes `XDG_RUNTIME_DIR`, and a cron job has another one.
 fn other_runtime_directory(stage: &Stage) -> Check {
     let _alone = stage.alone();
     let lvslab = |arguments: &[&str]| {
@@ -80,7 +80,7 @@ fn other_runtime_directory(stage: &Stage) -> Check {
     equal("machines after down", &machines(stage), &0)
 }
 
-/// `sandbox status` of the lab that runs, for programs.
+/// Checks `sandbox status --json` of the lab that is up, and the login it shows.
 fn status(stage: &Stage) -> Check {
     let ran = stage.lvslab(&["sandbox", "status", "--json"]).exit(0)?;
     let document: Value = serde_json::from_str(&ran.out).map_err(|e| format!("{e}\n{ran}"))?;
@@ -136,7 +136,7 @@ fn damaged_base_state(stage: &Stage) -> Check {
     stop().map(drop)
 }
 
-/// As on a full disk: nothing can be written where base states are kept.
+/// Nothing can be written where base states are kept, as on a full disk.
 fn unkept_base_state(stage: &Stage) -> Check {
     let _alone = stage.alone();
     let base = stage.path("cache/lvslab/base");
@@ -186,8 +186,8 @@ fn new_keys(stage: &Stage) -> Check {
     lab.verify().exit(0).map(drop)
 }
 
-/// Every `lvslab …` line of the README's shell blocks about the lab, in their order. While an exercise is set,
-/// `verify` has to end as it does for a broken lab.
+/// Runs every `lvslab …` line of the README's shell blocks about the lab, in order. While an exercise is set, `verify`
+/// must fail.
 fn readme(stage: &Stage) -> Check {
     let lab = stage.deployed("dr")?;
     let text = fs::read_to_string("README.md").map_err(|error| error.to_string())?;
@@ -200,7 +200,7 @@ fn readme(stage: &Stage) -> Check {
         }
         let command = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = command.split_whitespace().collect();
-        // The classroom's machines and this machine's IPVS table are the reader's: both have other tests.
+        // Commands on the classroom's machines and on this machine's IPVS table have tests of their own.
         if !inside
             || words.first() != Some(&"lvslab")
             || words[1] == "ipvs"
@@ -208,7 +208,6 @@ fn readme(stage: &Stage) -> Check {
         {
             continue;
         }
-        // What an exercise broke must not be green.
         let code = if words[1] == "verify" && broken { 6 } else { 0 };
         stage.lvslab(&words[1..]).exit(code)?;
         match words[1] {

@@ -107,7 +107,7 @@ fn trace_of_a_bypass(stage: &Stage) -> Check {
     stage.lvslab(&["repair", "nat"]).exit(0).map(drop)
 }
 
-/// Two traces, one of each real server, of which one goes the wrong way.
+/// Two traces in a row, so one for each real server. Fails unless exactly one of them went the wrong way.
 fn two_traces(lab: &Deployed<'_>) -> Result<[Ran; 2], String> {
     let ran = [(); 2].map(|()| lab.stage.lvslab(&["trace", &lab.topology()]));
     let codes: BTreeSet<i32> = ran.iter().map(|ran| ran.code).collect();
@@ -185,7 +185,7 @@ fn dr_trace(stage: &Stage) -> Check {
     equal("malformed frames", &malformed.as_str(), &"")
 }
 
-/// What a program of Wireshark prints.
+/// The output of a Wireshark program.
 fn tool(name: &str, arguments: &[&str]) -> Result<String, String> {
     let program = packages::program(name, "tshark")?;
     let output = Command::new(program)
@@ -252,7 +252,7 @@ fn page(stage: &Stage) -> Check {
     let mut arguments = vec!["verify", &topology, "--html", &html_name];
     arguments.extend(["--evidence-out", &kept_name]);
     lab.stage.lvslab(&arguments).exit(0)?;
-    // The same evidence proves the same without any host.
+    // The kept evidence gives the same verdict without any host.
     lab.stage
         .lvslab(&["verify", "--from", &kept_name])
         .exit(0)?;
@@ -281,7 +281,7 @@ fn healthy_page(seen: &Value) -> Check {
     equal("requests for anything else", &seen["requests"], &none)?;
     equal("drawings", &seen["drawings"], &Value::from(3))?;
     equal("ladders", &seen["ladders"], &Value::from(2))?;
-    // Two hops there and one back, twice.
+    // Two hops for the request and one for the reply, in each of two ladders.
     equal("arrows", &seen["arrows"], &Value::from(6))?;
     let rewritten = seen["rewritten"].as_array().map_or(0, Vec::len);
     equal("rewritten MACs, source and destination", &rewritten, &4)?;

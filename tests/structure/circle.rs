@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-/// Arrows from one module to another, each with a file that draws it.
+/// Which module uses which, each with a file in which it does.
 #[derive(Default)]
 pub struct Arrows {
     from: BTreeMap<String, BTreeMap<String, String>>,
@@ -33,7 +33,7 @@ impl Arrows {
             .collect()
     }
 
-    /// The modules from `start` to `end`, both with it.
+    /// The shortest way from `start` to `end`, both included.
     fn shortest<'a>(&'a self, start: &'a str, end: &str) -> Option<Vec<&'a str>> {
         let mut ways = VecDeque::from([vec![start]]);
         let mut seen = BTreeSet::from([start]);
@@ -51,7 +51,7 @@ impl Arrows {
         None
     }
 
-    /// The same wherever it was entered.
+    /// The circle in one form, whichever of its modules comes first in `modules`.
     fn circle(&self, modules: &[&str]) -> Circle {
         let first = (0..modules.len())
             .min_by_key(|at| modules[*at])
@@ -71,9 +71,9 @@ impl Arrows {
 /// Modules that use each other all the way round.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Circle {
-    /// From one of them back to it.
+    /// The modules in order; the first one comes again at the end.
     pub modules: Vec<String>,
-    /// A file for each arrow.
+    /// For each step, a file that takes it.
     files: Vec<String>,
 }
 

@@ -9,13 +9,14 @@ use super::lexer::{Token, tokens};
 /// A module's place: `["agent", "journal"]`; the crate's root has none.
 pub type Place = Vec<String>;
 
-/// A source file without what only tests see.
+/// A source file.
 pub struct Source {
     pub place: Place,
     /// Relative to `src`.
     pub file: PathBuf,
-    /// As it is on disk, tests too.
+    /// The whole file, including tests.
     pub text: String,
+    /// Its tokens, without what is compiled for tests only.
     pub code: Vec<Token>,
 }
 
@@ -32,17 +33,17 @@ impl Source {
     }
 }
 
-/// See the module.
+/// All modules, and what each of them can name.
 pub struct Crate {
     pub sources: Vec<Source>,
-    /// What each module can name without a path, by `use`: its name here and the path it stands for.
+    /// What each module imports with `use`: the name there, and the path it stands for.
     imports: BTreeMap<Place, Imports>,
 }
 
 type Imports = BTreeMap<String, Place>;
 
 impl Crate {
-    /// The files below `src`, those excepted that only tests are made of.
+    /// Reads the files below `src`, except those that are compiled for tests only.
     pub fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut sources = Vec::new();
@@ -73,7 +74,7 @@ impl Crate {
         Self { sources, imports }
     }
 
-    /// The modules whose items `source` names, others than itself.
+    /// The other modules whose items `source` names.
     pub fn named_by(&self, source: &Source) -> BTreeSet<Place> {
         let mut found: BTreeSet<Place> = paths(&source.code, is_rooted)
             .into_iter()
@@ -95,7 +96,7 @@ impl Crate {
             .collect()
     }
 
-    /// The module in which the item at `path` is written: names that a module only passes on are followed.
+    /// The module that defines the item at `path`; re-exports are followed.
     fn module_of(&self, path: &[String]) -> Place {
         let mut path = path.to_vec();
         // As many re-exports of re-exports as a crate could have.
@@ -184,7 +185,7 @@ impl TestModule {
     }
 }
 
-/// Leaves out every item behind `#[cfg(test)]` or a condition that needs it.
+/// Leaves out every item that is compiled for tests only.
 fn without_tests(all: Vec<Token>) -> Shipped {
     let mut code = Vec::new();
     let mut test_modules = Vec::new();
@@ -368,7 +369,7 @@ fn is_rooted(first: &str) -> bool {
     matches!(first, "crate" | "super" | "self")
 }
 
-/// From the crate's root on, where the path says so: `None` for one that begins with a name.
+/// The path from the crate's root; `None` for a path that begins with a name.
 fn absolute(path: &[String], place: &[String]) -> Option<Place> {
     let (mut from, mut rest) = match path.first()?.as_str() {
         "crate" => (Vec::new(), &path[1..]),

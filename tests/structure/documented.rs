@@ -1,4 +1,4 @@
-//! Public items that say nothing about themselves.
+//! Public items without documentation.
 //!
 //! Fields, variants and associated constants need no documentation where the name says it all, which the
 //! compiler's own `missing_docs` does not allow.
@@ -119,7 +119,7 @@ fn implemented_type(head: &[Token]) -> Option<&str> {
     name
 }
 
-/// What the trait at `at` asks for without a word on it.
+/// Functions and types of the trait at `at` without documentation.
 fn undocumented_in_trait(code: &[Token], at: usize) -> impl Iterator<Item = &str> {
     let open = (at..code.len()).find(|at| code[*at].is_sign('{'));
     let end = open.and_then(|open| group_end(code, open)).unwrap_or(at);

@@ -1,6 +1,6 @@
-//! Rust source as words and signs, so that rules look at code and never at comments or text in quotes.
+//! Rust source as tokens, so that rules look at code and never at comments or strings.
 
-/// What the rules tell apart.
+/// A token, as far as the rules tell tokens apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
     /// An identifier or a keyword.
