@@ -60,7 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "agent", "keeper", "model", "packet", "plan", "resource", "verify",
+            "agent", "keeper", "model", "packet", "plan", "resource", "sys", "verify",
         ],
     ),
     ("exit", &[]),

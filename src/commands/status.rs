@@ -11,8 +11,8 @@ use crate::exercise;
 use crate::labs;
 use crate::model::{HostName, Lab, LabId};
 use crate::report::headline;
-use crate::report::time::utc;
 use crate::sandbox;
+use crate::sys::clock::utc;
 use crate::sys::elapsed::in_large_units;
 
 use super::sandbox::state;

@@ -118,7 +118,9 @@ async fn apply(
     let run = run_id();
     // Corrects neighbours that have cached another host's MAC for the VIP, as happens when a real server with a wrong
     // arp_ignore has answered for it.
-    let announce = Request::Announce { address: lab.vip() };
+    let announce = Request::Announce {
+        address: lab.vip().into(),
+    };
     let requests: BTreeMap<HostName, Vec<Request>> = deployment
         .plans
         .iter()

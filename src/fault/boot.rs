@@ -147,7 +147,7 @@ pub(super) fn vip_not_saved(host: &PlannedHost<'_>) -> Option<Damage> {
 pub(super) fn vip_saved_with_wrong_mask(host: &PlannedHost<'_>) -> Option<Damage> {
     let file = alias_file(host)?;
     let wrong = host.lab().service().vip;
-    host.only(wrong != host.vip()?.address)?;
+    host.only(host.vip()?.address != wrong.into())?;
     let mask = wrong.netmask();
     changed(host, file, &format!("s/^NETMASK=.*/NETMASK={mask}/"))
 }

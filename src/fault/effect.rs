@@ -31,9 +31,9 @@ impl PlannedHost<'_> {
             (Purpose::Link, Resource::Link(link)) => Subject::Link(link.interface.clone()),
             (Purpose::OwnAddress, Resource::Address(own)) => Subject::Address(PlacedAddress {
                 interface: own.interface.clone(),
-                address: own.address.into(),
+                address: own.address,
             }),
-            (Purpose::Vip, Resource::Address(vip)) => Subject::Vip(vip.address.addr().into()),
+            (Purpose::Vip, Resource::Address(vip)) => Subject::Vip(vip.address.addr()),
             (Purpose::Gateway, _) => Subject::Route(lab.cip().addr().into()),
             (Purpose::WebServer, Resource::Service(service)) => {
                 Subject::Service(service.name.clone())

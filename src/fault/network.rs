@@ -81,7 +81,7 @@ pub(super) fn vip_mask(host: &PlannedHost<'_>) -> Option<Damage> {
     let vip = host.vip()?;
     let check = host.check_of(|r| matches!(r, Resource::Address(other) if other == vip))?;
     let wrong = host.lab().service().vip;
-    host.only(wrong != vip.address)?;
+    host.only(vip.address != wrong.into())?;
     let (lo, label) = (&vip.interface, vip.label.as_deref()?);
     Some(Damage {
         cuts: host.own_interface().cloned(),

@@ -179,7 +179,7 @@ impl<'a> PlannedHost<'a> {
     pub(super) fn check_of_own_address(&self) -> Option<CheckId> {
         let own = self.own_address()?;
         self.check_of(|resource| {
-            matches!(resource, Resource::Address(address) if address.address == own && address.label.is_none())
+            matches!(resource, Resource::Address(address) if address.address == own.into() && address.label.is_none())
         })
     }
 

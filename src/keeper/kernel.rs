@@ -75,7 +75,7 @@ fn own_address(
     Step {
         resource: Resource::Address(Address {
             interface: interface.clone(),
-            address,
+            address: address.into(),
             label: None,
         }),
         purpose: Purpose::OwnAddress,
@@ -105,7 +105,7 @@ fn vips(target: Target<'_>) -> Result<Vec<Step>, WriteError> {
             )],
             resource: Resource::Address(Address {
                 interface: alias.interface,
-                address: alias.address,
+                address: alias.address.into(),
                 label: Some(alias.label),
             }),
         }
@@ -140,7 +140,7 @@ fn gateway(target: Target<'_>, requirement: &Requirement, way: &Way) -> Option<S
     };
     Some(Step {
         resource: Resource::DefaultRoute(DefaultRoute {
-            via,
+            via: via.into(),
             interface: interface.clone(),
         }),
         purpose: Purpose::Gateway,

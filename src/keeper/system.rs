@@ -28,10 +28,7 @@ impl System {
     /// Package and service of the Apache web server.
     #[must_use]
     pub fn web_server(self) -> &'static str {
-        match self.family {
-            OsFamily::Rhel => "httpd",
-            OsFamily::Debian => "apache2",
-        }
+        self.family.web_server()
     }
 
     /// A file that Apache reads after its own.

@@ -122,7 +122,7 @@ fn address(interface: &InterfaceName, address: Ipv4Addr, prefix: u8) -> AddressS
     let net = Ipv4Net::new_assert(address, prefix);
     AddressState {
         interface: interface.clone(),
-        address: net,
+        address: net.into(),
         label: interface.to_string(),
         broadcast: (prefix < 31 && !address.is_loopback()).then(|| net.broadcast()),
     }

@@ -28,7 +28,7 @@ pub enum PlanError {
         host: HostName,
         /// The interface in the way.
         interface: InterfaceName,
-        address: Ipv4Net,
+        address: ipnet::IpNet,
         /// The CIP.
         client: Ipv4Net,
         /// Whether the SSH connection comes over this interface.
@@ -46,7 +46,7 @@ pub enum PlanError {
         /// Controller as the host sees it.
         controller: IpAddr,
         /// Present gateway and interface.
-        present: (Option<std::net::Ipv4Addr>, InterfaceName),
+        present: (Option<IpAddr>, InterfaceName),
     },
 }
 
@@ -103,7 +103,7 @@ impl PlanError {
     }
 }
 
-struct Present<'a>(&'a (Option<std::net::Ipv4Addr>, InterfaceName));
+struct Present<'a>(&'a (Option<IpAddr>, InterfaceName));
 
 impl fmt::Display for Present<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

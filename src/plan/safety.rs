@@ -1,6 +1,6 @@
 //! What would be wrong to do on a host: what would cut the SSH connection, and a lab that would hang in spite of all.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::PlanError;
 use crate::keeper::Target;
@@ -26,7 +26,8 @@ pub(super) fn refuse_cut(target: Target<'_>) -> Result<(), PlanError> {
     };
     let RouteState { via, interface, .. } = present;
     for (way, gateway) in gateways(target) {
-        let there = *via == Some(gateway) && target.interfaces.get(way.network) == Some(interface);
+        let there =
+            *via == Some(gateway.into()) && target.interfaces.get(way.network) == Some(interface);
         if !controller.is_ipv6() && !there {
             return Err(PlanError::ManagementPath {
                 host: target.host.clone(),
@@ -52,7 +53,7 @@ pub(super) fn refuse_bypass(lab: &Lab, target: Target<'_>) -> Result<(), PlanErr
         .iter()
         .filter(|link| link.up && !link.loopback)
         .flat_map(|link| link.addresses.iter().map(move |state| (link, state)))
-        .find(|(_, state)| state.address.contains(&client.addr()));
+        .find(|(_, state)| state.address.contains(&IpAddr::V4(client.addr())));
     match in_the_way {
         None => Ok(()),
         Some((link, state)) => Err(PlanError::Bypass {

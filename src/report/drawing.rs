@@ -1,7 +1,7 @@
 //! The lab as an SVG: hosts on their segments, and the ways on which requests and replies were seen.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::layout::width as columns;
 use super::markup::text;
@@ -118,13 +118,14 @@ fn arrange<'a>(lab: &'a Lab, evidence: &Evidence) -> Vec<Place<'a>> {
 /// Addresses by interface with its MAC, as the host reported them; else those of the topology.
 fn lines(host: &Host, evidence: &Evidence) -> Vec<String> {
     let record = evidence.hosts().get(&host.name);
-    let lab: Vec<Ipv4Addr> = evidence
+    let lab: Vec<IpAddr> = evidence
         .lab()
         .hosts()
         .iter()
         .flat_map(|host| &host.attachments)
         .map(|attachment| attachment.address.addr())
         .chain([evidence.lab().vip()])
+        .map(IpAddr::V4)
         .collect();
     let Some(Ok(seen)) = record.map(|record| &record.before) else {
         return host

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::markup::{attribute, text};
-use super::{drawing, headline, ladder, text as words, time};
+use super::{drawing, headline, ladder, text as words};
+use crate::sys::clock::utc;
 use crate::verify::{Aspect, Check, Evidence, Status, Verdict};
 
 const CSS: &str = include_str!("page.css");
@@ -28,7 +29,7 @@ pub fn page(verdict: &Verdict, evidence: &Evidence) -> String {
         out,
         "<p class=\"verdict {class}\">{}</p>\n<p class=\"when\">seen {}</p>\n</header>",
         text(&line),
-        time::utc(evidence.taken())
+        utc(evidence.taken())
     );
     section(&mut out, "Lab", &drawing::svg(verdict, evidence));
     let ladders = ladder::ladders(evidence);

@@ -16,7 +16,6 @@ mod markup;
 pub mod plan;
 mod style;
 pub mod text;
-pub mod time;
 pub mod trace;
 pub mod up;
 

@@ -1,14 +1,14 @@
 //! States in a few words, as `ip` and `systemctl` put them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{AddressState, RouteState, SelinuxMode, ServiceState};
 use crate::model::InterfaceName;
 
 /// `192.168.4.15/32 dev lo label lo:0`
-pub(super) fn address(interface: &InterfaceName, address: &Ipv4Net, label: &str) -> String {
+pub(super) fn address(interface: &InterfaceName, address: &IpNet, label: &str) -> String {
     if label == interface.as_str() {
         format!("{address} dev {interface}")
     } else {
@@ -22,7 +22,7 @@ pub(super) fn addresses(found: &[AddressState]) -> Option<String> {
 }
 
 /// `via 192.168.2.5 dev eth1 metric 100`
-pub(super) fn route(via: Option<Ipv4Addr>, interface: &InterfaceName, metric: u32) -> String {
+pub(super) fn route(via: Option<IpAddr>, interface: &InterfaceName, metric: u32) -> String {
     let mut text = String::new();
     if let Some(via) = via {
         text.push_str(&format!("via {via} "));

@@ -17,6 +17,20 @@ pub enum OsFamily {
     Debian,
 }
 
+impl OsFamily {
+    /// Every family.
+    pub const ALL: [Self; 2] = [Self::Rhel, Self::Debian];
+
+    /// Package and service of the Apache web server; its program is called like them.
+    #[must_use]
+    pub fn web_server(self) -> &'static str {
+        match self {
+            Self::Rhel => "httpd",
+            Self::Debian => "apache2",
+        }
+    }
+}
+
 /// What starts services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,7 +66,6 @@ pub struct LinkFacts {
     pub ethernet: bool,
     /// Administratively up.
     pub up: bool,
-    /// IPv4 addresses.
     pub addresses: Vec<AddressState>,
 }
 

@@ -1,5 +1,7 @@
 //! Files: what is compared, and how it is shown.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -30,10 +32,14 @@ pub(super) fn diff(desired: &File, state: Option<&FileState>) -> Option<Change> 
     if content != desired.content.as_bytes() {
         return Some(contents(&content, &desired.content));
     }
-    let wanted = (desired.mode & 0o7777, 0, 0);
-    let found = (state.mode, state.uid, state.gid);
+    let wanted = Access {
+        mode: desired.mode & 0o7777,
+        uid: 0,
+        gid: 0,
+    };
+    let found = Access::of(state);
     if wanted != found {
-        return Some(Change::value(Some(permissions(found)), permissions(wanted)));
+        return Some(Change::value(Some(found.to_string()), wanted.to_string()));
     }
     // Written again, it is the newer one.
     state.read_instead.as_ref().map(|other| {
@@ -63,11 +69,10 @@ pub(super) fn undo(before: Option<&FileState>, now: Option<&FileState>) -> Optio
             None => Change::value(Some(summary(now)), summary(before)),
         });
     }
-    let owner = |state: &FileState| (state.mode, state.uid, state.gid);
-    if owner(before) != owner(now) {
+    if Access::of(before) != Access::of(now) {
         return Some(Change::value(
-            Some(permissions(owner(now))),
-            permissions(owner(before)),
+            Some(Access::of(now).to_string()),
+            Access::of(before).to_string(),
         ));
     }
     // Where SELinux was off when the file was journaled there is no context to put back.
@@ -108,6 +113,27 @@ fn text(content: &[u8]) -> Option<&str> {
         .filter(|text| !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r')))
 }
 
-fn permissions((mode, uid, gid): (u32, u32, u32)) -> String {
-    format!("mode {mode:04o} owner {uid}:{gid}")
+/// Who may do what with a file.
+#[derive(PartialEq)]
+struct Access {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl Access {
+    fn of(state: &FileState) -> Self {
+        Self {
+            mode: state.mode,
+            uid: state.uid,
+            gid: state.gid,
+        }
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mode, uid, gid } = self;
+        write!(f, "mode {mode:04o} owner {uid}:{gid}")
+    }
 }

@@ -1,9 +1,9 @@
 //! Kinds of resource and what is observed of each.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::ipvs;
@@ -65,8 +65,8 @@ pub struct Address {
     /// Interface it sits on, `lo`.
     pub interface: InterfaceName,
     /// Address and prefix.
-    pub address: Ipv4Net,
-    /// Label, `lo:0`; `None` when it is the interface's own name.
+    pub address: IpNet,
+    /// Label, `lo:0`; `None` when it is the interface's own name, as it is for IPv6, which has no labels.
     pub label: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefaultRoute {
     /// Gateway address.
-    pub via: Ipv4Addr,
+    pub via: IpAddr,
     /// Interface it is reached through.
     pub interface: InterfaceName,
 }
@@ -190,7 +190,7 @@ pub enum Observed {
         /// Every occurrence of the address on the host.
         occurrences: Vec<AddressState>,
     },
-    /// Every default route of the main table.
+    /// Every default route of the main table for the gateway's family.
     DefaultRoute {
         /// Routes by rising metric.
         routes: Vec<RouteState>,
@@ -243,8 +243,8 @@ pub struct AddressState {
     /// Interface.
     pub interface: InterfaceName,
     /// Address and prefix.
-    pub address: Ipv4Net,
-    /// Label as the kernel keeps it (equal to the interface's name where none was given).
+    pub address: IpNet,
+    /// Label as the kernel keeps it; the interface's name where it was given none or has none (IPv6).
     pub label: String,
     /// Broadcast address, if any.
     pub broadcast: Option<Ipv4Addr>,
@@ -254,7 +254,7 @@ pub struct AddressState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteState {
     /// Gateway; `None` for a route to a link.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// Interface.
     pub interface: InterfaceName,
     /// Metric, 0 when unset.

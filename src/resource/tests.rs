@@ -1,8 +1,8 @@
 //! The laws of [`diff`] and [`undo`]: nothing to do where state is as desired, something to do otherwise.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
 
 use super::*;
@@ -99,9 +99,16 @@ fn interface() -> impl Strategy<Value = InterfaceName> {
     prop::sample::select(vec!["lo", "eth0", "eth1"]).prop_map(|name| name.parse().unwrap())
 }
 
-fn net() -> impl Strategy<Value = Ipv4Net> {
-    (0_u8..4, 0_u8..=32)
-        .prop_map(|(host, prefix)| Ipv4Net::new(Ipv4Addr::new(192, 168, 4, host), prefix).unwrap())
+fn net() -> impl Strategy<Value = IpNet> {
+    let four = (0_u8..4, 0_u8..=32).prop_map(|(host, prefix)| {
+        let address = Ipv4Addr::new(192, 168, 4, host);
+        IpNet::V4(Ipv4Net::new(address, prefix).unwrap())
+    });
+    let six = (0_u16..4, 0_u8..=128).prop_map(|(host, prefix)| {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 4, 0, 0, 0, 0, host);
+        IpNet::V6(Ipv6Net::new(address, prefix).unwrap())
+    });
+    prop_oneof![four, six]
 }
 
 fn destination() -> impl Strategy<Value = Destination> {
@@ -181,12 +188,8 @@ fn resource() -> impl Strategy<Value = Resource> {
                 label,
             })
         ),
-        (interface(), any::<u32>()).prop_map(|(interface, via)| Resource::DefaultRoute(
-            DefaultRoute {
-                via: Ipv4Addr::from(via),
-                interface,
-            }
-        )),
+        (interface(), any::<IpAddr>())
+            .prop_map(|(interface, via)| Resource::DefaultRoute(DefaultRoute { via, interface })),
         (any::<bool>(), any::<bool>()).prop_map(|(running, enabled)| Resource::Service(Service {
             name: "httpd".into(),
             running,
@@ -209,9 +212,9 @@ fn observed() -> impl Strategy<Value = Observed> {
         }
     });
     let route =
-        (any::<Option<u32>>(), interface(), 0_u32..3).prop_map(|(via, interface, metric)| {
+        (any::<Option<IpAddr>>(), interface(), 0_u32..3).prop_map(|(via, interface, metric)| {
             RouteState {
-                via: via.map(Ipv4Addr::from),
+                via,
                 interface,
                 metric,
                 protocol: 3,
@@ -413,11 +416,11 @@ fn an_address_counts_only_with_its_prefix_label_and_interface() {
 #[test]
 fn a_default_route_counts_only_when_it_is_the_one_used() {
     let desired = Resource::DefaultRoute(DefaultRoute {
-        via: Ipv4Addr::new(192, 168, 2, 5),
+        via: IpAddr::from([192, 168, 2, 5]),
         interface: "eth1".parse().unwrap(),
     });
     let route = |via: [u8; 4], interface: &str, metric| RouteState {
-        via: Some(Ipv4Addr::from(via)),
+        via: Some(IpAddr::from(via)),
         interface: interface.parse().unwrap(),
         metric,
         protocol: 3,

@@ -1,6 +1,7 @@
 //! The machine lvslab itself runs on: directories, whole-or-nothing file writes, waits, progress.
 
 pub mod atomic;
+pub mod clock;
 pub mod dirs;
 pub mod elapsed;
 pub mod local;

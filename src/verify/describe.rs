@@ -1,6 +1,6 @@
 //! Resources and what was seen of them, in people's words.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::model::{Lab, Role};
 use crate::resource::{AddressState, Resource};
@@ -44,7 +44,8 @@ pub fn summary(lab: &Lab, resource: &Resource) -> String {
 }
 
 /// `the VIP `, `the DIP `, ... where the address is one of the lab's.
-pub(super) fn term(lab: &Lab, address: Ipv4Addr) -> &'static str {
+pub(super) fn term(lab: &Lab, address: impl Into<IpAddr>) -> &'static str {
+    let address = address.into();
     if address == lab.vip() {
         return "the VIP ";
     }
@@ -68,7 +69,7 @@ pub(super) fn address(state: &AddressState) -> String {
     placed(state.address, state.interface.as_str(), &state.label)
 }
 
-fn placed(address: ipnet::Ipv4Net, interface: &str, label: &str) -> String {
+fn placed(address: ipnet::IpNet, interface: &str, label: &str) -> String {
     if label == interface || label.is_empty() {
         format!("{address} on {interface}")
     } else {

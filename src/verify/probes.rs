@@ -6,7 +6,7 @@
 //! two short exchanges over sessions that are open already, and the wait for ARP.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::evidence::{Evidence, Machine};
 use super::schedule::{self, Law};
@@ -175,8 +175,8 @@ fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
     let interfaces = &client.machine.as_ref()?.interfaces;
     Some(ArpProbe {
         interface: interfaces.get(lab.clients_network())?.clone(),
-        sender: lab.cip().addr(),
-        target: lab.vip(),
+        sender: lab.cip().addr().into(),
+        target: lab.vip().into(),
         requests: 2,
         window_milliseconds: ARP_MILLISECONDS,
         patience_milliseconds: ARP_PATIENCE_MILLISECONDS,
@@ -186,7 +186,7 @@ fn arp_probe(evidence: &Evidence) -> Option<ArpProbe> {
 fn capture(lab: &Lab, machine: &Machine, ports: Ports, requests: u32) -> CaptureStart {
     CaptureStart {
         interfaces: machine.interfaces.names().cloned().collect(),
-        client: lab.cip().addr(),
+        client: lab.cip().addr().into(),
         ports,
         addresses: addresses(lab),
         seconds: total_seconds(requests) + 60,
@@ -195,11 +195,12 @@ fn capture(lab: &Lab, machine: &Machine, ports: Ports, requests: u32) -> Capture
 }
 
 /// Every address of the lab.
-fn addresses(lab: &Lab) -> Vec<Ipv4Addr> {
+fn addresses(lab: &Lab) -> Vec<IpAddr> {
     let own = lab.hosts().iter().flat_map(|host| &host.attachments);
-    let mut all: Vec<Ipv4Addr> = own
+    let mut all: Vec<IpAddr> = own
         .map(|attachment| attachment.address.addr())
         .chain([lab.vip()])
+        .map(IpAddr::V4)
         .collect();
     all.sort_unstable();
     all.dedup();
@@ -305,8 +306,8 @@ fn collect(lab: &Lab, host: &Host, machine: &Machine) -> Collect {
     Collect {
         resources: resources(&required, machine),
         boot_files: true,
-        routes_to: ways(&required).map(|way| way.to).collect(),
-        routes_from: source(lab, host),
+        routes_to: ways(&required).map(|way| way.to.into()).collect(),
+        routes_from: source(lab, host).map(Into::into),
         ipvs: host.is(Role::Director),
         ipvs_connections_of: host.is(Role::Director).then(|| lab.cip().addr()),
         firewall: true,
@@ -342,7 +343,7 @@ fn resources_for(need: &Need, machine: &Machine) -> Vec<Resource> {
             let interface = machine.interfaces.get(*network);
             let route = |interface: &InterfaceName| {
                 Resource::DefaultRoute(DefaultRoute {
-                    via: *via,
+                    via: (*via).into(),
                     interface: interface.clone(),
                 })
             };

@@ -52,7 +52,7 @@ pub(super) fn add_alias(verb: &str, interface: &InterfaceName, address: Ipv4Net)
 pub(super) fn default_route(
     system: System,
     interface: &InterfaceName,
-    via: std::net::Ipv4Addr,
+    via: std::net::IpAddr,
 ) -> Vec<String> {
     if uses_network_manager(system) {
         return vec![

@@ -1,6 +1,6 @@
 //! The evidence as the checks ask for it: what was seen, or from whom it is missing.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::evidence::{Absence, AbsenceKind, Evidence, HostRecord, Machine, Sighting};
 use super::graph::Lack;
@@ -148,7 +148,7 @@ impl<'a> View<'a> {
         }
     }
 
-    pub(super) fn route(self, host: &HostName, to: Ipv4Addr) -> Seen<&'a RouteEvidence> {
+    pub(super) fn route(self, host: &HostName, to: IpAddr) -> Seen<&'a RouteEvidence> {
         let found = self.before(host)?;
         let entry = found.routes.iter().find(|entry| entry.to == to);
         entry.ok_or_else(|| untold(host, format_args!("its route to {to}")))

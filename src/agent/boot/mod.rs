@@ -10,6 +10,7 @@
 mod tests;
 
 use std::io;
+use std::net::IpAddr;
 
 use crate::agent::change::trial;
 use crate::agent::resource::Local;
@@ -20,7 +21,7 @@ use crate::ipvs::{Desired, Others, Removal, reconcile};
 use crate::keeper::agent_boot::{self, BroughtUp, Unusable};
 use crate::keeper::ifcfg::{Ifcfg, SCRIPTS};
 use crate::keeper::{BootFiles, saved_rules};
-use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
+use crate::netlink::route::{AddressEntry, DefaultRouteEntry, Family, RouteSocket};
 
 /// `RTPROT_STATIC`: set by an administrator (rtnetlink(7)).
 const STATIC: u8 = 4;
@@ -114,7 +115,7 @@ impl Boot {
         }
         for (path, file, index) in up {
             if let Some(via) = file.gateway
-                && let Err(error) = set_gateway(socket, via, index)
+                && let Err(error) = set_gateway(socket, via.into(), index)
             {
                 self.problem(
                     path,
@@ -176,7 +177,7 @@ fn bring_up_address(socket: &RouteSocket, file: &Ifcfg) -> Result<u32, String> {
     };
     let wanted = AddressEntry {
         index: link.index,
-        address,
+        address: address.into(),
         label: file
             .label
             .clone()
@@ -200,15 +201,17 @@ fn bring_up_address(socket: &RouteSocket, file: &Ifcfg) -> Result<u32, String> {
 }
 
 /// In place of the one that the machine's own configuration may have set meanwhile, as `up` did.
-fn set_gateway(socket: &RouteSocket, via: std::net::Ipv4Addr, index: u32) -> io::Result<()> {
-    let there = socket.default_routes()?;
+fn set_gateway(socket: &RouteSocket, via: IpAddr, index: u32) -> io::Result<()> {
+    let family = Family::from(via);
+    let there = socket.default_routes(family)?;
     if there.iter().any(|r| r.via == Some(via) && r.index == index) {
         return Ok(());
     }
     socket.set_default_route(&DefaultRouteEntry {
+        family,
         via: Some(via),
         index,
-        metric: 0,
+        metric: family.default_metric(),
         protocol: STATIC,
     })
 }

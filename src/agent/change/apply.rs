@@ -1,7 +1,7 @@
-//! Makes a plan true: observe, diff, note what was there, change, observe again.
+//! Applies a plan, resource by resource: observe, diff, journal the state before, change, observe again.
 //!
-//! What an earlier plan of the same lab made and this one no longer asks for is put back first. The first
-//! failure ends the run; what comes after it is not attempted.
+//! Resources that an earlier plan of the same lab made and this one no longer has are put back first. The first
+//! failure ends the run; the resources after it are reported as not attempted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +18,16 @@ use crate::agent::system::root::Root;
 use crate::model::LabId;
 use crate::resource::{Change, Observed, Resource, ResourceId, diff};
 
-/// What was done.
+/// The result of an apply.
 #[derive(Debug)]
 pub(in crate::agent) struct Report {
-    /// One per resource of the request in its order, then one per resource of an earlier plan that was put back.
+    /// One per resource of the request in order, then one per resource of an earlier plan that was put back.
     pub outcomes: Vec<Outcome>,
-    /// Whether it is put back unless it is confirmed.
+    /// Whether the host rolls these changes back unless they are confirmed.
     pub on_trial: bool,
 }
 
-/// Under the host's lock.
+/// Applies the request under the host's lock.
 pub(in crate::agent) fn apply<M: Machine>(
     machine: &mut M,
     root: &Root,
@@ -35,7 +35,7 @@ pub(in crate::agent) fn apply<M: Machine>(
     progress: Progress<'_>,
 ) -> Result<Report, AgentError> {
     let _lock = HostLock::take(root, &request.run)?;
-    // Before anything that a boot would start with it.
+    // The boot unit, which this apply may enable, starts the program through this link.
     own_program::link(root)?;
     let trial = Trial::begin(machine, root, request)?;
     let mut run = Run {
@@ -92,7 +92,7 @@ struct Run<'a, M> {
 }
 
 impl<M: Machine> Run<'_, M> {
-    /// Packages stay: they are only ever removed when a person asks for it.
+    /// Packages stay: only `down --purge` removes them.
     fn put_back_stale(&mut self) -> Result<Vec<Outcome>, AgentError> {
         let planned: BTreeSet<ResourceId> = self.plan.iter().map(Resource::id).collect();
         let stale = |entry: &Entry| {
@@ -156,7 +156,7 @@ impl<M: Machine> Run<'_, M> {
         }
     }
 
-    /// A running service some of whose files were changed since it last read them.
+    /// The service's name, if it runs and one of its files changed after it last read them.
     fn restart_due(&self, resource: &Resource, observed: &Observed) -> Option<String> {
         let Resource::Service(service) = resource else {
             return None;
@@ -171,7 +171,7 @@ impl<M: Machine> Run<'_, M> {
         Ok(self.journal.restarted(service)?)
     }
 
-    /// Everything that will be needed to put it back is on disk when this returns.
+    /// Journals everything that putting the resource back will need; it is on disk when this returns.
     fn note_before(&mut self, resource: &Resource, before: Observed) -> Result<(), ResourceError> {
         if matches!(resource, Resource::Package(_)) {
             self.note_services()?;
@@ -189,7 +189,7 @@ impl<M: Machine> Run<'_, M> {
         for service in &restarts {
             self.journal.restart_pending(service)?;
         }
-        // A service that is about to be started reads its files then.
+        // Starting a service makes it read its files, so it needs no restart.
         if let Resource::Service(service) = resource {
             let idle = !matches!(&before, Observed::Service { state: Some(s) } if s.running);
             if idle {
@@ -215,8 +215,7 @@ impl<M: Machine> Run<'_, M> {
         self.journal.before(entry)
     }
 
-    /// Installing a package may start and enable its service, so what the plan's services were is noted
-    /// before.
+    /// Installing a package may start and enable its service, so the state of the plan's services is noted first.
     fn note_services(&mut self) -> Result<(), ResourceError> {
         for resource in self.plan {
             if matches!(resource, Resource::Service(_)) {

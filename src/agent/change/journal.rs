@@ -1,9 +1,8 @@
-//! What was there before each change, one file per lab: `/var/lib/lvslab/journal/LAB.jsonl`.
+//! The state before each change, one file per lab: `/var/lib/lvslab/journal/LAB.jsonl`.
 //!
-//! Append-only lines of JSON, each on disk before the change it is about is made. The first state seen
-//! before a resource was changed wins over later runs. A last line that was cut off belongs to a change
-//! that was never made and is dropped. An entry ends with an `undone` line once its resource is back as
-//! it was.
+//! The file is append-only lines of JSON. A line is on disk before its change is made, so a last line that was cut
+//! off belongs to a change that was never made, and is dropped. If several runs change a resource, the journal keeps
+//! the state before the first change. An `undone` line ends an entry once its resource is back in that state.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -19,7 +18,7 @@ use crate::model::LabId;
 use crate::resource::{Observed, Resource, ResourceId};
 use crate::sys::atomic;
 
-/// Version of the lines.
+/// Version of the format of the lines.
 const VERSION: u32 = 1;
 
 /// Something that will be put back.
@@ -30,14 +29,12 @@ const VERSION: u32 = 1;
     reason = "a journal has a few dozen of them"
 )]
 pub(in crate::agent) enum Item {
-    /// A resource and what was there before it was first changed.
+    /// A resource and its state before the first change.
     Resource {
-        /// What was asked for.
         resource: Resource,
-        /// What was there.
         before: Observed,
     },
-    /// A directory that was made for a file, to be removed when it is empty.
+    /// A directory that was made for a file; it is removed when it is empty.
     Directory {
         /// Absolute path.
         path: String,
@@ -56,19 +53,18 @@ impl Item {
 /// One thing to put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::agent) struct Entry {
-    /// What.
     pub item: Item,
-    /// The plan's resource that it changed in passing for; `None` when it is one itself.
+    /// The plan's resource whose change also changed this one; `None` where this is a resource of the plan.
     pub part_of: Option<ResourceId>,
-    /// Services that read it and are restarted when it is put back.
+    /// Services that read this file; they are restarted when it is put back.
     pub restarts: Vec<String>,
-    /// Packages that came with it, itself among them.
+    /// Packages that were installed for it, itself included.
     #[serde(default)]
     pub installed: Vec<String>,
 }
 
 impl Entry {
-    /// The plan's resource that this entry is there for.
+    /// The plan's resource for which this entry was made.
     pub(in crate::agent) fn owner(&self) -> ResourceId {
         self.part_of.clone().unwrap_or_else(|| self.item.id())
     }
@@ -99,24 +95,24 @@ enum Line {
     },
 }
 
-/// One lab's journal on this host. Nothing is created before the first line is written.
+/// One lab's journal on this host. No file is created before the first line.
 #[derive(Debug)]
 pub(in crate::agent) struct Journal {
     path: PathBuf,
     file: Option<File>,
-    /// Bytes up to the end of the last whole line.
+    /// Length up to the end of the last whole line, in bytes.
     length: u64,
     entries: Vec<Entry>,
     pending: Vec<String>,
 }
 
 impl Journal {
-    /// Reads what there is.
+    /// Reads the lab's journal; one without entries where there is no file.
     pub(in crate::agent) fn open(root: &Root, lab: &LabId) -> Result<Self, AgentError> {
         Self::at(directory(root).join(format!("{lab}.jsonl")))
     }
 
-    /// Reads what is in the file at `path`.
+    /// Reads the journal at `path`; one without entries where there is no file.
     pub(in crate::agent) fn at(path: PathBuf) -> Result<Self, AgentError> {
         let mut journal = Self {
             path,
@@ -141,7 +137,7 @@ impl Journal {
                     journal.read(parsed)?;
                     journal.length += line.len() as u64;
                 }
-                // Cut off while it was being written, so its change was never made.
+                // The line was cut off, so its change was never made.
                 _ if lines.peek().is_none() => break,
                 Ok(_) => break,
                 Err(error) => {
@@ -155,12 +151,12 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Everything to put back, oldest first.
+    /// What is to be put back, oldest first.
     pub(in crate::agent) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Services whose files were changed and that have not been restarted since.
+    /// Services that have not been restarted since their files changed.
     pub(in crate::agent) fn pending_restarts(&self) -> &[String] {
         &self.pending
     }
@@ -170,7 +166,7 @@ impl Journal {
         self.entries.iter().any(|entry| entry.item.id() == *id)
     }
 
-    /// Notes what is there before it is changed; an older note of the same item wins.
+    /// Notes a state before its change; an older note of the same item wins.
     pub(in crate::agent) fn before(&mut self, entry: Entry) -> Result<(), AgentError> {
         if self.owns(&entry.item.id()) {
             return Ok(());
@@ -178,7 +174,7 @@ impl Journal {
         self.append(Line::Before { entry })
     }
 
-    /// Notes the packages that came with `id`.
+    /// Notes the packages that were installed for `id`.
     pub(in crate::agent) fn installed(
         &mut self,
         id: &ResourceId,
@@ -198,7 +194,7 @@ impl Journal {
         })
     }
 
-    /// Notes that `service` has read its files.
+    /// Notes that `service` was restarted, or started, and so has read its files.
     pub(in crate::agent) fn restarted(&mut self, service: &str) -> Result<(), AgentError> {
         if !self.pending.iter().any(|pending| pending == service) {
             return Ok(());
@@ -208,12 +204,12 @@ impl Journal {
         })
     }
 
-    /// Notes that `id` is back as it was.
+    /// Notes that `id` was put back, which ends its entry.
     pub(in crate::agent) fn undone(&mut self, id: ResourceId) -> Result<(), AgentError> {
         self.append(Line::Undone { id })
     }
 
-    /// Removes the file.
+    /// Removes the journal's file.
     pub(in crate::agent) fn remove(self) -> Result<(), AgentError> {
         atomic::remove(&self.path).map_err(|error| host(self.describe("cannot remove"), error))
     }
@@ -276,8 +272,8 @@ impl Journal {
         Ok(())
     }
 
-    /// A write that fails may have left a part of its line (a full disk does), which must not stay in front of the
-    /// next one. Where it cannot be cut off now, the next write opens the file anew and does it first.
+    /// Cuts off the part of a line that a failed write may have left, as on a full disk: the next line must not
+    /// follow it. If that fails, too, the next write opens the file anew and cuts it off first.
     fn cut_torn_line(&mut self) {
         let cut = self.file.as_ref().map(|file| file.set_len(self.length));
         if !matches!(cut, Some(Ok(()))) {
@@ -296,7 +292,7 @@ impl Journal {
             .create(true)
             .mode(0o600)
             .open(&self.path)?;
-        // What a torn line left must not run into the next one.
+        // The rest of a line that was cut off must not run into the next one.
         file.set_len(self.length)?;
         file.sync_all()?;
         atomic::sync_directory(directory)?;

@@ -1,6 +1,6 @@
 //! One run per host at a time: flock(2) on `/var/lib/lvslab/lock`, whose text says who holds it.
 //!
-//! The kernel drops the lock with the process that holds it, so a stale text is no stale lock.
+//! The kernel releases the lock when the process that holds it ends, so text left in the file locks nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -12,17 +12,17 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::agent::protocol::AgentError;
 use crate::agent::protocol::error::host;
-use crate::agent::system::clock;
 use crate::agent::system::root::Root;
+use crate::sys::clock;
 
-/// Held until dropped.
+/// The host's lock, held until it is dropped.
 #[derive(Debug)]
 pub(in crate::agent) struct HostLock(
     #[expect(dead_code, reason = "held for its drop")] Flock<File>,
 );
 
 impl HostLock {
-    /// Takes the lock for `run`, or says who has it.
+    /// Takes the lock for `run`; the error says who holds it.
     pub(in crate::agent) fn take(root: &Root, run: &str) -> Result<Self, AgentError> {
         let directory = root.state();
         let path = directory.join("lock");
@@ -40,7 +40,7 @@ impl HostLock {
                     return Err(host(format!("cannot lock {}", path.display()), errno));
                 }
             };
-            // A run that ends by removing the directory may have held it while we opened the file.
+            // A run that removes the directory at its end may have done so after we opened the file.
             if !is_same(&lock, &path) {
                 continue;
             }
@@ -56,7 +56,7 @@ fn open(directory: &Path, path: &Path) -> io::Result<File> {
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    // Whoever made it: the journal in it holds what files held before.
+    // The journal below it holds the former content of files, which only root may read. The directory may be older.
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
     OpenOptions::new()
         .read(true)

@@ -1,4 +1,4 @@
-//! What applying and putting back need of a machine; [`crate::agent::resource::Local`] is the real one.
+//! What applying and putting back need from a machine; [`crate::agent::resource::Local`] is the real one.
 
 use std::fs::File;
 use std::io;
@@ -9,10 +9,10 @@ use crate::agent::protocol::ResourceError;
 use crate::model::LabId;
 use crate::resource::{Observed, Resource};
 
-/// What came of a change beyond the resource itself.
+/// What a change brought beside the resource itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::agent) struct Applied {
-    /// Packages that are on the machine now and were not before.
+    /// Packages that are newly installed.
     pub installed: Vec<String>,
 }
 
@@ -29,18 +29,18 @@ pub(in crate::agent) struct GuardStart<'a> {
 
 /// A machine that can be looked at and changed, one resource at a time.
 pub(in crate::agent) trait Machine {
-    /// What is true now.
+    /// The resource's present state.
     fn observe(&mut self, resource: &Resource) -> Result<Observed, ResourceError>;
 
-    /// What else changes when `resource` does, in the order in which it is to be noted: it is put back
-    /// after the resource, last first.
+    /// What else a change of `resource` changes, in the order for the journal: after the resource, the last of these
+    /// is put back first.
     fn side_effects(&mut self, resource: &Resource) -> Result<Vec<Item>, ResourceError>;
 
-    /// Makes `resource` true where `observed` is what is now.
+    /// Changes the machine from `observed` to what `resource` asks for.
     fn apply(&mut self, resource: &Resource, observed: &Observed)
     -> Result<Applied, ResourceError>;
 
-    /// Makes `before` true again where `now` is what is now.
+    /// Changes the machine from `now` back to `before`.
     fn restore(
         &mut self,
         resource: &Resource,
@@ -48,16 +48,16 @@ pub(in crate::agent) trait Machine {
         now: &Observed,
     ) -> Result<(), ResourceError>;
 
-    /// Removes a directory if it is empty; whether there is none now.
+    /// Removes a directory if it is empty, and says whether it is gone.
     fn remove_directory(&mut self, path: &str) -> Result<bool, ResourceError>;
 
-    /// Has a running service read its files again.
+    /// Restarts a service, so that it reads its files again.
     fn restart(&mut self, service: &str) -> Result<(), ResourceError>;
 
-    /// Starts the guard of changes on trial (`lvslab guard`), which counts from the end of its input;
-    /// `None` where there is none to start.
+    /// Starts the guard of a trial (`lvslab guard`) and returns its input, whose end tells the guard that the apply is
+    /// over; `None` on a machine in memory.
     fn start_guard(&mut self, start: GuardStart<'_>) -> io::Result<Option<ChildStdin>>;
 
-    /// Removes packages with their configuration; those that others need by now may stay.
+    /// Removes packages with their configuration, except those that other packages have come to need.
     fn purge(&mut self, package: &str, installed: &[String]) -> Result<(), ResourceError>;
 }

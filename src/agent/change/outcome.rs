@@ -6,19 +6,19 @@ use crate::agent::protocol::error::because;
 use crate::agent::protocol::{Outcome, OutcomeResult, ResourceError};
 use crate::resource::{Change, ResourceId};
 
-/// Told of each resource before it is changed; its error ends the run at that point.
+/// Called with each resource before it is changed. Its error ends the run there.
 pub(in crate::agent) type Progress<'a> = &'a mut dyn FnMut(&ResourceId) -> io::Result<()>;
 
 pub(super) fn is_failure(outcome: &Outcome) -> bool {
     matches!(outcome.result, OutcomeResult::Failed { .. })
 }
 
-/// The controller went away: nothing more is changed, and the next run goes on from here.
+/// The error when the controller went away: nothing more is changed, and the next run goes on from here.
 pub(in crate::agent) fn gone(error: io::Error) -> ResourceError {
     because(format!("the controller is gone: {error}"))
 }
 
-/// It was changed, and looking again shows something else than what was asked for.
+/// The error when a resource, observed again after its change, still differs.
 pub(in crate::agent) fn still_different(left: &Change) -> ResourceError {
     because(match left {
         Change::Value {
@@ -35,7 +35,7 @@ pub(in crate::agent) fn still_different(left: &Change) -> ResourceError {
     })
 }
 
-/// From one state, in words, to another.
+/// A change from one state to another, both in words.
 pub(super) fn changed(from: &str, to: &str) -> OutcomeResult {
     OutcomeResult::Changed {
         change: Change::Value {

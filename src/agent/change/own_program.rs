@@ -1,4 +1,4 @@
-//! `/var/lib/lvslab/agent`: the link by which a boot finds the program that last applied here.
+//! `/var/lib/lvslab/agent`: the link through which a boot starts the program that last applied here.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use crate::agent::system::root::Root;
 use crate::agent::system::selinux_context;
 use crate::sys::on_host;
 
-/// Points the link at the program that runs now, if that is an uploaded one (`bin/SHA256`).
+/// Points the link at the running program, if that was uploaded (`bin/SHA256`).
 pub(in crate::agent) fn link(root: &Root) -> Result<(), AgentError> {
     match fs::read_link("/proc/self/exe") {
         Ok(program) => {
@@ -26,7 +26,7 @@ pub(in crate::agent) fn link(root: &Root) -> Result<(), AgentError> {
     }
 }
 
-/// Where SELinux enforces, a boot may only start what is labelled as a program.
+/// Labels the file as a program: where SELinux enforces, a boot starts no other.
 fn allow_init(program: &Path) {
     let result = fs::File::open(program)
         .and_then(|file| selinux_context::set(&file, "system_u:object_r:bin_t:s0"));
@@ -38,7 +38,7 @@ fn allow_init(program: &Path) {
     }
 }
 
-/// Whether the link is a new one.
+/// Returns whether the link changed.
 fn link_to(root: &Root, program: &Path) -> io::Result<bool> {
     let state = root.state();
     let Ok(target) = program.strip_prefix(&state) else {

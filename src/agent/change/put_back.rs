@@ -1,7 +1,8 @@
-//! Puts back what a journal notes, newest first, each looked at again before its entry ends.
+//! Puts back what a journal notes, newest first, and observes each again before its entry ends.
 //!
-//! A failure does not keep other things from being put back; only a setting that hides an address stays
-//! while that address could not be removed. What failed stays in the journal for the next attempt.
+//! After a failure the other entries are still put back, with one exception: if an address cannot be removed, the
+//! settings stay, since they may keep the host from answering ARP for it. Failed entries stay in the journal for the
+//! next attempt.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::outcome::{Progress, changed, gone, still_different};
 use crate::agent::protocol::{Outcome, OutcomeResult, ResourceError};
 use crate::resource::{Observed, Resource, ResourceId, Service, undo};
 
-/// Puts back the entries that `chosen` picks.
+/// Puts back the entries for which `chosen` is true.
 pub(in crate::agent) fn put_back<M: Machine>(
     machine: &mut M,
     journal: &mut Journal,
@@ -49,12 +50,12 @@ pub(in crate::agent) fn put_back<M: Machine>(
     outcomes
 }
 
-/// A directory that was made for a file which is still there: it is not empty, and goes with it next time.
+/// Whether the entry is a directory made for a file that is left: the two go together at the next attempt.
 fn is_directory_of(entry: &Entry, left: &BTreeSet<ResourceId>) -> bool {
     matches!(entry.item, Item::Directory { .. }) && left.contains(&entry.owner())
 }
 
-/// A VIP that could not be removed must not begin to answer ARP because its sysctls went first.
+/// Whether the item may hide an address: a VIP that is still there must not begin to answer ARP.
 fn hides_addresses(item: &Item) -> bool {
     matches!(
         item,
@@ -77,7 +78,7 @@ fn put_back_one<M: Machine>(
             if machine.remove_directory(path)? {
                 changed("a directory of ours", "no such directory")
             } else {
-                // Somebody keeps something else in it by now.
+                // It holds other files now.
                 OutcomeResult::Unchanged
             }
         }
@@ -104,7 +105,7 @@ fn put_back_one<M: Machine>(
     Ok(result)
 }
 
-/// A service that goes on running reads its own files again.
+/// Restarts the running services whose files were put back, so that they read them.
 pub(in crate::agent) fn restart_readers<M: Machine>(
     machine: &mut M,
     journal: &mut Journal,

@@ -1,4 +1,5 @@
-//! Takes a lab down on this host: everything its journal notes is put back, and then what lvslab keeps here goes.
+//! Takes a lab down on this host: puts back everything its journal notes, then removes lvslab's own files if no lab is
+//! left.
 
 use std::fs;
 use std::path::Path;
@@ -14,18 +15,17 @@ use crate::agent::system::root::Root;
 use crate::model::LabId;
 use crate::resource::{Change, Observed, Resource};
 
-/// What is to be put back.
+/// A request to take a lab down.
 #[derive(Debug)]
 pub(in crate::agent) struct Revert<'a> {
-    /// Lab.
     pub lab: &'a LabId,
-    /// Who runs it.
+    /// Who runs it, for the lock: `user@host pid`.
     pub run: &'a str,
-    /// Remove the packages we installed, too.
+    /// Whether to remove the packages that we installed, too.
     pub purge: bool,
 }
 
-/// One outcome per journaled resource, newest first; none when there was nothing of ours.
+/// Returns one outcome per journaled resource, newest first; none when the lab changed nothing here.
 pub(in crate::agent) fn revert<M: Machine>(
     machine: &mut M,
     root: &Root,
@@ -33,11 +33,11 @@ pub(in crate::agent) fn revert<M: Machine>(
     progress: Progress<'_>,
 ) -> Result<Vec<Outcome>, AgentError> {
     let lock = HostLock::take(root, request.run)?;
-    // Nothing is left to be confirmed.
+    // After this there is nothing to confirm.
     trial::keep(root, request.lab)?;
     let mut journal = Journal::open(root, request.lab)?;
     let mut outcomes = if request.purge {
-        // A package's own removal stops its service, and its files must be as it left them by then.
+        // Removing a package also stops its service. Before that, its files must be as the package brought them.
         let mut outcomes = put_back(machine, &mut journal, |e| !package_or_service(e), progress);
         outcomes.extend(purge(machine, &mut journal, progress));
         outcomes.extend(put_back(machine, &mut journal, is_service, progress));
@@ -127,8 +127,8 @@ fn purge<M: Machine>(
     outcomes
 }
 
-/// No lab is left on this host: everything of ours goes, the running program's own file included. What
-/// cannot be removed (a file that is mounted there) is no reason to fail.
+/// Removes everything lvslab keeps on a host, the running program's own file included. A file that cannot be removed,
+/// such as a mount point, is no reason to fail.
 fn remove_state(state: &Path) {
     for directory in ["journal", "bin"] {
         let directory = state.join(directory);

@@ -1,4 +1,4 @@
-//! What a person would type, run in one shell: how exercises are set and taken back.
+//! Runs lines that a person would type in one shell; exercises are set and taken back this way.
 
 use super::lock::HostLock;
 use crate::agent::protocol::error::because;
@@ -6,10 +6,10 @@ use crate::agent::protocol::{AgentError, Reply, Script};
 use crate::agent::system::command::{self, Limits, cannot_run, last_words, run};
 use crate::agent::system::root::Root;
 
-/// Longest a script may be allowed to run.
+/// Longest time limit that a request may set.
 const MOST_SECONDS: u32 = 600;
 
-/// Runs it under the host's lock and says how it ended.
+/// Runs the lines under the host's lock.
 pub(in crate::agent) fn script(root: &Root, request: &Script) -> Result<Reply, AgentError> {
     if request.lines.is_empty() {
         return Err(because("there is nothing to run").into());
@@ -21,7 +21,7 @@ pub(in crate::agent) fn script(root: &Root, request: &Script) -> Result<Reply, A
         text += line;
         text.push('\n');
     }
-    // Handed over as an argument: what the lines run may read standard input.
+    // As an argument and not on standard input, which the programs in the lines may read.
     let mut shell = command::command("sh");
     shell.arg("-c").arg(&text);
     let output = run(&mut shell, b"", limits).map_err(|error| cannot_run("sh", &error))?;

@@ -1,4 +1,4 @@
-//! The directories above a file, whose modes decide who gets to it.
+//! The directories above a file: their modes decide who can reach it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::agent::protocol::DirectoryEvidence;
 use crate::agent::system::root::Root;
 
-/// Every directory above the file at this absolute path, the outermost first, `/` left out.
+/// Every directory above the file at this absolute path, the outermost first, without `/`.
 pub(in crate::agent) fn above(root: &Root, file: &str) -> Vec<DirectoryEvidence> {
     let mut found: Vec<DirectoryEvidence> = Path::new(file)
         .ancestors()

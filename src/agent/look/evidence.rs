@@ -1,13 +1,13 @@
-//! What a host shows of itself beyond the plan's resources, for the checks.
+//! Collects what the checks need to know of a host. Nothing is changed.
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::directories;
 use super::facts::mac;
-use super::firewall;
 use super::ipvs_traffic;
+use super::packet_filter;
 use super::sockets;
 use crate::agent::change::machine::Machine;
 use crate::agent::protocol::error::{because, host};
@@ -22,7 +22,7 @@ use crate::ipvs::Counters;
 use crate::keeper;
 use crate::netlink::route::most_specific;
 
-/// Looks at everything that is asked for. Nothing is changed.
+/// Collects everything that the request asks for.
 pub(in crate::agent) fn collect(
     machine: &mut Local,
     request: &Collect,
@@ -58,7 +58,7 @@ pub(in crate::agent) fn collect(
         })
         .collect();
     let addresses = network.addresses()?;
-    let is_here = |source: &Ipv4Addr| {
+    let is_here = |source: &IpAddr| {
         addresses
             .iter()
             .any(|state| state.address.addr() == *source)
@@ -88,6 +88,8 @@ pub(in crate::agent) fn collect(
         .neighbours()
         .map_err(asked)?
         .into_iter()
+        // The kernel itself adds an entry for each multicast group of the host.
+        .filter(|entry| !entry.address.is_multicast())
         .filter_map(|entry| {
             Some(Neighbour {
                 address: entry.address,
@@ -113,7 +115,7 @@ pub(in crate::agent) fn collect(
             .ipvs_connections_of
             .and_then(|client| connections(&root, client)),
         firewall: if request.firewall {
-            firewall::rules(&root)
+            packet_filter::rules(&root)
         } else {
             FirewallEvidence::default()
         },
@@ -124,13 +126,14 @@ pub(in crate::agent) fn collect(
     })
 }
 
-/// `None` where the kernel has no IPVS (yet): the file comes with the module.
+/// `None` while the IPVS module is not loaded: the file comes with it.
 fn totals(root: &Root) -> Option<Counters> {
     ipvs_traffic::totals(&network_file(root, "ip_vs_stats_percpu").ok()?)
 }
 
-/// The table is read twice: the kernel hands it out in pieces and finds its place again by counting entries
-/// (`ip_vs_conn_array`, `ip_vs_conn.c`), so each one that expires between two pieces hides another.
+/// Reads the table twice, since one reading can miss entries: the kernel returns the table in pieces and finds its place
+/// again by counting entries (`ip_vs_conn_array`, `ip_vs_conn.c`), so each entry that expires between two pieces hides
+/// another.
 fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
     let (mut entries, mut known) = (Vec::new(), HashSet::new());
     for _ in 0..2 {
@@ -144,12 +147,12 @@ fn connections(root: &Root, client: Ipv4Addr) -> Option<Vec<ConnectionEntry>> {
     Some(entries)
 }
 
-/// A file of this thread's network namespace.
+/// Reads a file of this thread's network namespace.
 fn network_file(root: &Root, name: &str) -> std::io::Result<String> {
     fs::read_to_string(root.join("/proc/thread-self/net").join(name))
 }
 
-/// A kernel without IPv6 has no second table.
+/// The listeners of both families; a kernel without IPv6 has no second table.
 fn listeners(root: &Root) -> Result<Vec<Listener>, AgentError> {
     let v4 = network_file(root, "tcp")
         .map_err(|error| because(format!("cannot read /proc/net/tcp: {error}")))?;

@@ -1,4 +1,4 @@
-//! What a host is: everything planning needs to know of it. Nothing is changed.
+//! Gathers what planning needs to know of a host. Nothing is changed.
 
 use std::fs;
 use std::io::Read;
@@ -19,7 +19,7 @@ use crate::resource::{
 };
 use crate::sys::on_host;
 
-/// Interface kinds (`IFLA_INFO_KIND`) that are no wire to another machine.
+/// Interface kinds (`IFLA_INFO_KIND`) that do not lead to another machine.
 const VIRTUAL_KINDS: [&str; 9] = [
     "bridge",
     "dummy",
@@ -32,12 +32,12 @@ const VIRTUAL_KINDS: [&str; 9] = [
     "vrf",
 ];
 
-/// How container and virtual-machine managers name what they make.
+/// Prefixes of the names of interfaces that container and virtual-machine managers make.
 const MANAGED_NAMES: [&str; 9] = [
     "docker", "br-", "virbr", "vnet", "veth", "cni", "cali", "lxc", "flannel",
 ];
 
-/// Looks at the host on behalf of `lab`.
+/// Gathers the facts; `lab` is the one whose journal says which resources are ours.
 pub(in crate::agent) fn gather(machine: &mut Local, lab: &LabId) -> Result<Facts, AgentError> {
     let root = machine.root().clone();
     let ssh = machine.ssh();
@@ -78,7 +78,7 @@ pub(in crate::agent) fn gather(machine: &mut Local, lab: &LabId) -> Result<Facts
     })
 }
 
-/// Whether there is an ipvsadm that is not a name for an agent.
+/// Whether the host has an ipvsadm other than the scripts that start an agent.
 fn has_ipvsadm(root: &Root) -> bool {
     [
         "/usr/local/sbin",
@@ -94,7 +94,7 @@ fn has_ipvsadm(root: &Root) -> bool {
     .any(|path| !starts_agent(&path))
 }
 
-/// Whether a file is the few lines that start an agent.
+/// Whether a file is a short script that starts an agent.
 fn starts_agent(path: &Path) -> bool {
     const MOST_BYTES: u64 = 4096;
     let mut text = Vec::new();
@@ -130,7 +130,7 @@ fn system(root: &Root) -> Result<(String, OsFamily), AgentError> {
     }
 }
 
-/// network-scripts and NetworkManager's ifcfg-rh plugin read the files; nothing else does.
+/// Only network-scripts and NetworkManager's ifcfg-rh plugin read ifcfg files.
 fn network_files(root: &Root, family: OsFamily) -> NetworkFiles {
     let scripts = [
         "/etc/sysconfig/network-scripts/ifup-eth",
@@ -173,7 +173,7 @@ fn links(network: &Network) -> Result<Vec<LinkFacts>, AgentError> {
         .collect())
 }
 
-/// `None` for an interface whose name no topology could hold.
+/// `None` for an interface whose name no topology can hold.
 fn link_facts(link: Link, addresses: &[AddressState]) -> Option<LinkFacts> {
     let name: InterfaceName = link.name.parse().ok()?;
     let of_this_one = |address: &&AddressState| address.interface == name;
@@ -188,8 +188,8 @@ fn link_facts(link: Link, addresses: &[AddressState]) -> Option<LinkFacts> {
     })
 }
 
-/// Ethernet to another machine: no bridge, no port of one, nothing that belongs to containers. A veth is
-/// one where it has an ordinary name: that is how the hosts of a sandbox are wired.
+/// Whether the interface is Ethernet to another machine: no bridge, no port of a bridge, no interface of a container. A
+/// veth with an ordinary name counts, since the hosts of a sandbox are wired by veths.
 fn can_be_a_lab_interface(link: &Link) -> bool {
     let virtual_kind = link
         .kind
@@ -201,7 +201,7 @@ fn can_be_a_lab_interface(link: &Link) -> bool {
     link.ethernet && !link.loopback && link.controller.is_none() && !virtual_kind && !managed
 }
 
-/// Lower case with colons.
+/// A MAC in lower case with colons.
 pub(in crate::agent) fn mac(bytes: &[u8]) -> String {
     let parts: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     parts.join(":")

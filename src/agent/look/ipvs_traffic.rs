@@ -1,7 +1,6 @@
-//! What IPVS has done so far, live: `/proc/net/ip_vs_stats_percpu` and `/proc/net/ip_vs_conn` as evidence.
+//! Traffic and connections of IPVS: reads the text of `/proc/net/ip_vs_stats_percpu` and `/proc/net/ip_vs_conn`.
 //!
-//! Both are files of the reader's network namespace; formats in `net/netfilter/ipvs/ip_vs_ctl.c` and
-//! `ip_vs_conn.c`. Texts go in, typed evidence comes out.
+//! The kernel writes them in `net/netfilter/ipvs/ip_vs_ctl.c` and `ip_vs_conn.c`.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -10,8 +9,8 @@ use crate::ipvs::Counters;
 
 /// Sum of the lines per CPU, in hexadecimal: connections, packets in and out, bytes in and out.
 ///
-/// The line `~` with the total is left out: it is what the estimator last copied, up to two seconds old.
-/// `None` when the text has no line of a CPU.
+/// The total in the line `~` is not used: the estimator copies it only every two seconds. `None` when the text has no
+/// line of a CPU.
 #[must_use]
 pub fn totals(percpu: &str) -> Option<Counters> {
     let mut sum = None;
@@ -41,10 +40,10 @@ pub fn totals(percpu: &str) -> Option<Counters> {
     sum
 }
 
-/// The TCP connections over IPv4 of one client; lines of another shape are left out.
+/// The IPv4 TCP connections of one client. Lines of another form are skipped.
 ///
-/// Addresses and ports are in hexadecimal, most significant digit first. Templates of persistence have the
-/// client port 0 and are no connections.
+/// Addresses and ports are in hexadecimal, most significant digit first. Persistence templates have the client port 0
+/// and are skipped, too.
 #[must_use]
 pub fn connections(table: &str, client: Ipv4Addr) -> Vec<ConnectionEntry> {
     table

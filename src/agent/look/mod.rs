@@ -1,8 +1,8 @@
-//! What the host shows of itself. Nothing is changed.
+//! Observes the host: facts for planning, evidence for the checks. Nothing is changed.
 
 mod directories;
 pub(super) mod evidence;
 pub(super) mod facts;
-mod firewall;
 mod ipvs_traffic;
+mod packet_filter;
 mod sockets;

@@ -7,7 +7,7 @@ use crate::agent::protocol::Listener;
 /// `TCP_LISTEN` (include/net/tcp_states.h).
 const LISTEN: &str = "0A";
 
-/// The listeners of one of the two tables; other lines are left out.
+/// The listeners in the text of one of the two tables.
 pub(in crate::agent) fn listeners(table: &str) -> Vec<Listener> {
     table.lines().skip(1).filter_map(listener).collect()
 }
@@ -26,7 +26,7 @@ fn listener(line: &str) -> Option<Listener> {
     })
 }
 
-/// 32-bit words as the CPU holds them, each of which is a part of the address in network order.
+/// An address as 32-bit words in hexadecimal, each in the byte order of the CPU.
 fn parse(hex: &str) -> Option<IpAddr> {
     let word = |at: usize| {
         let digits = hex.get(at * 8..at * 8 + 8)?;

@@ -1,19 +1,20 @@
-//! Frames of a few marked connections, as they pass this host's interfaces, and who answers for an address.
+//! Captures the frames of marked connections on this host's interfaces, and asks by ARP who has an address.
 //!
-//! Between start and stop nothing runs: the kernel filters and keeps, see [`PacketSocket`]. What is kept is
-//! bounded by the sockets' buffers, a number of frames, octets per frame, and time.
+//! Between start and stop nothing of ours runs: the kernel filters and keeps the frames ([`PacketSocket`]). The sockets'
+//! buffers, the number of frames, their length and the time bound what is kept.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::arp;
 use super::packet_socket::PacketSocket;
-use crate::agent::protocol::error::host;
+use crate::agent::protocol::error::{because, host};
 use crate::agent::protocol::{
     AgentError, ArpProbe, CaptureStart, CaptureStop, Captured, CapturedFrame,
 };
@@ -22,20 +23,20 @@ use crate::model::InterfaceName;
 use crate::netlink::route::Link;
 use crate::packet::{Arp, Content, Frame, Mac, Operation, arp_request, filter};
 
-/// What the kernel may keep per interface until it is read, bytes.
+/// The most that the kernel keeps per interface until it is read, bytes.
 const ROOM_BYTES: usize = 1 << 20;
-/// What is kept of one frame, bytes: more than an Ethernet's largest.
+/// The most that is kept of one frame, bytes: more than the largest Ethernet frame.
 const KEPT_BYTES: usize = 2048;
-/// No request gets more frames than this.
+/// The most frames that a request can ask for.
 const MOST_FRAMES: usize = 10_000;
-/// No more are read per interface, wanted or not.
+/// The most frames that are read per interface, including those that are not kept.
 const MOST_READ: usize = 2 * MOST_FRAMES;
-/// No question for an address takes longer.
+/// The longest time for ARP requests.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
-/// No question is put more often.
+/// The most ARP requests for an address.
 const MOST_ARP_REQUESTS: u32 = 10;
 
-/// One that is running.
+/// A capture that is running.
 #[derive(Debug)]
 pub(in crate::agent) struct Capture {
     asked: CaptureStart,
@@ -45,16 +46,23 @@ pub(in crate::agent) struct Capture {
     began: u64,
 }
 
-/// Begins to listen. An interface that cannot be listened to is told of at the end.
+/// Begins to listen. Interfaces that cannot be listened to are in the result of [`Capture::stop`].
 ///
 /// # Errors
-/// When the kernel does not tell its interfaces.
+/// When the client has an IPv6 address, or the kernel does not tell its interfaces.
 pub(in crate::agent) fn start(
     machine: &mut Local,
     request: &CaptureStart,
 ) -> Result<Capture, AgentError> {
+    let IpAddr::V4(client) = request.client else {
+        return Err(because(format!(
+            "{} is an IPv6 address, and only IPv4 connections can be captured",
+            request.client
+        ))
+        .into());
+    };
     let links = links(machine).map_err(|e| host("cannot ask the kernel for its interfaces", e))?;
-    let program = filter::connections(request.client, request.ports.first..=request.ports.last);
+    let program = filter::connections(client, request.ports.first..=request.ports.last);
     let mut capture = Capture {
         asked: request.clone(),
         sockets: Vec::new(),
@@ -95,7 +103,7 @@ fn find<'l>(links: &'l [Link], name: &InterfaceName) -> Result<&'l Link, String>
 }
 
 impl Capture {
-    /// Asks for the address, if that is wanted, and ends with all that was kept.
+    /// Asks for the address, if the request says so, and returns the frames.
     pub(in crate::agent) fn stop(self, machine: &mut Local, request: &CaptureStop) -> Captured {
         let mut captured = Captured {
             failures: self.failures.clone(),
@@ -117,7 +125,7 @@ impl Capture {
         captured
     }
 
-    /// On a busy machine an answer may take its time.
+    /// Waits longer for an answer: on a busy machine it may be late.
     fn wait_for_answer(&self, probe: &ArpProbe, captured: &mut Captured) {
         let patience = Duration::from_millis(probe.patience_milliseconds.into());
         let end = Instant::now() + patience.min(LONGEST_WINDOW);
@@ -147,13 +155,13 @@ impl Capture {
         let most = (self.asked.most_frames as usize).min(MOST_FRAMES);
         let last = self.began + u64::from(self.asked.seconds) * 1_000_000_000;
         let mut buffer = [0; KEPT_BYTES];
-        // Whatever comes while we read belongs to no one's question; a busy network must not keep us here.
+        // Frames that arrive during the reading are too late; without this limit a busy network would keep us here.
         for _ in 0..MOST_READ {
             let Some(received) = socket.receive(&mut buffer)? else {
                 break;
             };
-            // The kernel begins to stamp frames a moment after the first socket asks for it, and gives
-            // those from before the time at which they are read.
+            // The kernel begins to stamp frames a moment after the first socket asks for it. Earlier frames get the
+            // time at which they are read.
             let at = received.at.min(end);
             let kept = &buffer[..received.length.min(KEPT_BYTES)];
             if at > last || !self.is_wanted(kept) {
@@ -174,36 +182,37 @@ impl Capture {
         Ok(())
     }
 
-    /// The kernel's filter has left the marked connections and all ARP; of that, what is about the lab.
+    /// Whether to keep a frame: the kernel's filter passes the marked connections and all ARP, also about addresses
+    /// outside the lab.
     fn is_wanted(&self, frame: &[u8]) -> bool {
         match Frame::decode(frame).map(|frame| frame.content) {
             Some(Content::Arp(Arp { sender, target, .. })) => [sender, target]
                 .iter()
-                .any(|address| self.asked.addresses.contains(address)),
+                .any(|address| self.asked.addresses.contains(&IpAddr::V4(*address))),
             Some(Content::Tcp(_)) => true,
             Some(Content::Other { .. }) | None => false,
         }
     }
 }
 
-/// Whether somebody has said by now to have `address`.
-fn is_answered(captured: &Captured, address: Ipv4Addr) -> bool {
+/// Whether a host has answered for `address`.
+fn is_answered(captured: &Captured, address: IpAddr) -> bool {
     captured.frames.iter().any(|frame| {
         let bytes = BASE64.decode(&frame.data).unwrap_or_default();
         let content = Frame::decode(&bytes).map(|frame| frame.content);
-        matches!(content, Some(Content::Arp(Arp { operation: Operation::Reply, sender, .. })) if sender == address)
+        matches!(content, Some(Content::Arp(Arp { operation: Operation::Reply, sender, .. })) if IpAddr::V4(sender) == address)
     })
 }
 
-/// A question that was put on the wire.
+/// An ARP request that was sent.
 struct Question {
     index: u32,
-    address: Ipv4Addr,
-    /// MAC that the kernel had for the address.
+    address: IpAddr,
+    /// MAC that the kernel had for the address before.
     known: Option<Vec<u8>>,
 }
 
-/// Who has the address? Returns when the window is over; the answers are the capture's.
+/// Asks who has the address. Returns when the window is over; the capture has the answers.
 fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<Question, String> {
     let links = links(machine).map_err(|error| error.to_string())?;
     let link = find(&links, &probe.interface)?;
@@ -212,7 +221,11 @@ fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<Question, String> {
         .as_slice()
         .try_into()
         .map_err(|_| format!("{} has no MAC address", probe.interface))?;
-    let frame = arp_request(Mac(mac), probe.sender, probe.target);
+    let frame = arp_request(
+        Mac(mac),
+        arp::ipv4(probe.sender).map_err(|error| error.to_string())?,
+        arp::ipv4(probe.target).map_err(|error| error.to_string())?,
+    );
     let socket = PacketSocket::for_sending(link.index).map_err(|error| error.to_string())?;
     let question = Question {
         index: link.index,
@@ -231,8 +244,8 @@ fn ask(machine: &mut Local, probe: &ArpProbe) -> Result<Question, String> {
 }
 
 impl Question {
-    /// The kernel hears the answers, too, and believes the last of them (`arp_process`, `net/ipv4/arp.c`). Who
-    /// asks out of curiosity must not change whom this host sends its packets to.
+    /// Restores the kernel's neighbour entry. The kernel takes the MAC of the last answer (`arp_process`,
+    /// `net/ipv4/arp.c`), but our request must not change where this host sends its packets.
     fn put_back(self, machine: &mut Local) -> io::Result<()> {
         let Some(known) = self.known else {
             return Ok(());
@@ -248,7 +261,7 @@ impl Question {
 }
 
 /// MAC that the kernel has for an address.
-fn neighbour(machine: &mut Local, index: u32, address: Ipv4Addr) -> Option<Vec<u8>> {
+fn neighbour(machine: &mut Local, index: u32, address: IpAddr) -> Option<Vec<u8>> {
     let entries = machine.network().ok()?.socket().neighbours().ok()?;
     let entry = entries
         .into_iter()

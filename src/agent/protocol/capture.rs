@@ -1,7 +1,7 @@
-//! Frames that a host keeps while the client's requests go by, and who answers for an address.
+//! Messages about captures: frames of marked requests, and ARP answers.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,12 +30,12 @@ pub struct CaptureStart {
     /// Where to listen: Ethernet interfaces, or `lo`.
     pub interfaces: Vec<InterfaceName>,
     /// Whose TCP connections are kept.
-    pub client: Ipv4Addr,
+    pub client: IpAddr,
     /// Which of them, by the client's port.
     pub ports: Ports,
-    /// ARP packets about these addresses are kept.
-    pub addresses: Vec<Ipv4Addr>,
-    /// Frames that arrive later than so many seconds after the start are not kept.
+    /// Addresses about which ARP packets are kept.
+    pub addresses: Vec<IpAddr>,
+    /// Length of the capture, seconds; later frames are not kept.
     pub seconds: u32,
     /// Most frames that are kept.
     pub most_frames: u32,
@@ -44,24 +44,24 @@ pub struct CaptureStart {
 /// See [`Request::CaptureStop`].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CaptureStop {
-    /// Who has an address? Asked at the end, so that what is being captured goes on undisturbed.
+    /// ARP requests to send at the end, so that they do not disturb the requests that are captured.
     pub arp: Option<ArpProbe>,
 }
 
 /// ARP requests of our own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArpProbe {
-    /// Where to ask; one of the capture's interfaces, or the answers are not kept.
+    /// Interface to ask on; it must be one of the capture's, which keeps the answers.
     pub interface: InterfaceName,
     /// Who asks.
-    pub sender: Ipv4Addr,
+    pub sender: IpAddr,
     /// Address that is asked for.
-    pub target: Ipv4Addr,
-    /// Requests, spread over the window.
+    pub target: IpAddr,
+    /// Number of requests, spread over the window.
     pub requests: u32,
-    /// How long to wait for all who answer, from the first request on, milliseconds.
+    /// How long to wait for answers after the first request, milliseconds.
     pub window_milliseconds: u32,
-    /// How much longer to wait while nobody has answered, milliseconds.
+    /// How much longer to wait if there is no answer, milliseconds.
     pub patience_milliseconds: u32,
 }
 
@@ -72,9 +72,9 @@ pub struct Captured {
     pub frames: Vec<CapturedFrame>,
     /// Interfaces that could not be listened to, with the reason.
     pub failures: BTreeMap<InterfaceName, String>,
-    /// Frames that passed the filter and are not in [`Self::frames`] for lack of room.
+    /// Number of frames that were dropped for lack of room.
     pub missed: u64,
-    /// Why the ARP requests could not be sent, where they could not.
+    /// Why the ARP requests could not be sent.
     pub arp_failure: Option<String>,
 }
 

@@ -1,6 +1,6 @@
-//! What one host shows of itself beyond the plan's resources.
+//! Evidence from one host, for the checks.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +10,12 @@ use crate::keeper::BootFiles;
 use crate::model::InterfaceName;
 use crate::resource::{AddressState, Observed};
 
-/// What one host knows of itself beyond the plan's resources.
+/// Evidence from one host.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostEvidence {
     /// State per resource of [`Collect::resources`], same order.
     pub observed: Vec<Result<Observed, ResourceError>>,
-    /// Every IPv4 address.
+    /// Every address, without the link-local ones of IPv6.
     pub addresses: Vec<AddressState>,
     /// Every interface with its MAC.
     pub links: Vec<LinkEvidence>,
@@ -26,13 +26,13 @@ pub struct HostEvidence {
     pub routes: Vec<RouteEvidence>,
     /// Listening TCP sockets.
     pub listeners: Vec<Listener>,
-    /// IPv4 neighbour table.
+    /// The neighbour tables, without multicast groups.
     pub neighbours: Vec<Neighbour>,
     /// IPVS table, where asked for; the error's text where it cannot be read.
     pub ipvs: Option<Result<ipvs::Table, String>>,
-    /// Traffic of all services since the module was loaded, with [`Collect::ipvs`]: the sum of the lines of
-    /// `/proc/net/ip_vs_stats_percpu`, whose counters are live. Those of [`Self::ipvs`] are copied by the
-    /// kernel's estimator every two seconds only, too seldom for a before and after. No rates.
+    /// Traffic of all services since the module was loaded, with [`Collect::ipvs`]: the sum over the CPUs in
+    /// `/proc/net/ip_vs_stats_percpu`. These counters are live; the kernel copies those of [`Self::ipvs`] only every two
+    /// seconds, too seldom to compare before and after. Rates are not filled in.
     #[serde(default)]
     pub ipvs_totals: Option<ipvs::Counters>,
     /// Entries of `/proc/net/ip_vs_conn` of the client of [`Collect::ipvs_connections_of`], where asked for
@@ -82,7 +82,7 @@ pub struct DirectoryEvidence {
     pub gid: u32,
 }
 
-/// One TCP connection the director has handed on.
+/// A TCP connection in the director's IPVS connection table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionEntry {
     /// Client.
@@ -115,15 +115,15 @@ pub struct LinkEvidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteEvidence {
     /// Destination asked for.
-    pub to: Ipv4Addr,
+    pub to: IpAddr,
     /// Next hop, `None` when it is on the link.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// Interface, `None` when there is no route.
     pub interface: Option<InterfaceName>,
     /// Source address the kernel would use.
-    pub source: Option<Ipv4Addr>,
-    /// Table that the kernel found the route in: 254 is the main one. `None` when there is no route, and in
-    /// documents of before this was noted.
+    pub source: Option<IpAddr>,
+    /// Routing table of the route; 254 is the main one. `None` when there is no route, and in evidence from older
+    /// versions.
     #[serde(default)]
     pub table: Option<u32>,
     /// Whether packets for it stay on the host: it has the address, or one on `lo` whose network covers it.
@@ -139,7 +139,7 @@ pub struct RouteEvidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// Address, `0.0.0.0` or `::` for any.
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
     /// Port.
     pub port: u16,
 }
@@ -148,7 +148,7 @@ pub struct Listener {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbour {
     /// Address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Interface.
     pub interface: InterfaceName,
     /// MAC in lower case with colons, `None` while unresolved.

@@ -8,7 +8,7 @@ pub(super) mod error;
 mod evidence;
 pub(super) mod frame;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,9 +31,9 @@ pub const MAX_FRAME_BYTES: u32 = 64 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// What are you? Answered by [`Reply::Facts`].
+    /// Gather the facts for planning. Answered by [`Reply::Facts`].
     Facts {
-        /// Lab whose journal is looked at.
+        /// The lab whose journal says what is ours.
         lab: LabId,
     },
     /// Observe without changing anything. Answered by [`Reply::Observed`].
@@ -41,39 +41,39 @@ pub enum Request {
         /// Resources, in plan order.
         resources: Vec<Resource>,
     },
-    /// Make it true, in order, under the host's lock, with a journal. Answered by [`Reply::Applied`].
+    /// Apply resources in order, under the host's lock, with a journal. Answered by [`Reply::Applied`].
     Apply(Apply),
-    /// Over a new connection: the changes of this run stay. Answered by [`Reply::TrialOver`].
+    /// Keep the changes of this run; sent over a new connection. Answered by [`Reply::TrialOver`].
     Confirm {
         /// Lab.
         lab: LabId,
         /// [`Apply::run`].
         run: String,
     },
-    /// Put everything this lab's journal holds back as it was. Answered by [`Reply::Reverted`].
+    /// Put back everything in this lab's journal. Answered by [`Reply::Reverted`].
     Revert {
         /// Lab.
         lab: LabId,
         /// Who runs it, for the lock and its messages.
         run: String,
-        /// Remove the packages we installed, too.
+        /// Whether to remove the packages that we installed, too.
         purge: bool,
     },
-    /// Evidence beyond the plan's resources. Answered by [`Reply::Evidence`].
+    /// Collect evidence for the checks. Answered by [`Reply::Evidence`].
     Collect(Collect),
-    /// Real requests with the system's own `curl`. Answered by [`Reply::Fetched`].
+    /// Send requests with the system's `curl`. Answered by [`Reply::Fetched`].
     Fetch(Fetch),
-    /// What a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
+    /// Run lines that a person would type, in one shell, under the host's lock. Answered by [`Reply::Ran`].
     Script(Script),
     /// Tell the neighbours by ARP which MAC an address of this host has. Answered by [`Reply::Announced`].
     Announce {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
-    /// Begin to keep frames; one capture at a time, a new one ends the last. Answered by
+    /// Begin a capture; it ends one that is running. Answered by
     /// [`Reply::CaptureStarted`].
     CaptureStart(CaptureStart),
-    /// End it and hand over what was kept. Answered by [`Reply::Captured`].
+    /// End the capture and return its frames. Answered by [`Reply::Captured`].
     CaptureStop(CaptureStop),
 }
 
@@ -86,8 +86,8 @@ pub struct Apply {
     pub run: String,
     /// Resources, in order of application.
     pub resources: Vec<Resource>,
-    /// The host puts back what this run changed unless [`Request::Confirm`] comes within so many seconds after
-    /// its end; `None` to keep it in any case.
+    /// Seconds after the end of the apply within which [`Request::Confirm`] must come, or the host rolls this run's
+    /// changes back. `None` keeps them without a confirmation.
     #[serde(default)]
     pub confirm_within_seconds: Option<u32>,
 }
@@ -96,14 +96,14 @@ pub struct Apply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "kebab-case")]
 pub enum TrialEnd {
-    /// They stay.
+    /// The changes stay.
     Committed,
-    /// The host has put them back.
+    /// The host rolled the changes back.
     RolledBack {
-        /// What it could not put back, and why.
+        /// Resources that could not be put back, with the reason.
         failed: Vec<String>,
     },
-    /// The host knows of no changes on trial by this run.
+    /// The host has no trial of this run.
     Unknown,
 }
 
@@ -116,13 +116,13 @@ pub struct Collect {
     #[serde(default)]
     pub boot_files: bool,
     /// Destinations to ask the kernel's route for.
-    pub routes_to: Vec<Ipv4Addr>,
-    /// Source of the packets whose ways are asked, where the host has that address.
+    pub routes_to: Vec<IpAddr>,
+    /// Source address of the packets whose routes are asked for; used only where the host has it.
     #[serde(default)]
-    pub routes_from: Option<Ipv4Addr>,
+    pub routes_from: Option<IpAddr>,
     /// Whether to read the IPVS table.
     pub ipvs: bool,
-    /// Client whose entries of the IPVS connection table are wanted.
+    /// The client whose entries of the IPVS connection table to read.
     #[serde(default)]
     pub ipvs_connections_of: Option<Ipv4Addr>,
     /// Whether to read the packet filter's rules.
@@ -144,8 +144,7 @@ pub struct Fetch {
     pub timeout_seconds: u32,
     /// Longest time for all of them, seconds.
     pub total_seconds: u32,
-    /// The first so many requests come from ports of [`Self::ports`], so that captures can tell their frames
-    /// from those of the others.
+    /// How many requests, from the first on, come from [`Self::ports`]: captures tell their frames by these ports.
     #[serde(default)]
     pub marked: u32,
     /// Local ports of the marked requests.
@@ -154,9 +153,8 @@ pub struct Fetch {
     /// Local ports of the other requests, one each in this order. Requests for which none is left take any port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_ports: Vec<Ports>,
-    /// Requests that may time out; the rest is not sent then. 0 for any number.
-    ///
-    /// One more timeout tells nothing new and costs as long as hundreds of answers.
+    /// Timeouts after which no more requests are sent; 0 for no limit. More timeouts tell nothing new, and each takes as
+    /// long as hundreds of answers.
     #[serde(default)]
     pub most_timeouts: u32,
 }
@@ -226,10 +224,10 @@ pub enum Reply {
     },
     /// Answer to [`Request::Announce`].
     Announced {
-        /// On how many interfaces: 0 where none has the address, or the kernel did not let us.
+        /// Number of interfaces; 0 where none has the address, or the kernel refused.
         interfaces: u32,
     },
-    /// Answer to [`Request::CaptureStart`]: frames are kept from now on. What could not be is said at the end.
+    /// Answer to [`Request::CaptureStart`]: the capture runs. [`Captured::failures`] has the interfaces without it.
     CaptureStarted,
     /// Answer to [`Request::CaptureStop`].
     Captured(Box<Captured>),
@@ -250,9 +248,9 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum OutcomeResult {
-    /// It was so already.
+    /// It already was as asked for.
     Unchanged,
-    /// It was changed, and observed afterwards to be so.
+    /// It was changed, and a second observation found it as asked for.
     Changed {
         /// How.
         change: Change,
@@ -280,7 +278,7 @@ pub struct ResourceError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", rename_all = "kebab-case")]
 pub enum AgentError {
-    /// Another run has the host.
+    /// Another run has the host's lock.
     #[error("another run has locked this host: {holder}")]
     Locked {
         /// `user@host pid, since …`.
@@ -312,8 +310,8 @@ pub struct Response {
     pub local_port: u16,
     /// Seconds from start to end.
     pub seconds: f64,
-    /// Connections that were made for it: 1 when it was fresh, 0 when an earlier one was used again. `None` in
-    /// documents of before this was noted.
+    /// New connections for this request: 0 when an earlier connection was used again. `None` in evidence from older
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
 }

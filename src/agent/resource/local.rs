@@ -13,7 +13,7 @@ use crate::ipvs::Client;
 use crate::resource::{Observed, Resource, SelinuxMode, ServiceState};
 
 use super::network::Network;
-use super::{file, firewall, ipvs, package, selinux, service, sysctl};
+use super::{file, firewalld, ipvs, package, selinux, service, sysctl};
 
 /// This machine. What it needs of the kernel is opened when it is first needed.
 #[derive(Debug)]
@@ -80,14 +80,14 @@ impl Machine for Local {
             Resource::Address(a) => Observed::Address {
                 occurrences: self.network()?.occurrences(a)?,
             },
-            Resource::DefaultRoute(_) => Observed::DefaultRoute {
-                routes: self.network()?.default_routes()?,
+            Resource::DefaultRoute(d) => Observed::DefaultRoute {
+                routes: self.network()?.default_routes(d.via)?,
             },
             Resource::Service(s) => Observed::Service {
                 state: service::observe(&self.root, &s.name)?,
             },
             Resource::Firewall(_) => Observed::Firewall {
-                zone: firewall::observe(&self.root)?,
+                zone: firewalld::observe(&self.root)?,
             },
             Resource::Selinux(_) => {
                 let (live, configured) = selinux::observe(&self.root)?;
@@ -134,7 +134,7 @@ impl Machine for Local {
                 };
                 service::set(&self.root, &s.name, *state, wanted)?;
             }
-            (Resource::Firewall(f), _) => firewall::set(&f.zone)?,
+            (Resource::Firewall(f), _) => firewalld::set(&f.zone)?,
             (Resource::Selinux(s), Observed::Selinux { live, configured }) => {
                 // A mode that is lax enough already stays what it is.
                 let stricter = |mode: &Option<SelinuxMode>| {
@@ -175,17 +175,17 @@ impl Machine for Local {
                 Observed::Address { occurrences: now },
             ) => self.network()?.restore_addresses(occurrences, now),
             (
-                Resource::DefaultRoute(_),
+                Resource::DefaultRoute(d),
                 Observed::DefaultRoute { routes },
                 Observed::DefaultRoute { routes: now },
-            ) => self.network()?.restore_default_routes(routes, now),
+            ) => self.network()?.restore_default_routes(d.via, routes, now),
             (
                 Resource::Service(s),
                 Observed::Service { state },
                 Observed::Service { state: now },
             ) => service::set(&self.root, &s.name, *now, state.unwrap_or_default()),
             (Resource::Firewall(_), Observed::Firewall { zone: Some(zone) }, _) => {
-                firewall::set(zone)
+                firewalld::set(zone)
             }
             (Resource::Selinux(_), Observed::Selinux { live, configured }, _) => {
                 selinux::set(&self.root, *live, *configured)

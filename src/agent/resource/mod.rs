@@ -1,7 +1,7 @@
 //! How each kind of resource is looked at, made true and put back on this machine.
 
 mod file;
-pub(super) mod firewall;
+pub(super) mod firewalld;
 pub(super) mod ipvs;
 mod local;
 pub(super) mod network;

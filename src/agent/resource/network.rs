@@ -4,14 +4,16 @@ mod management;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
 
 use crate::agent::protocol::ResourceError;
 use crate::agent::protocol::error::{because, failed};
 use crate::agent::system::ssh_connection::SshConnection;
 use crate::model::InterfaceName;
 use crate::netlink::errno;
-use crate::netlink::route::{AddressEntry, DefaultRouteEntry, RouteSocket};
+use crate::netlink::route::{AddressEntry, DefaultRouteEntry, Family, RouteSocket};
 use crate::resource::{Address, AddressState, DefaultRoute, RouteState};
 
 /// `RTPROT_STATIC`: set by an administrator (rtnetlink(7)).
@@ -25,19 +27,19 @@ pub(in crate::agent) struct Network {
 }
 
 impl Network {
-    /// Of the network namespace of this thread.
+    /// Opens the network namespace of this thread.
     pub(in crate::agent) fn open(ssh: Option<SshConnection>) -> Result<Self, ResourceError> {
         let socket = RouteSocket::open()
             .map_err(|error| failed("cannot talk to the kernel's network", error))?;
         Ok(Self { socket, ssh })
     }
 
-    /// The socket, for evidence.
+    /// The socket, for requests beyond the resources.
     pub(in crate::agent) fn socket(&self) -> &RouteSocket {
         &self.socket
     }
 
-    /// Names by index; a name no lab could use is left out.
+    /// Interface names by index, without those that no topology can hold.
     pub(in crate::agent) fn names(&self) -> Result<BTreeMap<u32, InterfaceName>, ResourceError> {
         let links = self.socket.links().map_err(|e| asked("interfaces", e))?;
         Ok(links
@@ -46,24 +48,29 @@ impl Network {
             .collect())
     }
 
-    /// Every IPv4 address of the host.
+    /// Every address of the host, without the link-local ones (`fe80::/10`) that the kernel gives each link.
     pub(in crate::agent) fn addresses(&self) -> Result<Vec<AddressState>, ResourceError> {
         let names = self.names()?;
         let entries = self.entries()?;
         Ok(entries
             .into_iter()
+            .filter(|entry| !is_link_local(entry.address))
             .filter_map(|entry| {
+                let interface = names.get(&entry.index)?.clone();
                 Some(AddressState {
-                    interface: names.get(&entry.index)?.clone(),
+                    label: match entry.address {
+                        IpNet::V4(_) => entry.label,
+                        IpNet::V6(_) => interface.to_string(),
+                    },
+                    interface,
                     address: entry.address,
-                    label: entry.label,
                     broadcast: entry.broadcast,
                 })
             })
             .collect())
     }
 
-    /// Whether the interface is up; `None` when there is none of that name.
+    /// Whether the interface is up; `None` where there is no such interface.
     pub(super) fn link_up(&self, name: &InterfaceName) -> Result<Option<bool>, ResourceError> {
         let link = self.socket.link(name.as_str());
         Ok(link.map_err(|e| asked(name, e))?.map(|link| link.up))
@@ -84,7 +91,7 @@ impl Network {
             .map_err(|e| failed(format!("cannot set {name} {word}"), e))
     }
 
-    /// Every place where the address is, whatever its prefix and label.
+    /// Every occurrence of the address, with any prefix and label, on any interface.
     pub(super) fn occurrences(
         &self,
         address: &Address,
@@ -94,7 +101,7 @@ impl Network {
         Ok(found)
     }
 
-    /// Puts the address on its interface, in place of one with another prefix or label.
+    /// Puts the address on its interface. It replaces the same address with another prefix or label.
     pub(super) fn set_address(
         &self,
         desired: &Address,
@@ -112,15 +119,19 @@ impl Network {
             )));
         }
         let index = self.index(&desired.interface)?;
-        let label = desired
-            .label
-            .clone()
-            .unwrap_or_else(|| desired.interface.to_string());
-        let wanted = AddressEntry {
-            index,
+        let label = match (desired.address, &desired.label) {
+            (IpNet::V6(address), Some(label)) => {
+                return Err(because(format!(
+                    "{address} cannot have the label {label}: IPv6 addresses have none"
+                )));
+            }
+            (_, label) => label.clone(),
+        };
+        let wanted = AddressState {
+            interface: desired.interface.clone(),
             address: desired.address,
             broadcast: broadcast(desired.address),
-            label,
+            label: label.unwrap_or_else(|| desired.interface.to_string()),
         };
         let same_place = |f: &AddressState| f.address == wanted.address && f.label == wanted.label;
         for wrong in found.iter().filter(|f| !same_place(f)) {
@@ -129,10 +140,10 @@ impl Network {
         if found.iter().any(same_place) {
             return Ok(());
         }
-        self.add(&wanted, &desired.interface)
+        self.add(&entry(index, &wanted), &desired.interface)
     }
 
-    /// Makes the occurrences of one address what they were.
+    /// Restores the occurrences of one address.
     pub(super) fn restore_addresses(
         &self,
         before: &[AddressState],
@@ -148,10 +159,10 @@ impl Network {
         Ok(())
     }
 
-    /// Every default route of the main table, by rising metric.
-    pub(super) fn default_routes(&self) -> Result<Vec<RouteState>, ResourceError> {
+    /// The main table's default routes for the family of `gateway`, by rising metric.
+    pub(super) fn default_routes(&self, gateway: IpAddr) -> Result<Vec<RouteState>, ResourceError> {
         let names = self.names()?;
-        let routes = self.route_entries()?;
+        let routes = self.route_entries(gateway.into())?;
         Ok(routes
             .into_iter()
             .filter_map(|route| {
@@ -165,15 +176,11 @@ impl Network {
             .collect())
     }
 
-    /// The default route that what goes to `destination` takes, when it is a default route that leads there.
+    /// The default route that leads to `destination`; `None` where another route, or none, does.
     pub(in crate::agent) fn default_route_to(
         &self,
         destination: IpAddr,
     ) -> Result<Option<RouteState>, ResourceError> {
-        let IpAddr::V4(destination) = destination else {
-            // Labs change no IPv6 route.
-            return Ok(None);
-        };
         let Some(route) = self
             .socket
             .default_route_to(destination)
@@ -190,7 +197,7 @@ impl Network {
         }))
     }
 
-    /// Makes the desired route the one that is used.
+    /// Sets the desired route. It replaces a default route of the same metric.
     pub(super) fn set_default_route(
         &self,
         desired: &DefaultRoute,
@@ -204,17 +211,19 @@ impl Network {
             )
             .hint("leave one of them with `ip route replace default via …` and run this again"));
         }
+        let family = Family::from(desired.via);
         let wanted = DefaultRouteEntry {
+            family,
             via: Some(desired.via),
             index: self.index(&desired.interface)?,
-            metric: 0,
+            metric: family.default_metric(),
             protocol: STATIC,
         };
-        // Routes of a higher metric are not used while ours is there, so they may stay.
+        // Routes of a higher metric stay: they are not used while ours is there.
         let replaced: Vec<DefaultRouteEntry> = found
             .iter()
-            .filter(|route| route.metric == 0)
-            .map(|route| self.route_entry(route))
+            .filter(|route| route.metric == wanted.metric)
+            .map(|route| self.route_entry(family, route))
             .collect::<Result<_, _>>()?;
         for route in &replaced {
             self.delete_route(route)?;
@@ -227,17 +236,19 @@ impl Network {
             })
     }
 
-    /// Makes the default routes what they were.
+    /// Restores the default routes for the family of `gateway`.
     pub(super) fn restore_default_routes(
         &self,
+        gateway: IpAddr,
         before: &[RouteState],
         now: &[RouteState],
     ) -> Result<(), ResourceError> {
+        let family = gateway.into();
         for surplus in now.iter().filter(|route| !before.contains(route)) {
-            self.delete_route(&self.route_entry(surplus)?)?;
+            self.delete_route(&self.route_entry(family, surplus)?)?;
         }
         for missing in before.iter().filter(|route| !now.contains(route)) {
-            self.add_route(&self.route_entry(missing)?, &missing.interface)?;
+            self.add_route(&self.route_entry(family, missing)?, &missing.interface)?;
         }
         Ok(())
     }
@@ -262,9 +273,9 @@ impl Network {
         self.socket.addresses().map_err(|e| asked("addresses", e))
     }
 
-    fn route_entries(&self) -> Result<Vec<DefaultRouteEntry>, ResourceError> {
+    fn route_entries(&self, family: Family) -> Result<Vec<DefaultRouteEntry>, ResourceError> {
         self.socket
-            .default_routes()
+            .default_routes(family)
             .map_err(|e| asked("default routes", e))
     }
 
@@ -274,8 +285,8 @@ impl Network {
             .map_err(|e| failed(format!("cannot add {} to {name}", entry.address), e))
     }
 
-    /// Deletes one address and nothing else: the kernel also takes the other addresses of its network
-    /// (where `promote_secondaries` is 0) and the routes that went through it, so those are put back.
+    /// Deletes one address and nothing else. The kernel also deletes the other addresses of its network (where
+    /// `promote_secondaries` is 0) and the routes that need it, so these are added again.
     fn delete(&self, entry: &AddressEntry) -> Result<(), ResourceError> {
         let address = entry.address;
         if self.carries_ssh(|e| e == entry)? {
@@ -284,7 +295,8 @@ impl Network {
             ))
             .hint("connect through another address and run this again"));
         }
-        let (addresses, routes) = (self.entries()?, self.route_entries()?);
+        let family = Family::from(address.addr());
+        let (addresses, routes) = (self.entries()?, self.route_entries(family)?);
         match self.socket.delete_address(entry) {
             Ok(()) => {}
             Err(error) if errno(&error) == Some(libc::EADDRNOTAVAIL) => return Ok(()),
@@ -299,16 +311,21 @@ impl Network {
                 .add_address(lost)
                 .map_err(|e| failed(format!("cannot put {} back", lost.address), e))?;
         }
-        let left = self.route_entries()?;
+        let left = self.route_entries(family)?;
         for lost in routes.iter().filter(|route| !left.contains(route)) {
-            // Its gateway may have been in the network of the address that is gone.
+            // This fails for a gateway that only the deleted address made reachable.
             let _ = self.socket.add_default_route(lost);
         }
         Ok(())
     }
 
-    fn route_entry(&self, route: &RouteState) -> Result<DefaultRouteEntry, ResourceError> {
+    fn route_entry(
+        &self,
+        family: Family,
+        route: &RouteState,
+    ) -> Result<DefaultRouteEntry, ResourceError> {
         Ok(DefaultRouteEntry {
+            family,
             via: route.via,
             index: self.index(&route.interface)?,
             metric: route.metric,
@@ -353,16 +370,29 @@ impl Network {
     }
 }
 
-/// As `ip address add … brd +` and the network scripts: none where the network has no room for one.
-fn broadcast(address: ipnet::Ipv4Net) -> Option<std::net::Ipv4Addr> {
-    (address.prefix_len() < 31 && !address.addr().is_loopback()).then(|| address.broadcast())
+fn is_link_local(address: IpNet) -> bool {
+    matches!(address, IpNet::V6(net) if net.addr().is_unicast_link_local())
+}
+
+/// The broadcast address that `ip address add … brd +` and the network scripts set; `None` where the network is too
+/// small for one.
+fn broadcast(address: IpNet) -> Option<Ipv4Addr> {
+    match address {
+        IpNet::V4(net) if net.prefix_len() < 31 && !net.addr().is_loopback() => {
+            Some(net.broadcast())
+        }
+        _ => None,
+    }
 }
 
 fn entry(index: u32, state: &AddressState) -> AddressEntry {
     AddressEntry {
         index,
         address: state.address,
-        label: state.label.clone(),
+        label: match state.address {
+            IpNet::V4(_) => state.label.clone(),
+            IpNet::V6(_) => String::new(),
+        },
         broadcast: state.broadcast,
     }
 }

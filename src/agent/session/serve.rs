@@ -24,12 +24,11 @@ use crate::agent::resource::Local;
 use crate::agent::system::root::Root;
 use crate::agent::system::ssh_connection::SshConnection;
 
-/// Serves requests from standard input until it ends, on the machine this runs on, with replies on standard output.
-/// Whatever is worth logging goes to standard error.
+/// Answers requests from standard input on standard output until the input ends. Log messages go to standard error.
 ///
 /// # Errors
-/// When the other side is gone, or sent what is no message: it is told so, and as the two no longer agree
-/// where a message begins, the session ends.
+/// When the controller is gone, or sent something that is not a message: after that the two sides no longer agree where
+/// a message begins, so the controller is told and the session ends.
 pub fn serve() -> io::Result<()> {
     ignore_broken_pipes();
     let machine = Local::new(Root::machine(), SshConnection::of_this_process());
@@ -43,13 +42,13 @@ pub fn serve() -> io::Result<()> {
     session.run(io::stdin().lock())
 }
 
-/// Whether nothing will come from `input` any more, whatever is still to be read from it.
+/// Whether the writer of `input` is gone, even if there is still input to read.
 fn hung_up(input: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(
         input,
         PollFlags::from_bits_retain(libc::POLLRDHUP),
     )];
-    // Besides those that are asked for, poll(2) tells of POLLHUP and POLLERR.
+    // poll(2) reports POLLHUP and POLLERR without being asked.
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
 }
 
@@ -58,9 +57,9 @@ pub(in crate::agent) struct Session<W> {
     pub(in crate::agent) machine: Local,
     pub(in crate::agent) is_root: bool,
     pub(in crate::agent) output: W,
-    /// The one that is running.
+    /// The capture that is running.
     pub(in crate::agent) capture: Option<Capture>,
-    /// Whether nobody is there any more to read a reply.
+    /// Whether the controller is gone, so that no reply will be read.
     pub(in crate::agent) caller_is_gone: fn() -> bool,
 }
 
@@ -141,7 +140,7 @@ impl<W: Write> Session<W> {
                 responses: fetch(&request, caller_is_gone)?,
             }),
             Request::Script(request) => script(&root, &request),
-            // A courtesy to the neighbours: what comes of it is seen by verification.
+            // A failure is no error: verification sees where the clients' packets go.
             Request::Announce { address } => Ok(Reply::Announced {
                 interfaces: announce(machine, address).unwrap_or_else(|error| {
                     eprintln!("lvslab agent: {error}");
@@ -160,7 +159,7 @@ impl<W: Write> Session<W> {
     }
 }
 
-/// A controller that goes away is an error of the next write, not the end of us in the middle of a change.
+/// Makes a write to a controller that is gone an error, where the signal would end us in the middle of a change.
 fn ignore_broken_pipes() {
     if let Err(error) = ignore(Signal::SIGPIPE) {
         eprintln!("lvslab agent: cannot ignore SIGPIPE: {error}");

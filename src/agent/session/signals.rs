@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// The signal does nothing to this process from now on.
+/// Makes this process ignore the signal.
 pub(super) fn ignore(kind: Signal) -> nix::Result<()> {
     #[expect(
         unsafe_code,

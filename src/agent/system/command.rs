@@ -1,7 +1,7 @@
-//! The real external programs the agent runs: package and service managers, `firewall-cmd`, `curl`.
+//! Runs external programs: package and service managers, `firewall-cmd`, `curl`.
 //!
-//! Output goes to memory files, not pipes: a daemon that a start script leaves behind keeps its standard
-//! output, and a pipe would never end.
+//! Output goes to files in memory instead of pipes: a daemon that a start script leaves behind keeps the script's
+//! standard output open, so a pipe would never end.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -18,13 +18,13 @@ use nix::unistd::Pid;
 use crate::agent::protocol::ResourceError;
 use crate::agent::protocol::error::{because, failed};
 
-/// Where programs are looked for: a login over SSH may come without the system's directories.
+/// The PATH for programs: that of a login over SSH may lack the system's directories.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a program left.
+/// How a program ended, and its output.
 #[derive(Debug)]
 pub(in crate::agent) struct Output {
-    /// How it ended; `None` when it was killed because the time or the room was used up.
+    /// `None` when it was killed because it reached a limit.
     pub status: Option<ExitStatus>,
     /// Standard output.
     pub stdout: Vec<u8>,
@@ -32,7 +32,7 @@ pub(in crate::agent) struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// How long a program may take and how much it may say.
+/// How long a program may run and how much it may write.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::agent) struct Limits {
     /// From start to end.
@@ -42,7 +42,7 @@ pub(in crate::agent) struct Limits {
 }
 
 impl Limits {
-    /// With 4 MiB of output.
+    /// Limits of this many seconds and 4 MiB of output.
     pub(in crate::agent) fn seconds(seconds: u64) -> Self {
         Self {
             time: Duration::from_secs(seconds),
@@ -51,7 +51,7 @@ impl Limits {
     }
 }
 
-/// The program's file, if it is where programs are.
+/// The program's file, if a directory of the PATH has it.
 pub(in crate::agent) fn find(program: &str) -> Option<PathBuf> {
     let own = std::env::var("PATH").unwrap_or_default();
     own.split(':')
@@ -61,7 +61,7 @@ pub(in crate::agent) fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// A command that finds its own helpers and speaks English.
+/// A command with our PATH, so that it finds its helpers, and with messages in English.
 pub(in crate::agent) fn command(program: &str) -> Command {
     command_at(&find(program).unwrap_or_else(|| PathBuf::from(program)))
 }
@@ -84,17 +84,17 @@ pub(in crate::agent) fn command_at(program: &Path) -> Command {
     command
 }
 
-/// What is to become of a program that is still running.
+/// What to do with a program that is still running.
 enum Next {
-    /// It goes on and is waited for.
+    /// Wait for it.
     Wait,
-    /// It goes on by itself.
+    /// Leave it running.
     Leave,
-    /// It is killed.
+    /// Kill it.
     Kill,
 }
 
-/// Runs it to its end, or kills it and everything it started when a limit is reached.
+/// Runs a command to its end. When it reaches a limit it is killed with everything it started.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -106,8 +106,8 @@ pub(in crate::agent) fn run(
     run_watched(command, input, limits, &|| false, |_| false)
 }
 
-/// As [`run`], but comes back with `None` as soon as `enough` says that what the program is for has happened;
-/// the program goes on to its end by itself.
+/// As [`run`], but returns `None` and leaves the program running as soon as `enough` says that its purpose is
+/// reached.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -122,7 +122,7 @@ pub(in crate::agent) fn run_until(
     })
 }
 
-/// As [`run`], and kills it as soon as nobody wants it any more, or `enough` says so of its standard error so far.
+/// As [`run`], but kills the program as soon as `unwanted` is true, or `enough` is true for its standard error so far.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -194,7 +194,7 @@ fn supervise(
     }))
 }
 
-/// Runs it and takes anything but success as an error that quotes its last words.
+/// Runs a command; an exit code other than 0 is an error with the last lines of its output.
 pub(in crate::agent) fn succeed(
     command: &mut Command,
     limits: Limits,
@@ -205,7 +205,7 @@ pub(in crate::agent) fn succeed(
     Ok(output)
 }
 
-/// Takes anything but success as an error that quotes the program's last words.
+/// An error with the last lines of the output, unless the program ended with 0.
 pub(in crate::agent) fn success(
     name: &str,
     output: &Output,
@@ -218,12 +218,12 @@ pub(in crate::agent) fn success(
     }
 }
 
-/// It could not even be started.
+/// The error for a program that could not be started.
 pub(in crate::agent) fn cannot_run(name: &str, error: &io::Error) -> ResourceError {
     failed(format!("cannot run `{name}`"), error)
 }
 
-/// How it ended and its last words.
+/// How it ended, with the last lines of its output.
 pub(in crate::agent) fn unsuccessful(name: &str, output: &Output, limits: Limits) -> ResourceError {
     let how = match output.status {
         Some(status) => match status.code() {
@@ -252,7 +252,7 @@ pub(in crate::agent) fn describe(command: &Command) -> String {
         .join(" ")
 }
 
-/// The last lines that say something, standard error's where there are any.
+/// The last lines of standard error, or of standard output where standard error is empty.
 pub(in crate::agent) fn last_words(output: &Output) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
@@ -269,7 +269,8 @@ pub(in crate::agent) fn last_words(output: &Output) -> String {
     }
 }
 
-/// Takes what has been written since; whether there was anything. The writer's place in the file is not moved.
+/// Reads what was appended since the last call, and says whether there was anything. The writer's position in the file
+/// stays.
 fn listen(file: &File, said: &mut Vec<u8>) -> io::Result<bool> {
     let before = said.len();
     let written = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);

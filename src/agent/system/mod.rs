@@ -1,7 +1,6 @@
 //! What the agent needs of the operating system it runs on: its root directory, programs, processes, files of settings.
 
 pub(super) mod boot_files;
-pub(super) mod clock;
 pub(super) mod command;
 pub(super) mod os_release;
 pub(super) mod processes;

@@ -6,7 +6,7 @@ use super::command;
 use super::root::Root;
 use crate::resource::OsFamily;
 
-/// What it says.
+/// The fields that lvslab uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::agent) struct OsRelease {
     /// `PRETTY_NAME`, or `NAME`.
@@ -15,7 +15,7 @@ pub(in crate::agent) struct OsRelease {
 }
 
 impl OsRelease {
-    /// Of the system below `root`; empty where it says nothing.
+    /// Reads the file below `root`; without a file the fields are empty.
     pub(in crate::agent) fn of(root: &Root) -> Self {
         let text = ["/etc/os-release", "/usr/lib/os-release"]
             .iter()
@@ -24,7 +24,7 @@ impl OsRelease {
         Self::parse(&text)
     }
 
-    /// [`Self::family`]; a distribution nobody told us about is known by its package manager.
+    /// [`Self::family`], or for an unknown distribution the family of its package manager.
     pub(in crate::agent) fn family_or_guess(&self) -> Option<OsFamily> {
         self.family().or_else(|| {
             [
@@ -38,7 +38,7 @@ impl OsRelease {
         })
     }
 
-    /// Of the file's text.
+    /// Reads the file's text.
     pub(in crate::agent) fn parse(text: &str) -> Self {
         let value = |key: &str| {
             text.lines().rev().find_map(|line| {
@@ -60,7 +60,7 @@ impl OsRelease {
         }
     }
 
-    /// The family, `None` where neither the distribution nor one it is like is known.
+    /// The family by `ID` and `ID_LIKE`; `None` where none of them is known.
     pub(in crate::agent) fn family(&self) -> Option<OsFamily> {
         self.ids.iter().find_map(|id| match id.as_str() {
             "debian" | "ubuntu" => Some(OsFamily::Debian),
@@ -70,7 +70,7 @@ impl OsRelease {
     }
 }
 
-/// Shell quoting as far as os-release allows it.
+/// Undoes the part of shell quoting that os-release allows.
 fn unquoted(value: &str) -> String {
     let inner = ['"', '\'']
         .iter()
@@ -81,7 +81,7 @@ fn unquoted(value: &str) -> String {
     while let Some(c) = characters.next() {
         match c {
             '\\' => text.extend(characters.next()),
-            // A host's own text ends up on the controller's terminal.
+            // The controller prints this text of the host on a terminal.
             c if c.is_control() => {}
             c => text.push(c),
         }

@@ -1,4 +1,4 @@
-//! Which programs run, from `/proc` (proc(5)) and without starting any.
+//! Which programs run, from `/proc` (proc(5)): no program is started to find out.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::root::Root;
 
-/// Those of `names` that some living process of this machine is called (15 characters at most count).
+/// The names among `names` that living processes of this machine have. The kernel keeps 15 characters of a name.
 ///
-/// Processes of containers on this machine do not count: they are in another PID namespace.
+/// Processes of containers are left out: they are in another PID namespace.
 pub(in crate::agent) fn running(root: &Root, names: &[&str]) -> BTreeSet<String> {
     let proc = root.join("/proc");
     let own = fs::read_link(proc.join("self/ns/pid")).ok();
@@ -31,8 +31,8 @@ pub(in crate::agent) fn pid_file_holds(root: &Root, file: &str, name: &str) -> b
         .is_some_and(|found| found == name.get(..15).unwrap_or(name))
 }
 
-/// The name of a process that is alive: `/proc/PID/stat` is `PID (NAME) STATE …`, and one that died is
-/// there in state `Z` until its parent has taken note.
+/// The name of a living process. `/proc/PID/stat` is `PID (NAME) STATE …`; a dead process stays in state `Z` until its
+/// parent has waited for it.
 fn living(root: &Root, pid: u32) -> Option<String> {
     let stat = fs::read(root.join(format!("/proc/{pid}/stat"))).ok()?;
     let stat = String::from_utf8_lossy(&stat);

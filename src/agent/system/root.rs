@@ -1,15 +1,15 @@
-//! The root directory of the machine that is looked after: `/`, or a directory that stands for it.
+//! The root directory of the machine that the agent changes: `/`, or in tests a directory in its place.
 
 use std::path::{Path, PathBuf};
 
 use crate::sys::on_host;
 
-/// Where absolute paths begin.
+/// The directory in which absolute paths of the machine begin.
 #[derive(Debug, Clone)]
 pub struct Root(PathBuf);
 
 impl Root {
-    /// The machine itself.
+    /// `/`.
     #[must_use]
     pub fn machine() -> Self {
         Self(PathBuf::from("/"))
@@ -21,14 +21,14 @@ impl Root {
         Self(directory.to_owned())
     }
 
-    /// Where `path`, absolute on the machine, really is.
+    /// The place of `path`, which is absolute on the machine.
     #[must_use]
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Directory of everything lvslab keeps on a host.
+    /// [`on_host::DIRECTORY`] below this root.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.join(on_host::DIRECTORY)

@@ -1,16 +1,16 @@
-//! The SSH connection that carries the agent: what must not be cut while the network is changed.
+//! The SSH connection that carries the agent; a change of the network must not cut it.
 //!
-//! sshd sets `SSH_CONNECTION` to `CLIENT CLIENT_PORT SERVER SERVER_PORT` (ssh(1), ENVIRONMENT). sudo drops
-//! it, so it is looked for in the environment of the processes above ours, too.
+//! sshd sets `SSH_CONNECTION` to `CLIENT CLIENT_PORT SERVER SERVER_PORT` (ssh(1), ENVIRONMENT). sudo removes it, so the
+//! environment of our parent processes is searched, too.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-/// How far up the process tree it is looked for.
+/// How many parent processes are searched.
 const MOST_ANCESTORS: usize = 16;
 
-/// Both ends.
+/// Both ends of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::agent) struct SshConnection {
     /// The controller as this host sees it.
@@ -20,7 +20,7 @@ pub(in crate::agent) struct SshConnection {
 }
 
 impl SshConnection {
-    /// Of the process this is, `None` when it was not started over SSH.
+    /// The connection of this process; `None` when it was not started over SSH.
     pub(in crate::agent) fn of_this_process() -> Option<Self> {
         if let Ok(text) = std::env::var("SSH_CONNECTION") {
             return Self::parse(&text);
@@ -58,7 +58,7 @@ impl SshConnection {
         Some(Self { controller, here })
     }
 
-    /// Whether the controller is reached by a route of the main table that is no default route.
+    /// Whether a route of the main table other than a default route leads to the controller.
     ///
     /// In: `/proc/net/route` (proc(5)): addresses in hexadecimal, as the CPU holds them.
     pub(in crate::agent) fn has_route_of_its_own(&self, routes: &str) -> bool {

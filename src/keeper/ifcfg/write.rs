@@ -132,11 +132,11 @@ fn configured_by_the_machine(
     }
     let there = target.facts.links.iter().any(|link| {
         let mut addresses = link.addresses.iter();
-        link.name == *interface && addresses.any(|state| state.address == own.address)
+        link.name == *interface && addresses.any(|state| state.address == own.address.into())
     });
     let address = Resource::Address(Address {
         interface: interface.clone(),
-        address: own.address,
+        address: own.address.into(),
         label: None,
     });
     let file = Resource::File(File {

@@ -1,30 +1,29 @@
-//! Default routes of the main table, and what the kernel would do with a packet.
+//! Default routes of the main table of either family, and what the kernel would do with a packet.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Parseable};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
-    RouteType,
+    RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::RouteSocket;
+use super::family::ip;
+use super::{Family, RTM_NEWROUTE, RouteSocket};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::socket::Message;
-
-/// `RTM_NEWROUTE`, what routes are reported as (`rtnetlink.h`).
-const RTM_NEWROUTE: u16 = 24;
 
 /// A default route of the main table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultRouteEntry {
-    /// Gateway.
-    pub via: Option<Ipv4Addr>,
+    /// That of the gateway, and of the packets that take it.
+    pub family: Family,
+    /// Gateway; `None` where the destinations are on the link itself.
+    pub via: Option<IpAddr>,
     /// Link index.
     pub index: u32,
-    /// Metric, 0 when unset.
+    /// Metric; see [`Family::default_metric`].
     pub metric: u32,
     /// `rtm_protocol`.
     pub protocol: u8,
@@ -34,11 +33,11 @@ pub struct DefaultRouteEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteAnswer {
     /// Next hop.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// Link index.
     pub index: u32,
     /// Source address.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// Table that the route was found in (`RTA_TABLE`): 254 is the main one, which the kernel also says of the host's
     /// own addresses as long as there are no rules of one's own (`ip-rule(8)`).
     pub table: u32,
@@ -49,7 +48,7 @@ pub struct RouteAnswer {
 impl DefaultRouteEntry {
     /// A route with several next hops is one entry for each.
     fn read(reply: Message<'_>) -> Result<Option<Vec<Self>>, NetlinkError> {
-        let Some(message) = read_route(reply)? else {
+        let Some((family, message)) = read_route(reply)? else {
             return Ok(None);
         };
         let mut table = u32::from(message.header.table);
@@ -81,6 +80,7 @@ impl DefaultRouteEntry {
         Ok(Some(
             hops.into_iter()
                 .map(|(via, index)| Self {
+                    family,
                     via,
                     index,
                     metric,
@@ -92,7 +92,7 @@ impl DefaultRouteEntry {
 
     fn message(&self) -> RouteMessage {
         let mut message = RouteMessage::default();
-        message.header.address_family = AddressFamily::Inet;
+        message.header.address_family = self.family.kernel();
         message.header.table = RouteHeader::RT_TABLE_MAIN;
         message.header.protocol = RouteProtocol::from(self.protocol);
         message.header.kind = RouteType::Unicast;
@@ -102,9 +102,7 @@ impl DefaultRouteEntry {
         };
         message.attributes.push(RouteAttribute::Oif(self.index));
         if let Some(via) = self.via {
-            message
-                .attributes
-                .push(RouteAttribute::Gateway(RouteAddress::Inet(via)));
+            message.attributes.push(RouteAttribute::Gateway(via.into()));
         }
         if self.metric != 0 {
             message
@@ -117,7 +115,7 @@ impl DefaultRouteEntry {
 
 impl RouteAnswer {
     fn read(reply: Message<'_>) -> Result<Option<Self>, NetlinkError> {
-        let Some(message) = read_route(reply)? else {
+        let Some((_, message)) = read_route(reply)? else {
             return Ok(None);
         };
         let index = message
@@ -131,7 +129,7 @@ impl RouteAnswer {
             .attributes
             .iter()
             .find_map(|attribute| match attribute {
-                RouteAttribute::PrefSource(RouteAddress::Inet(address)) => Some(*address),
+                RouteAttribute::PrefSource(address) => ip(address),
                 _ => None,
             });
         let table = message
@@ -151,29 +149,29 @@ impl RouteAnswer {
     }
 }
 
-fn read_route(reply: Message<'_>) -> Result<Option<RouteMessage>, NetlinkError> {
+fn read_route(reply: Message<'_>) -> Result<Option<(Family, RouteMessage)>, NetlinkError> {
     if reply.message_type != RTM_NEWROUTE {
         return Ok(None);
     }
     let message = RouteMessage::parse(reply.payload)?;
-    Ok((message.header.address_family == AddressFamily::Inet).then_some(message))
+    Ok(Family::read(message.header.address_family).map(|family| (family, message)))
 }
 
-fn gateway(attribute: &RouteAttribute) -> Option<Ipv4Addr> {
+fn gateway(attribute: &RouteAttribute) -> Option<IpAddr> {
     match attribute {
-        RouteAttribute::Gateway(RouteAddress::Inet(address)) => Some(*address),
+        RouteAttribute::Gateway(address) => ip(address),
         _ => None,
     }
 }
 
 impl RouteSocket {
-    /// Default routes of the main table by rising metric.
+    /// Default routes of the main table for packets of `family`, by rising metric.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub fn default_routes(&self) -> io::Result<Vec<DefaultRouteEntry>> {
+    pub fn default_routes(&self, family: Family) -> io::Result<Vec<DefaultRouteEntry>> {
         let mut message = RouteMessage::default();
-        message.header.address_family = AddressFamily::Inet;
+        message.header.address_family = family.kernel();
         let mut routes: Vec<_> = self
             .dump(
                 &RouteNetlinkMessage::GetRoute(message),
@@ -181,6 +179,8 @@ impl RouteSocket {
             )?
             .into_iter()
             .flatten()
+            // A kernel without IPv6 answers with what it has.
+            .filter(|route| route.family == family)
             .collect();
         routes.sort_by_key(|route| route.metric);
         Ok(routes)
@@ -222,7 +222,7 @@ impl RouteSocket {
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub fn default_route_to(&self, destination: Ipv4Addr) -> io::Result<Option<DefaultRouteEntry>> {
+    pub fn default_route_to(&self, destination: IpAddr) -> io::Result<Option<DefaultRouteEntry>> {
         let mut request = request_for(destination);
         // The reply is the routing table's entry rather than the route made from it.
         request.header.flags.insert(RouteFlags::FibMatch);
@@ -237,21 +237,21 @@ impl RouteSocket {
     }
 
     /// `RTM_GETROUTE` for one destination, for packets from `source` where it is given, which rules may send another
-    /// way (ip-rule(8)); `None` when it is unreachable, or `source` no address of this host.
+    /// way (ip-rule(8)); `None` when it is unreachable, or, in IPv4, `source` is no address of this host.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn route_to(
         &self,
-        destination: Ipv4Addr,
-        source: Option<Ipv4Addr>,
+        destination: IpAddr,
+        source: Option<IpAddr>,
     ) -> io::Result<Option<RouteAnswer>> {
         let mut request = request_for(destination);
         if let Some(source) = source {
-            request.header.source_prefix_length = 32;
+            request.header.source_prefix_length = Family::from(source).bits();
             request
                 .attributes
-                .push(RouteAttribute::Source(RouteAddress::Inet(source)));
+                .push(RouteAttribute::Source(source.into()));
         }
         // Without this the kernel says the main table whatever it found the route in.
         request.header.flags.insert(RouteFlags::LookupTable);
@@ -262,13 +262,14 @@ impl RouteSocket {
     }
 }
 
-fn request_for(destination: Ipv4Addr) -> RouteMessage {
+fn request_for(destination: IpAddr) -> RouteMessage {
+    let family = Family::from(destination);
     let mut message = RouteMessage::default();
-    message.header.address_family = AddressFamily::Inet;
-    message.header.destination_prefix_length = 32;
+    message.header.address_family = family.kernel();
+    message.header.destination_prefix_length = family.bits();
     message
         .attributes
-        .push(RouteAttribute::Destination(RouteAddress::Inet(destination)));
+        .push(RouteAttribute::Destination(destination.into()));
     message
 }
 
@@ -287,8 +288,15 @@ fn is_unreachable(error: &NetlinkError) -> bool {
 mod tests {
     use super::*;
     use crate::netlink::errno;
-    use crate::netlink::route::AddressEntry;
+    use crate::netlink::route::{AddressEntry, emit};
     use crate::netlink::test_namespace::in_new_network;
+    use proptest::prelude::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::time::{Duration, Instant};
+
+    fn v4(bytes: [u8; 4]) -> IpAddr {
+        bytes.into()
+    }
 
     #[test]
     fn a_default_route_decides_where_other_networks_are() {
@@ -305,25 +313,26 @@ mod tests {
                         broadcast: None,
                     })
                     .unwrap();
-                let client = Ipv4Addr::new(192, 168, 4, 10);
+                let client = v4([192, 168, 4, 10]);
                 assert_eq!(socket.route_to(client, None).unwrap(), None);
-                assert!(socket.default_routes().unwrap().is_empty());
+                assert!(socket.default_routes(Family::V4).unwrap().is_empty());
 
-                let director = Ipv4Addr::new(192, 168, 2, 5);
+                let director = v4([192, 168, 2, 5]);
                 let route = |metric, via| DefaultRouteEntry {
+                    family: Family::V4,
                     via,
                     index: eth1,
                     metric,
                     protocol: 4,
                 };
-                let second = route(100, Some(Ipv4Addr::new(192, 168, 2, 6)));
+                let second = route(100, Some(v4([192, 168, 2, 6])));
                 let first = route(0, Some(director));
                 let on_link = route(200, None);
                 for entry in [&on_link, &second, &first] {
                     socket.add_default_route(entry).unwrap();
                 }
                 assert_eq!(
-                    socket.default_routes().unwrap(),
+                    socket.default_routes(Family::V4).unwrap(),
                     [first.clone(), second.clone(), on_link]
                 );
                 assert_eq!(
@@ -331,15 +340,15 @@ mod tests {
                     Some(RouteAnswer {
                         via: Some(director),
                         index: eth1,
-                        source: Some(Ipv4Addr::new(192, 168, 2, 100)),
+                        source: Some(v4([192, 168, 2, 100])),
                         table: 254,
                         local: false,
                     })
                 );
-                let source = Ipv4Addr::new(192, 168, 2, 100);
+                let source = v4([192, 168, 2, 100]);
                 let from = socket.route_to(client, Some(source)).unwrap();
                 assert_eq!(from.and_then(|answer| answer.via), Some(director));
-                let foreign = Some(Ipv4Addr::new(192, 168, 2, 101));
+                let foreign = Some(v4([192, 168, 2, 101]));
                 assert_eq!(socket.route_to(client, foreign).unwrap(), None);
                 let own = socket.route_to(source, None).unwrap();
                 assert!(own.is_some_and(|own| own.local));
@@ -372,7 +381,8 @@ mod tests {
                 let eth1 = socket.add_bridge("eth1").unwrap();
                 let error = socket
                     .add_default_route(&DefaultRouteEntry {
-                        via: Some(Ipv4Addr::new(192, 168, 2, 5)),
+                        family: Family::V4,
+                        via: Some(v4([192, 168, 2, 5])),
                         index: eth1,
                         metric: 0,
                         protocol: 4,
@@ -382,5 +392,116 @@ mod tests {
                 assert!(error.to_string().contains("gateway"), "{error}");
             },
         );
+    }
+
+    /// The kernel makes an IPv6 address the host's own a moment after it said yes (`addrconf_dad_work`).
+    fn wait_until(is_so: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !is_so() {
+            assert!(Instant::now() < end, "it never became so");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn an_ipv6_default_route_leaves_the_ipv4_one_alone() {
+        in_new_network(
+            "netlink::route::default_route::tests::an_ipv6_default_route_leaves_the_ipv4_one_alone",
+            || {
+                let socket = RouteSocket::open().unwrap();
+                let eth1 = socket.add_bridge("eth1").unwrap();
+                socket.set_up(eth1, true).unwrap();
+                for address in ["192.168.2.100/24", "2001:db8:2::100/64"] {
+                    socket
+                        .add_address(&AddressEntry {
+                            index: eth1,
+                            address: address.parse().unwrap(),
+                            label: String::new(),
+                            broadcast: None,
+                        })
+                        .unwrap();
+                }
+                let route = |via: &str| {
+                    let via: IpAddr = via.parse().unwrap();
+                    let family = Family::from(via);
+                    DefaultRouteEntry {
+                        family,
+                        via: Some(via),
+                        index: eth1,
+                        metric: family.default_metric(),
+                        protocol: 4,
+                    }
+                };
+                let (four, six) = (route("192.168.2.5"), route("2001:db8:2::5"));
+                for entry in [&four, &six] {
+                    socket.add_default_route(entry).unwrap();
+                }
+                assert_eq!(
+                    socket.default_routes(Family::V4).unwrap(),
+                    std::slice::from_ref(&four)
+                );
+                assert_eq!(
+                    socket.default_routes(Family::V6).unwrap(),
+                    std::slice::from_ref(&six)
+                );
+                let error = socket.add_default_route(&six).unwrap_err();
+                assert_eq!(errno(&error), Some(libc::EEXIST));
+
+                let client: IpAddr = "2001:db8:4::10".parse().unwrap();
+                let own: IpAddr = "2001:db8:2::100".parse().unwrap();
+                // Elsewhere the kernel first looks for duplicates, for seconds.
+                let on_lo = AddressEntry {
+                    index: socket.link("lo").unwrap().unwrap().index,
+                    address: "2001:db8:2::15/128".parse().unwrap(),
+                    label: String::new(),
+                    broadcast: None,
+                };
+                socket.set_up(on_lo.index, true).unwrap();
+                socket.add_address(&on_lo).unwrap();
+                let answer = socket.route_to(client, Some(own)).unwrap().unwrap();
+                assert_eq!((answer.via, answer.index), (six.via, eth1));
+                assert_eq!((answer.table, answer.local), (254, false));
+                let is_local = || {
+                    let answer = socket.route_to(on_lo.address.addr(), None).unwrap();
+                    answer.is_some_and(|answer| answer.local)
+                };
+                wait_until(is_local);
+                assert_eq!(socket.default_route_to(client).unwrap(), Some(six.clone()));
+                assert_eq!(socket.default_route_to(six.via.unwrap()).unwrap(), None);
+
+                socket.delete_default_route(&six).unwrap();
+                assert_eq!(socket.route_to(client, None).unwrap(), None);
+                assert_eq!(socket.default_routes(Family::V6).unwrap(), []);
+                assert_eq!(socket.default_routes(Family::V4).unwrap(), [four]);
+            },
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_asked_for_is_read_back(
+            six in any::<bool>(),
+            (four_via, six_via) in any::<(Option<Ipv4Addr>, Option<Ipv6Addr>)>(),
+            index in 1_u32..1000,
+            metric in any::<u32>(),
+            protocol in any::<u8>(),
+        ) {
+            let entry = DefaultRouteEntry {
+                family: if six { Family::V6 } else { Family::V4 },
+                via: if six { six_via.map(IpAddr::V6) } else { four_via.map(IpAddr::V4) },
+                index,
+                metric,
+                protocol,
+            };
+            let payload = emit(&RouteNetlinkMessage::NewRoute(entry.message()));
+            let reply = Message { message_type: RTM_NEWROUTE, payload: &payload };
+            prop_assert_eq!(DefaultRouteEntry::read(reply).unwrap(), Some(vec![entry]));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(payload in any::<Vec<u8>>()) {
+            let reply = || Message { message_type: RTM_NEWROUTE, payload: &payload };
+            let _ = (DefaultRouteEntry::read(reply()), RouteAnswer::read(reply()));
+        }
     }
 }

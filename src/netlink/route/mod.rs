@@ -1,9 +1,10 @@
-//! rtnetlink: links, addresses, routes, neighbours of the network namespace the socket was opened in.
+//! rtnetlink: links, addresses, routes and neighbours, IPv4 and IPv6, of the network namespace the socket was opened in.
 //!
 //! Functions return [`std::io::Error`] with errno's kind; [`super::errno`] gets the number back.
 
 mod address;
 mod default_route;
+mod family;
 mod link;
 mod neighbour;
 mod table;
@@ -18,9 +19,13 @@ use super::socket::{Message, Socket};
 
 pub use address::AddressEntry;
 pub use default_route::{DefaultRouteEntry, RouteAnswer};
+pub use family::Family;
 pub use link::Link;
 pub use neighbour::NeighbourEntry;
 pub use table::{RouteEntry, most_specific};
+
+/// `RTM_NEWROUTE`, what routes are reported as (`rtnetlink.h`).
+const RTM_NEWROUTE: u16 = 24;
 
 /// A route-netlink socket, bound to the network namespace of the thread that opened it.
 #[derive(Debug)]

@@ -1,15 +1,15 @@
-//! The IPv4 neighbour table (ARP).
+//! The neighbour tables: ARP for IPv4, neighbour discovery for IPv6.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE, Parseable};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::RouteSocket;
+use super::{Family, RouteSocket};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::socket::Message;
 
@@ -22,7 +22,7 @@ pub struct NeighbourEntry {
     /// Link index.
     pub index: u32,
     /// Address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// MAC, empty while unresolved.
     pub mac: Vec<u8>,
     /// Kernel state in lower case, `reachable`.
@@ -35,11 +35,17 @@ impl NeighbourEntry {
             return Ok(None);
         }
         let message = NeighbourMessage::parse(reply.payload)?;
+        if Family::read(message.header.family).is_none() {
+            return Ok(None);
+        }
         let (mut address, mut mac) = (None, Vec::new());
         for attribute in message.attributes {
             match attribute {
                 NeighbourAttribute::Destination(NeighbourAddress::Inet(found)) => {
-                    address = Some(found);
+                    address = Some(IpAddr::V4(found));
+                }
+                NeighbourAttribute::Destination(NeighbourAddress::Inet6(found)) => {
+                    address = Some(IpAddr::V6(found));
                 }
                 NeighbourAttribute::LinkLayerAddress(found) => mac = found,
                 _ => {}
@@ -55,15 +61,13 @@ impl NeighbourEntry {
 }
 
 impl RouteSocket {
-    /// Every IPv4 neighbour entry, those without an answer too.
+    /// Every neighbour entry of both families, those without an answer too.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn neighbours(&self) -> io::Result<Vec<NeighbourEntry>> {
-        let mut message = NeighbourMessage::default();
-        message.header.family = AddressFamily::Inet;
         self.dump(
-            &RouteNetlinkMessage::GetNeighbour(message),
+            &RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()),
             NeighbourEntry::read,
         )
     }
@@ -72,13 +76,13 @@ impl RouteSocket {
     ///
     /// # Errors
     /// Whatever the kernel says.
-    pub fn set_neighbour(&self, index: u32, address: Ipv4Addr, mac: &[u8]) -> io::Result<()> {
+    pub fn set_neighbour(&self, index: u32, address: IpAddr, mac: &[u8]) -> io::Result<()> {
         let mut message = NeighbourMessage::default();
-        message.header.family = AddressFamily::Inet;
+        message.header.family = Family::from(address).kernel();
         message.header.ifindex = index;
         message.header.state = NeighbourState::Stale;
         message.attributes = vec![
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
+            NeighbourAttribute::Destination(address.into()),
             NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
         ];
         self.change(
@@ -135,13 +139,37 @@ mod tests {
                 let neighbours = socket.neighbours().unwrap();
                 let director = neighbours
                     .iter()
-                    .find(|entry| entry.address == Ipv4Addr::new(192, 168, 4, 5))
+                    .find(|entry| entry.address == IpAddr::from([192, 168, 4, 5]))
                     .unwrap();
                 assert_eq!((director.index, &director.mac[..]), (index, &mac[..]));
                 assert!(
                     ["reachable", "delay", "stale", "probe"].contains(&director.state.as_str()),
                     "{director:?}"
                 );
+            },
+        );
+    }
+
+    #[test]
+    fn a_neighbour_of_either_family_is_set_and_read() {
+        in_new_network(
+            "netlink::route::neighbour::tests::a_neighbour_of_either_family_is_set_and_read",
+            || {
+                let socket = RouteSocket::open().unwrap();
+                let index = socket.add_bridge("eth0").unwrap();
+                socket.set_up(index, true).unwrap();
+                let mac = [0x52, 0x4c, 0, 0, 0, 5];
+                for address in ["192.168.4.5", "2001:db8:4::5"] {
+                    let address: IpAddr = address.parse().unwrap();
+                    socket.set_neighbour(index, address, &mac).unwrap();
+                    let entry = NeighbourEntry {
+                        index,
+                        address,
+                        mac: mac.to_vec(),
+                        state: "stale".to_owned(),
+                    };
+                    assert!(socket.neighbours().unwrap().contains(&entry));
+                }
             },
         );
     }

@@ -1,34 +1,30 @@
-//! The main routing table as `ip route` shows it, to name the route that decides about a destination.
+//! The main routing tables of both families as `ip route` shows them, to name the route that decides about a destination.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use netlink_packet_core::Parseable;
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteType};
 
-use super::RouteSocket;
+use super::family::ip;
+use super::{Family, RTM_NEWROUTE, RouteSocket};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::socket::Message;
-
-/// `RTM_NEWROUTE`, what routes are reported as (`rtnetlink.h`).
-const RTM_NEWROUTE: u16 = 24;
 
 /// A route of the main table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
-    /// Destination; `0.0.0.0/0` for a default route.
-    pub to: Ipv4Net,
+    /// Destination; `0.0.0.0/0` or `::/0` for a default route.
+    pub to: IpNet,
     /// `blackhole`, `unreachable`, `prohibit`, ...; `None` for a route that leads somewhere.
     pub kind: Option<&'static str>,
     /// Next hop; `None` for one with several, too.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// Link index.
     pub index: Option<u32>,
-    /// Metric, 0 when unset.
+    /// Metric; see [`Family::default_metric`].
     pub metric: u32,
 }
 
@@ -38,9 +34,14 @@ impl RouteEntry {
             return Ok(None);
         }
         let message = RouteMessage::parse(reply.payload)?;
+        let any: IpAddr = match Family::read(message.header.address_family) {
+            Some(Family::V4) => Ipv4Addr::UNSPECIFIED.into(),
+            Some(Family::V6) => Ipv6Addr::UNSPECIFIED.into(),
+            None => return Ok(None),
+        };
         let mut table = u32::from(message.header.table);
         let mut entry = Self {
-            to: Ipv4Net::default(),
+            to: any.into(),
             kind: match message.header.kind {
                 RouteType::Unicast => None,
                 RouteType::BlackHole => Some("blackhole"),
@@ -53,23 +54,21 @@ impl RouteEntry {
             index: None,
             metric: 0,
         };
-        let mut to = Ipv4Addr::UNSPECIFIED;
+        let mut to = any;
         for attribute in &message.attributes {
             match attribute {
                 RouteAttribute::Table(number) => table = *number,
-                RouteAttribute::Destination(RouteAddress::Inet(address)) => to = *address,
-                RouteAttribute::Gateway(RouteAddress::Inet(address)) => entry.via = Some(*address),
+                RouteAttribute::Destination(address) => to = ip(address).unwrap_or(to),
+                RouteAttribute::Gateway(address) => entry.via = ip(address),
                 RouteAttribute::Oif(index) => entry.index = Some(*index),
                 RouteAttribute::Priority(metric) => entry.metric = *metric,
                 _ => {}
             }
         }
-        if message.header.address_family != AddressFamily::Inet
-            || table != u32::from(RouteHeader::RT_TABLE_MAIN)
-        {
+        if table != u32::from(RouteHeader::RT_TABLE_MAIN) {
             return Ok(None);
         }
-        let Ok(to) = Ipv4Net::new(to, message.header.destination_prefix_length) else {
+        let Ok(to) = IpNet::new(to, message.header.destination_prefix_length) else {
             return Ok(None);
         };
         entry.to = to;
@@ -81,7 +80,7 @@ impl RouteEntry {
         let mut text = self.kind.map(|kind| format!("{kind} ")).unwrap_or_default();
         text += &match self.to.prefix_len() {
             0 => "default".to_owned(),
-            32 => self.to.addr().to_string(),
+            all if all == self.to.max_prefix_len() => self.to.addr().to_string(),
             _ => self.to.to_string(),
         };
         if let Some(via) = self.via {
@@ -92,7 +91,7 @@ impl RouteEntry {
         {
             text += &format!(" dev {name}");
         }
-        if self.metric != 0 {
+        if self.metric != Family::from(self.to.addr()).default_metric() {
             text += &format!(" metric {}", self.metric);
         }
         text
@@ -101,7 +100,7 @@ impl RouteEntry {
 
 /// The route that decides about `destination`: the longest prefix, of these the lowest metric.
 #[must_use]
-pub fn most_specific(table: &[RouteEntry], destination: Ipv4Addr) -> Option<&RouteEntry> {
+pub fn most_specific(table: &[RouteEntry], destination: IpAddr) -> Option<&RouteEntry> {
     table
         .iter()
         .filter(|entry| entry.to.contains(&destination))
@@ -109,14 +108,15 @@ pub fn most_specific(table: &[RouteEntry], destination: Ipv4Addr) -> Option<&Rou
 }
 
 impl RouteSocket {
-    /// Every IPv4 route of the main table.
+    /// Every route of the main tables, IPv4 first.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
     pub fn routes(&self) -> io::Result<Vec<RouteEntry>> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = AddressFamily::Inet;
-        self.dump(&RouteNetlinkMessage::GetRoute(message), RouteEntry::read)
+        self.dump(
+            &RouteNetlinkMessage::GetRoute(RouteMessage::default()),
+            RouteEntry::read,
+        )
     }
 }
 
@@ -134,17 +134,19 @@ mod tests {
                 let socket = RouteSocket::open().unwrap();
                 let index = socket.add_bridge("eth1").unwrap();
                 socket.set_up(index, true).unwrap();
-                let address: Ipv4Net = "192.168.2.100/24".parse().unwrap();
-                socket
-                    .add_address(&AddressEntry {
-                        index,
-                        address,
-                        label: "eth1".to_owned(),
-                        broadcast: Some(address.broadcast()),
-                    })
-                    .unwrap();
+                for address in ["192.168.2.100/24", "2001:db8:2::100/64"] {
+                    socket
+                        .add_address(&AddressEntry {
+                            index,
+                            address: address.parse().unwrap(),
+                            label: "eth1".to_owned(),
+                            broadcast: None,
+                        })
+                        .unwrap();
+                }
                 socket
                     .add_default_route(&DefaultRouteEntry {
+                        family: Family::V4,
                         via: Some("192.168.2.5".parse().unwrap()),
                         index,
                         metric: 7,
@@ -156,7 +158,13 @@ mod tests {
                     let found = most_specific(&table, to.parse().unwrap());
                     found.map(|entry| entry.words(|_| Some("eth1")))
                 };
-                assert_eq!(table.len(), 2, "{table:?}");
+                assert_eq!(
+                    words("2001:db8:2::5").unwrap(),
+                    "2001:db8:2::/64 dev eth1 metric 256"
+                );
+                assert_eq!(words("2001:db8:4::10"), None);
+                let four = table.iter().filter(|entry| entry.to.addr().is_ipv4());
+                assert_eq!(four.count(), 2, "{table:?}");
                 assert_eq!(words("192.168.2.5").unwrap(), "192.168.2.0/24 dev eth1");
                 assert_eq!(
                     words("192.168.4.10").unwrap(),

@@ -82,7 +82,7 @@ impl Planned<'_> {
             .map(|state| {
                 Sourced::seen(HostAddress {
                     interface: state.interface.clone(),
-                    address: state.address,
+                    address: v4(state.address),
                 })
             })
             .collect()
@@ -206,13 +206,13 @@ fn apply(resource: &Resource, state: &mut HostState) {
                 .get_or_insert_default()
                 .push(Sourced::seen(HostAddress {
                     interface: address.interface.clone(),
-                    address: address.address,
+                    address: v4(address.address),
                 }))
         }
         Resource::DefaultRoute(route) => state.routes.push(Sourced::seen(Route {
             to: ipnet::Ipv4Net::default(),
             hop: Hop::Gateway {
-                via: route.via,
+                via: v4(route.via.into()).addr(),
                 interface: route.interface.clone(),
             },
         })),
@@ -358,5 +358,13 @@ fn every_file_that_a_boot_reads_is_needed_in_the_sandbox() {
                 assert!(!met, "{}: {:?} is not needed", host.name, step.purpose);
             }
         }
+    }
+}
+
+/// Requirements are about IPv4 so far.
+fn v4(address: ipnet::IpNet) -> ipnet::Ipv4Net {
+    match address {
+        ipnet::IpNet::V4(address) => address,
+        ipnet::IpNet::V6(address) => panic!("an IPv6 address in a lab: {address}"),
     }
 }

@@ -10,6 +10,7 @@ mod error;
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use error::{Candidate, InterfaceError};
@@ -130,7 +131,7 @@ impl<'a> Choice<'a> {
             .filter(|link| {
                 link.addresses
                     .iter()
-                    .any(|state| attachment.address.contains(&state.address.addr()))
+                    .any(|state| IpNet::V4(attachment.address).contains(&state.address.addr()))
             })
             .collect();
         match inside.as_slice() {
@@ -159,7 +160,7 @@ impl<'a> Choice<'a> {
         Ok(self.links().find(|link| {
             let address = Resource::Address(Address {
                 interface: link.name.clone(),
-                address: attachment.address,
+                address: attachment.address.into(),
                 label: None,
             });
             self.facts.owned.contains(&address.id())

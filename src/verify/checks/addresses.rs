@@ -161,8 +161,9 @@ fn repair(
         .flat_map(|found| &found.addresses)
         .filter(|state| right.iter().any(|one| one.addr() == state.address.addr()))
         .collect();
-    let is_right =
-        |state: &AddressState| state.interface == *interface && right.contains(&state.address);
+    let is_right = |state: &AddressState| {
+        state.interface == *interface && right.iter().any(|one| state.address == (*one).into())
+    };
     let mut commands: Vec<String> = there
         .iter()
         .filter(|state| !is_right(state))
@@ -193,7 +194,7 @@ fn taken_along(
             }
             Need::Way(way) if target.interfaces().get(way.network) == Some(interface) => way
                 .via
-                .map(|via| typed::default_route(target.system(), interface, via))
+                .map(|via| typed::default_route(target.system(), interface, via.into()))
                 .unwrap_or_default(),
             _ => Vec::new(),
         })

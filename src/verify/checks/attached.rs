@@ -1,6 +1,6 @@
 //! How a host is attached to the lab: carrier and ARP on its interfaces, and no address that is another's.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::target::Target;
 use super::{Draft, Judged};
@@ -107,7 +107,7 @@ fn own_addresses(target: Target<'_>) -> Finding {
     let view = target.view;
     let lab = view.lab();
     let name = target.name();
-    let stolen = |state: &&AddressState| is_another_s(target, state.address.addr());
+    let stolen = |state: &&AddressState| is_ipv4(state, |address| is_another_s(target, address));
     let found = view.before(name).map(|found| {
         let stolen: Vec<&AddressState> = found.addresses.iter().filter(stolen).collect();
         stolen
@@ -161,6 +161,14 @@ pub(super) fn is_detour(target: Target<'_>, address: Ipv4Addr) -> bool {
     replies_through_director(target) && clients.contains(&address)
 }
 
+/// Labs have IPv4 addresses only: no other can be wrong in one.
+fn is_ipv4(state: &AddressState, and: impl Fn(Ipv4Addr) -> bool) -> bool {
+    match state.address.addr() {
+        IpAddr::V4(address) => and(address),
+        IpAddr::V6(_) => false,
+    }
+}
+
 /// Takes an address off the host.
 pub(super) fn delete(state: &AddressState) -> String {
     format!("ip address del {} dev {}", state.address, state.interface)
@@ -175,7 +183,7 @@ fn detour(target: Target<'_>) -> Finding {
         found
             .addresses
             .iter()
-            .filter(|state| is_detour(target, state.address.addr()))
+            .filter(|state| is_ipv4(state, |address| is_detour(target, address)))
             .collect::<Vec<_>>()
     });
     let fix: Vec<String> = found

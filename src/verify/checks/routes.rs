@@ -1,6 +1,8 @@
 //! The kernel's own answer to where a packet of the lab would go, rather than a reading of its tables.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
 
 use super::target::Target;
 use super::{Draft, Judged, attached};
@@ -22,8 +24,8 @@ pub(super) fn check(target: Target<'_>) -> Vec<Finding> {
             Need::Way(way) => {
                 let interface = target.interfaces().get(way.network)?;
                 let wanted = RouteEvidence {
-                    to: way.to,
-                    via: way.via,
+                    to: way.to.into(),
+                    via: way.via.map(Into::into),
                     interface: Some(interface.clone()),
                     source: None,
                     table: None,
@@ -49,7 +51,7 @@ fn route(target: Target<'_>, requirement: &Requirement, wanted: &RouteEvidence) 
     let judged = found.map(|found| Judged::new(same_way(found, wanted), words(view, host, found)));
     Draft::new(
         &host.name,
-        Subject::Route(to.into()),
+        Subject::Route(to),
         match wanted.via {
             Some(via) => format!(
                 "packets to {address} go through {}{via}",
@@ -101,7 +103,7 @@ fn mend_table(target: Target<'_>, wanted: &RouteEvidence, entry: Option<&str>) -
         .host
         .attachments
         .iter()
-        .map(|attachment| attachment.address)
+        .map(|attachment| IpNet::V4(attachment.address))
         .find(|address| address.contains(&wanted.to));
     match (own, entry, wanted.via) {
         (Some(own), _, _) if decides.is_none_or(|length| length < own.prefix_len()) => {
@@ -120,7 +122,7 @@ fn mend_table(target: Target<'_>, wanted: &RouteEvidence, entry: Option<&str>) -
 }
 
 /// The command replaces one default route; only others of the best metric would share the traffic with it.
-fn gateway(target: Target<'_>, interface: &InterfaceName, via: Ipv4Addr) -> Vec<String> {
+fn gateway(target: Target<'_>, interface: &InterfaceName, via: IpAddr) -> Vec<String> {
     let asked = Resource::DefaultRoute(DefaultRoute {
         via,
         interface: interface.clone(),
@@ -161,7 +163,7 @@ fn by_rule(found: &RouteEvidence) -> Option<u32> {
 
 /// The address by which the host takes `to` for its own: that address itself, or one on `lo`, with which the kernel
 /// has its whole network on the host (`fib_add_ifaddr`, net/ipv4/fib_frontend.c).
-fn covering<'a>(view: View<'a>, host: &Host, to: Ipv4Addr) -> Option<&'a AddressState> {
+fn covering<'a>(view: View<'a>, host: &Host, to: IpAddr) -> Option<&'a AddressState> {
     let found = view.before(&host.name).ok()?;
     found.addresses.iter().find(|state| {
         let on_lo = state.interface.as_str() == "lo" && state.address.contains(&to);

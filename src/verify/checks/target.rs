@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use ipnet::IpNet;
+
 use crate::keeper::System;
 use crate::model::{Host, HostName, InterfaceName, Lab};
 use crate::requirement::{
@@ -80,12 +82,17 @@ impl<'a> Target<'a> {
 
     fn state(self) -> Seen<HostState> {
         let found = self.view.before(self.name())?;
-        let addresses = found.addresses.iter().map(|state| {
-            Sourced::seen(HostAddress {
-                interface: state.interface.clone(),
-                address: state.address,
-            })
-        });
+        // Requirements are about IPv4 so far.
+        let addresses = found
+            .addresses
+            .iter()
+            .filter_map(|state| match state.address {
+                IpNet::V4(address) => Some(Sourced::seen(HostAddress {
+                    interface: state.interface.clone(),
+                    address,
+                })),
+                IpNet::V6(_) => None,
+            });
         Ok(HostState {
             programs: Some(self.programs()),
             addresses: Some(addresses.collect()),

@@ -21,12 +21,12 @@ fn shown(socket: &RouteSocket) -> Vec<String> {
         .addresses()
         .unwrap()
         .iter()
-        .filter(|a| !a.address.addr().is_loopback())
+        .filter(|a| a.address.addr().is_ipv4() && !a.address.addr().is_loopback())
         .map(|a| format!("{} {}", a.label, a.address))
         .collect();
     shown.extend(
         socket
-            .default_routes()
+            .default_routes(Family::V4)
             .unwrap()
             .iter()
             .map(|r| format!("default via {}", r.via.unwrap())),
@@ -93,6 +93,7 @@ fn the_gateway_comes_in_place_of_the_machine_s_own() {
             assert_eq!(shown(&socket), expected);
             socket
                 .set_default_route(&DefaultRouteEntry {
+                    family: Family::V4,
                     via: Some([192, 168, 2, 1].into()),
                     index,
                     metric: 0,

@@ -31,7 +31,7 @@ fn on_trial(host: &mut Host, run: &str, resources: &[Resource]) -> (Vec<Outcome>
 fn time_is_up(host: &mut Host) {
     let files = Files::of(&host.root, &lab());
     let note = files.note().unwrap().unwrap();
-    assert_eq!(note.standing, Standing::Armed);
+    assert_eq!(note.state, TrialState::Armed);
     roll_back(&mut host.model, &host.root, &files, note).unwrap();
 }
 

@@ -5,12 +5,12 @@ use std::process::ChildStdin;
 use super::super::journal::{Entry, Item, Journal};
 use super::super::machine::{GuardStart, Machine};
 use super::end::keep;
-use super::note::{Files, Note, Standing};
+use super::note::{Files, Note, TrialState};
 use crate::agent::protocol::error::host;
 use crate::agent::protocol::{AgentError, Apply};
 use crate::agent::system::root::Root;
 
-/// One apply's trial; nothing is written before there is something to note.
+/// One apply's trial. No file is written before the first change.
 pub(in super::super) struct Trial<'a> {
     files: Files,
     run: &'a str,
@@ -21,15 +21,16 @@ pub(in super::super) struct Trial<'a> {
 struct Armed {
     journal: Journal,
     note: Note,
-    /// Closed by the end of the apply, or of this process: from then on the guard counts.
+    /// The guard's input. It closes when the apply ends or this process dies, and the guard begins to count.
     _apply_goes_on: Option<ChildStdin>,
 }
 
 impl<'a> Trial<'a> {
-    /// For `request` under the host's lock; `None` where it asks for no trial: then earlier changes are kept, too.
+    /// Begins the trial of `request`, under the host's lock. Returns `None` where it asks for no trial, which also
+    /// keeps the changes of an earlier trial.
     ///
-    /// A trial that an earlier apply left unconfirmed goes on as this one's: what is put back is the last
-    /// state that was confirmed.
+    /// A trial that an earlier apply left unconfirmed goes on as this one's, so a rollback leads to the last state
+    /// that was confirmed.
     ///
     /// # Errors
     /// When its files cannot be read or written, or no guard can be started.
@@ -49,19 +50,19 @@ impl<'a> Trial<'a> {
             armed: None,
         };
         match trial.files.note()? {
-            Some(note) if note.standing == Standing::Armed => trial.arm(machine, note.forgotten)?,
+            Some(note) if note.state == TrialState::Armed => trial.arm(machine, note.forgotten)?,
             Some(_) => trial.files.remove()?,
             None => {}
         }
         Ok(Some(trial))
     }
 
-    /// Whether there is something to confirm.
+    /// Whether there are changes to confirm.
     pub(in super::super) fn is_armed(&self) -> bool {
         self.armed.is_some()
     }
 
-    /// What is there before it is changed, on disk when this returns.
+    /// Notes a state before its change; it is on disk when this returns.
     pub(in super::super) fn before<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -70,7 +71,7 @@ impl<'a> Trial<'a> {
         self.armed(machine)?.journal.before(entry)
     }
 
-    /// What is there before the lab's own entries are put back, which its journal forgets then.
+    /// Notes the present state of resources whose entries in the lab's journal are about to be put back and forgotten.
     pub(in super::super) fn before_forgetting<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -116,7 +117,7 @@ impl<'a> Trial<'a> {
     ) -> Result<(), AgentError> {
         let note = Note {
             run: self.run.to_owned(),
-            standing: Standing::Armed,
+            state: TrialState::Armed,
             forgotten,
         };
         let alive = self.files.take_guard_lock()?;

@@ -7,12 +7,12 @@ use super::super::lock::HostLock;
 use super::super::machine::Machine;
 use super::super::put_back::{put_back, restart_readers};
 use super::LOOK;
-use super::note::{Files, Note, Standing, directory};
+use super::note::{Files, Note, TrialState, directory};
 use crate::agent::protocol::{AgentError, OutcomeResult, TrialEnd};
 use crate::agent::system::root::Root;
 use crate::model::LabId;
 
-/// How long to wait for the host's lock: whoever has it may be putting services back.
+/// How long to wait for the host's lock: the run that holds it may be stopping or starting services.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Keeps pending changes, whichever run made them.
@@ -23,7 +23,7 @@ pub(in crate::agent) fn keep(root: &Root, lab: &LabId) -> Result<(), AgentError>
     Files::of(root, lab).remove()
 }
 
-/// What became of the trial of `run`; one that was not over ends with this, and the changes stay.
+/// Confirms the changes of `run`, if their trial is not over, and says how it ended.
 ///
 /// # Errors
 /// When the host stays locked, or the trial's files cannot be read or removed.
@@ -39,9 +39,9 @@ pub(in crate::agent) fn confirm(
         return Ok(TrialEnd::Unknown);
     };
     files.remove()?;
-    Ok(match note.standing {
-        Standing::Armed => TrialEnd::Committed,
-        Standing::RolledBack { failed } => TrialEnd::RolledBack { failed },
+    Ok(match note.state {
+        TrialState::Armed => TrialEnd::Committed,
+        TrialState::RolledBack { failed } => TrialEnd::RolledBack { failed },
     })
 }
 
@@ -76,7 +76,7 @@ pub(in crate::agent) fn roll_back_unconfirmed<M: Machine>(
 }
 
 fn armed_note(files: &Files, run: &str) -> Result<Option<Note>, AgentError> {
-    let is_meant = |note: &Note| note.run == run && note.standing == Standing::Armed;
+    let is_meant = |note: &Note| note.run == run && note.state == TrialState::Armed;
     Ok(files.note()?.filter(is_meant))
 }
 
@@ -130,7 +130,7 @@ fn after_boot_within<M: Machine>(
     Ok(())
 }
 
-/// Under the host's lock. What fails is left as it is and said in the note.
+/// Rolls back under the host's lock. The note lists what could not be put back.
 fn roll_back<M: Machine>(
     machine: &mut M,
     root: &Root,
@@ -141,7 +141,8 @@ fn roll_back<M: Machine>(
     let mut outcomes = put_back(machine, &mut journal, |_| true, &mut |_| Ok(()));
     outcomes.extend(restart_readers(machine, &mut journal));
     let mut of_lab = Journal::open(root, &files.lab)?;
-    // In their order: a directory goes after the file that it was made for, also where the file never went.
+    // All are ended before they are noted again, which keeps their order: a directory is put back after the file for
+    // which it was made, even if that file's entry never ended.
     for entry in &note.forgotten {
         of_lab.undone(entry.item.id())?;
     }
@@ -156,7 +157,7 @@ fn roll_back<M: Machine>(
         });
     files.write(&Note {
         run: note.run,
-        standing: Standing::RolledBack {
+        state: TrialState::RolledBack {
             failed: failed.collect(),
         },
         forgotten: Vec::new(),

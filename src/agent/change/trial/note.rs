@@ -14,19 +14,20 @@ use crate::agent::system::root::Root;
 use crate::model::LabId;
 use crate::sys::atomic;
 
-/// How a trial stands, `/var/lib/lvslab/trial/LAB.json`.
+/// The state of a trial, `/var/lib/lvslab/trial/LAB.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
-    /// Whose apply it is.
+    /// The run whose apply it is.
     pub(super) run: String,
-    pub(super) standing: Standing,
-    /// What the lab's journal held before this apply put it back for good.
+    #[serde(rename = "standing")]
+    pub(super) state: TrialState,
+    /// Entries that this apply put back and the lab's journal forgot; a rollback notes them again.
     pub(super) forgotten: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Standing {
+pub(super) enum TrialState {
     Armed,
     RolledBack { failed: Vec<String> },
 }
@@ -57,7 +58,7 @@ impl Files {
         self.directory.join(format!("{}.guard", self.lab))
     }
 
-    /// `None` where there is no trial.
+    /// The note; `None` where there is no trial.
     pub(super) fn note(&self) -> Result<Option<Note>, AgentError> {
         let path = self.note_path();
         let failed = |error: &dyn std::fmt::Display| host(describe("cannot read", &path), error);
@@ -70,7 +71,7 @@ impl Files {
         }
     }
 
-    /// On disk when it returns.
+    /// Replaces the note; it is on disk when this returns.
     pub(super) fn write(&self, note: &Note) -> Result<(), AgentError> {
         let path = self.note_path();
         let write = || -> io::Result<()> {
@@ -80,7 +81,7 @@ impl Files {
         write().map_err(|error| host(describe("cannot write", &path), error))
     }
 
-    /// Locked for a guard that is about to start.
+    /// A lock for the guard that is about to start.
     pub(super) fn take_guard_lock(&self) -> Result<File, AgentError> {
         let path = self.guard_lock_path();
         let take = || {
@@ -90,9 +91,9 @@ impl Files {
         take().map_err(|error| host(describe("cannot lock", &path), error))
     }
 
-    /// The trial that waits for its end on this host without a guard; `None` where there is none.
+    /// The trial's note, if it is armed and has no living guard.
     pub(super) fn unguarded(&self) -> Result<Option<Note>, AgentError> {
-        let armed = |note: &Note| note.standing == Standing::Armed;
+        let armed = |note: &Note| note.state == TrialState::Armed;
         let Some(note) = self.note()?.filter(armed) else {
             return Ok(None);
         };
@@ -102,7 +103,7 @@ impl Files {
         Ok((!guarded).then_some(note))
     }
 
-    /// The note goes last: without it there is no trial.
+    /// Removes the trial's files, the note last: without it there is no trial.
     pub(super) fn remove(&self) -> Result<(), AgentError> {
         for path in [
             self.journal_path(),

@@ -3,11 +3,14 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{Network, asked};
 use crate::agent::protocol::ResourceError;
 use crate::agent::protocol::error::because;
+use crate::agent::system::ssh_connection::SshConnection;
 use crate::model::InterfaceName;
-use crate::netlink::route::AddressEntry;
+use crate::netlink::route::{AddressEntry, Family};
 use crate::resource::DefaultRoute;
 
 impl Network {
@@ -16,12 +19,8 @@ impl Network {
         let Some(ssh) = self.ssh else {
             return Ok(());
         };
-        let IpAddr::V4(controller) = ssh.controller else {
-            return Ok(());
-        };
-        let routes = std::fs::read_to_string("/proc/thread-self/net/route")
-            .map_err(|e| asked("routes", e))?;
-        if ssh.has_route_of_its_own(&routes) {
+        let controller = ssh.controller;
+        if Family::from(controller) != Family::from(desired.via) || self.has_its_own_route(ssh)? {
             return Ok(());
         }
         let Some(now) = self
@@ -50,9 +49,24 @@ impl Network {
              {device}; making it via {via} dev {interface} would cut it"
         ))
         .hint(format!(
-            "give the controller a route of its own first: `ip route add {controller}/32 via {gateway} \
-             dev {device}`, or connect from the same network"
+            "give the controller a route of its own first: `ip route add {} via {gateway} \
+             dev {device}`, or connect from the same network",
+            IpNet::from(controller)
         )))
+    }
+
+    /// Whether another route than a default route leads to the controller.
+    fn has_its_own_route(&self, ssh: SshConnection) -> Result<bool, ResourceError> {
+        match ssh.controller {
+            // Kernels before 4.13 do not say which route of the table they take.
+            IpAddr::V4(_) => std::fs::read_to_string("/proc/thread-self/net/route")
+                .map(|routes| ssh.has_route_of_its_own(&routes)),
+            controller @ IpAddr::V6(_) => self
+                .socket
+                .default_route_to(controller)
+                .map(|route| route.is_none()),
+        }
+        .map_err(|error| asked("routes", error))
     }
 
     pub(super) fn carries_ssh(
@@ -65,6 +79,6 @@ impl Network {
         Ok(self
             .entries()?
             .iter()
-            .any(|entry| IpAddr::V4(entry.address.addr()) == ssh.here && chosen(entry)))
+            .any(|entry| entry.address.addr() == ssh.here && chosen(entry)))
     }
 }

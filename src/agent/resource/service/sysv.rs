@@ -14,13 +14,10 @@ use crate::agent::protocol::error::{because, failed};
 use crate::agent::system::command::{self, Limits, cannot_run, command, run, succeed};
 use crate::agent::system::processes;
 use crate::agent::system::root::Root;
-use crate::resource::ServiceState;
+use crate::resource::{OsFamily, ServiceState};
 
 /// Runlevel of a normal boot (Debian's default; chkconfig's scripts start in it, too).
 const RUNLEVEL: char = '2';
-
-/// The web servers of Debian-like and RHEL-like systems.
-const CALLED_LIKE_THEIR_SERVICE: [&str; 2] = ["apache2", "httpd"];
 
 pub(super) fn observe(root: &Root, name: &str) -> Result<Option<ServiceState>, ResourceError> {
     if !script(root, name).is_file() {
@@ -113,10 +110,11 @@ fn pid_file_holds(root: &Root, name: &str) -> bool {
         .any(|file| processes::pid_file_holds(root, file, name))
 }
 
-/// Whether there is a reason to ask the script: none where a daemon that is called like its service is not
-/// among the processes.
+/// Whether to ask the script. A web server's program is called like its service, so without a process of that name the
+/// script need not be started.
 fn may_run(root: &Root, name: &str) -> bool {
-    !CALLED_LIKE_THEIR_SERVICE.contains(&name) || !processes::running(root, &[name]).is_empty()
+    !OsFamily::ALL.map(OsFamily::web_server).contains(&name)
+        || !processes::running(root, &[name]).is_empty()
 }
 
 /// Where daemons leave their process number.

@@ -5,6 +5,10 @@ use crate::netlink::test_namespace::in_new_network;
 
 const HERE: &str = "agent::resource::network::tests::";
 
+/// Any address of the family whose default routes are meant.
+const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const SIX: IpAddr = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+
 fn name(text: &str) -> InterfaceName {
     text.parse().unwrap()
 }
@@ -113,14 +117,14 @@ fn removing_a_primary_address_leaves_its_neighbours_and_the_routes_they_carry() 
                 interface: name("eth0"),
             };
             network.set_default_route(&gateway, &[]).unwrap();
-            let routes = network.default_routes().unwrap();
+            let routes = network.default_routes(FOUR).unwrap();
             let now = network.occurrences(&dip).unwrap();
             network.restore_addresses(&[], &now).unwrap();
             assert_eq!(
                 shown(&network),
                 ["eth0:0 192.168.4.15/24 brd 192.168.4.255"]
             );
-            assert_eq!(network.default_routes().unwrap(), routes);
+            assert_eq!(network.default_routes(FOUR).unwrap(), routes);
         },
     );
 }
@@ -183,19 +187,19 @@ fn the_default_route_is_replaced_and_put_back_as_it_was() {
                 metric,
                 protocol,
             });
-            network.restore_default_routes(&old, &[]).unwrap();
-            assert_eq!(network.default_routes().unwrap(), old);
+            network.restore_default_routes(FOUR, &old, &[]).unwrap();
+            assert_eq!(network.default_routes(FOUR).unwrap(), old);
 
             let desired = DefaultRoute {
                 via: "192.168.2.5".parse().unwrap(),
                 interface: name("eth1"),
             };
             network.set_default_route(&desired, &old).unwrap();
-            let now = network.default_routes().unwrap();
+            let now = network.default_routes(FOUR).unwrap();
             assert_eq!(now[0].via, Some(desired.via));
             assert_eq!(now[1..], old[1..]);
-            network.restore_default_routes(&old, &now).unwrap();
-            assert_eq!(network.default_routes().unwrap(), old);
+            network.restore_default_routes(FOUR, &old, &now).unwrap();
+            assert_eq!(network.default_routes(FOUR).unwrap(), old);
         },
     );
 }
@@ -211,7 +215,7 @@ fn a_gateway_out_of_reach_leaves_the_old_default_route() {
                 interface: name("eth0"),
             };
             network.set_default_route(&route("10.1.0.1"), &[]).unwrap();
-            let old = network.default_routes().unwrap();
+            let old = network.default_routes(FOUR).unwrap();
             let error = network
                 .set_default_route(&route("192.168.2.5"), &old)
                 .unwrap_err();
@@ -225,7 +229,7 @@ fn a_gateway_out_of_reach_leaves_the_old_default_route() {
                 error.hint.unwrap(),
                 "the gateway has to be in a network of eth0, and eth0 up"
             );
-            assert_eq!(network.default_routes().unwrap(), old);
+            assert_eq!(network.default_routes(FOUR).unwrap(), old);
         },
     );
 }
@@ -244,7 +248,7 @@ fn what_carries_the_ssh_connection_is_not_cut() {
             network
                 .set_default_route(&route("10.1.0.1", "eth0"), &[])
                 .unwrap();
-            let old = network.default_routes().unwrap();
+            let old = network.default_routes(FOUR).unwrap();
             let lab = route("192.168.2.5", "eth1");
 
             network.ssh = Some(SshConnection {
@@ -257,7 +261,7 @@ fn what_carries_the_ssh_connection_is_not_cut() {
                 "the SSH connection from 172.16.0.9 comes through the default route via 10.1.0.1 dev eth0; \
              making it via 192.168.2.5 dev eth1 would cut it"
             );
-            assert_eq!(network.default_routes().unwrap(), old);
+            assert_eq!(network.default_routes(FOUR).unwrap(), old);
             let management = network
                 .occurrences(&address("eth0", "10.1.0.2/24", None))
                 .unwrap();
@@ -281,4 +285,51 @@ fn what_carries_the_ssh_connection_is_not_cut() {
             network.set_default_route(&lab, &old).unwrap();
         },
     );
+}
+
+#[test]
+fn an_ipv6_vip_and_gateway_are_set_and_taken_back_beside_ipv4_ones() {
+    with_network(
+        "an_ipv6_vip_and_gateway_are_set_and_taken_back_beside_ipv4_ones",
+        |network| {
+            set(&network, &address("eth0", "192.168.4.5/24", None)).unwrap();
+            let before = shown(&network);
+            let own = address("eth0", "2001:db8:4::5/64", None);
+            let vip = address("lo", "2001:db8:4::15/128", None);
+            for wanted in [&own, &vip] {
+                set(&network, wanted).unwrap();
+                let occurrences = network.occurrences(wanted).unwrap();
+                let observed = crate::resource::Observed::Address { occurrences };
+                let resource = crate::resource::Resource::Address(wanted.clone());
+                assert_eq!(crate::resource::diff(&resource, &observed), None);
+            }
+            let gateway = DefaultRoute {
+                via: "2001:db8:4::1".parse().unwrap(),
+                interface: name("eth0"),
+            };
+            network.set_default_route(&gateway, &[]).unwrap();
+            let routes = network.default_routes(SIX).unwrap();
+            assert_eq!(routes[0].via, Some(gateway.via));
+            assert_eq!(network.default_routes(FOUR).unwrap(), []);
+
+            network.restore_default_routes(SIX, &[], &routes).unwrap();
+            assert_eq!(network.default_routes(SIX).unwrap(), []);
+            for wanted in [&own, &vip] {
+                let now = network.occurrences(wanted).unwrap();
+                network.restore_addresses(&[], &now).unwrap();
+            }
+            assert_eq!(shown(&network), before);
+        },
+    );
+}
+
+#[test]
+fn a_label_for_an_ipv6_address_is_refused() {
+    with_network("a_label_for_an_ipv6_address_is_refused", |network| {
+        let labelled = address("eth0", "2001:db8:4::15/64", Some("eth0:0"));
+        assert_eq!(
+            set(&network, &labelled).unwrap_err().cause,
+            "2001:db8:4::15/64 cannot have the label eth0:0: IPv6 addresses have none"
+        );
+    });
 }

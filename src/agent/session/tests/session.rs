@@ -12,7 +12,7 @@ use crate::agent::protocol::frame;
 use crate::agent::protocol::{Apply, Collect, Outcome, OutcomeResult, Reply, Request};
 use crate::agent::resource::Local;
 use crate::agent::system::root::Root;
-use crate::netlink::route::RouteSocket;
+use crate::netlink::route::{Family, RouteSocket};
 use crate::netlink::test_namespace::in_new_network;
 use crate::resource::{Address, DefaultRoute, File, Link, Observed, Resource, Sysctl, diff};
 
@@ -100,7 +100,7 @@ impl Host {
         );
         state.insert(
             "routes".into(),
-            format!("{:?}", socket.default_routes().unwrap()),
+            format!("{:?}", socket.default_routes(Family::V4).unwrap()),
         );
         for key in [
             "conf/all/arp_ignore",

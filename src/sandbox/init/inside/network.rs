@@ -23,7 +23,7 @@ pub fn bring_up_management(address: Ipv4Addr) -> Result<(), Failure> {
             route
                 .add_address(&AddressEntry {
                     index: link.index,
-                    address: net,
+                    address: net.into(),
                     label: MANAGEMENT.to_owned(),
                     broadcast: Some(net.broadcast()),
                 })

@@ -1,7 +1,7 @@
-//! The packet filter's rules, as the host's own tools print them, where there are any.
+//! The packet filter's rules, as the host's own tools print them.
 //!
-//! Most lab hosts have none, and starting a program to learn that costs more than everything else the
-//! agent does for its evidence; so the kernel is asked first whether there is a table at all.
+//! Most lab hosts have no rules, and starting a program to find out costs more than all other evidence together. So the
+//! kernel is asked first whether it has any table.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ const GET_TABLE: u16 = 10 << 8 | 1;
 /// `struct nfgenmsg`: family `AF_UNSPEC`, version 0, resource 0.
 const ALL_FAMILIES: [u8; 4] = [0; 4];
 
-/// What there is; rules that could not be read are said to be there.
+/// The rules. Where there are rules that cannot be read, the evidence says why.
 pub(in crate::agent) fn rules(root: &Root) -> FirewallEvidence {
     let mut found = FirewallEvidence::default();
     if has_nft_tables() {
@@ -36,7 +36,7 @@ pub(in crate::agent) fn rules(root: &Root) -> FirewallEvidence {
         wanted.push("iptables-nft-save");
     }
     for variant in wanted {
-        // Where there is only one it has the plain name.
+        // A system with only one of them gives it the plain name.
         let program = [variant, "iptables-save"]
             .into_iter()
             .find(|program| find(program).is_some());
@@ -59,7 +59,7 @@ fn printed(program: &str, arguments: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A kernel without nf_tables refuses the question, and has none.
+/// Whether nf_tables has a table; a kernel without nf_tables answers with an error.
 fn has_nft_tables() -> bool {
     let tables = || -> Result<usize, NetlinkError> {
         let socket = Socket::open(NETLINK_NETFILTER)?;
@@ -69,7 +69,7 @@ fn has_nft_tables() -> bool {
     tables().is_ok_and(|count| count > 0)
 }
 
-/// ip_tables makes a table when it is first used.
+/// Whether ip_tables has a table: it makes one when it is first used.
 fn has_iptables(root: &Root) -> bool {
     fs::read_to_string(root.join("/proc/thread-self/net/ip_tables_names"))
         .is_ok_and(|names| !names.trim().is_empty())
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_new_network_has_no_rules_and_no_program_is_started_to_learn_that() {
         in_new_network(
-            "agent::look::firewall::tests::a_new_network_has_no_rules_and_no_program_is_started_to_learn_that",
+            "agent::look::packet_filter::tests::a_new_network_has_no_rules_and_no_program_is_started_to_learn_that",
             || assert_eq!(rules(&Root::machine()), FirewallEvidence::default()),
         );
     }

@@ -1,15 +1,18 @@
-//! The time of day as people read it.
+//! Points in time as people read them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `2026-11-22 09:00:51 UTC`.
-pub(in crate::agent) fn now_utc() -> String {
+/// The present time as `2026-11-22 09:00:51 UTC`.
+#[must_use]
+pub fn now_utc() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     utc(since.map_or(0, |d| d.as_secs()))
 }
 
-/// Civil date of a day count since 1970 (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn utc(seconds: u64) -> String {
+/// Seconds since 1970 as `2026-11-22 09:00:51 UTC`, by the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+#[must_use]
+pub fn utc(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -35,7 +38,10 @@ mod tests {
     #[test]
     fn dates_are_those_of_the_calendar() {
         assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");
         assert_eq!(utc(951_826_554), "2000-02-29 12:15:54 UTC");
+        assert_eq!(utc(1_700_000_000), "2023-11-14 22:13:20 UTC");
+        assert_eq!(utc(1_735_689_599), "2024-12-31 23:59:59 UTC");
         assert_eq!(utc(1_795_338_051), "2026-11-22 09:00:51 UTC");
         assert_eq!(utc(4_107_542_399), "2100-02-28 23:59:59 UTC");
     }
