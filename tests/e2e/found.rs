@@ -5,7 +5,7 @@ use crate::stage::{Check, Ran};
 /// Everything on a machine that a lab could touch, as text; `exec` runs a command there.
 ///
 /// That includes every file, directory and link in `/etc`, `/var/www`, `/usr/local` and `/root`: name, mode, owner,
-/// and a file's hash or a link's target.
+/// and a file's hash or a link's target. The journal, which systemd prints below a service's status, is left out.
 pub fn state_of(exec: impl Fn(&[&str]) -> Ran) -> Result<String, String> {
     let script = "\
         ip -o addr show | sed 's/ tentative//; s/ valid_lft.*//' ; ip route ; \
@@ -13,7 +13,7 @@ pub fn state_of(exec: impl Fn(&[&str]) -> Ran) -> Result<String, String> {
         sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce \
         net.ipv4.conf.lo.arp_ignore net.ipv4.conf.lo.arp_announce ; \
         cat /proc/net/ip_vs | sed 1,3d ; \
-        service apache2 status ; \
+        service apache2 status | sed '/^$/,$d' ; \
         find /etc /var/www /usr/local /root -xdev -printf '%p %y %m %u %g %l\\n' | sort ; \
         find /etc /var/www /usr/local /root -xdev -type f | sort | xargs -d '\\n' sha256sum ; \
         ls -d /var/lib/lvslab/journal /var/lib/lvslab/agent 2>/dev/null ; true";
