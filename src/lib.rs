@@ -1,11 +1,11 @@
 //! `lvslab` stands up, verifies and explains Linux Virtual Server labs.
 //!
-//! A topology file is turned into desired state per host ([`plan`]); an [`agent`] on each host makes it
-//! true and says what it changed; evidence from all hosts is turned into verdicts ([`verify`]). Those
-//! three steps are pure; applying and observing are the only two that touch a machine.
+//! A topology file becomes a [`model::Lab`]. [`requirement`] says what must hold on each of its hosts, [`keeper`] how a host
+//! keeps it over a boot, and [`plan`] what to do on a host so that it holds. An [`agent`] on each host makes that true and
+//! says what it changed. [`verify`] holds evidence from all hosts against the requirements, whoever built the lab. Only
+//! the agent touches a machine; the rest is pure.
 //!
-//! Dependencies point down: `commands` → `orchestrate`, `verify`, `sandbox`, `report` →
-//! `agent::protocol`, `plan` → `resource`, `topology` → `model`. `tests/structure.rs` keeps it so.
+//! `docs/design.md` is the tour. Modules depend only on lower ones; `tests/structure.rs` holds them to it.
 
 pub mod agent;
 pub mod cli;
