@@ -273,13 +273,15 @@ impl Arena {
             .or_else(|| tables(&text, &self.theirs.table(), &self.ours.table()))
     }
 
-    /// The original's list of our table is our list of it. Unsorted, because the kernel's own order differs
-    /// from one network namespace to the next and can only be compared within one.
+    /// Both list our table the same: sorted, and in the kernel's own order, which differs from one network
+    /// namespace to the next and can only be compared within one.
     fn read_each_other(&mut self) -> Option<Difference> {
-        let words = ["-Ln".to_owned(), "--nosort".to_owned()];
-        let expected = self.theirs_in_ours(&words);
-        let found = self.ours(&words, "");
-        self.outcomes(&["-Ln --nosort of our table".to_owned()], &expected, &found)
+        ["-Ln", "-Ln --nosort"].into_iter().find_map(|line| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let expected = self.theirs_in_ours(&words);
+            let found = self.ours(&words, "");
+            self.outcomes(&[format!("{line} of our table")], &expected, &found)
+        })
     }
 
     /// What one saves the other restores.

@@ -8,10 +8,12 @@ use lvslab::ipvsadm::Behaviour;
 
 use super::random::Random;
 
+/// None is half the address space from two others: the original's order of three such addresses depends on the
+/// kernel's own order, which differs from one network namespace to the next.
 const SERVICES: &[&str] = &[
     "-t 10.0.0.1:80",
     "-t 10.0.0.1:80",
-    "-t 192.168.4.15:80",
+    "-t 100.64.4.15:80",
     "-u 10.0.0.1:53",
     "--sctp-service 10.0.0.1:9",
     "-t [2001:db8::1]:80",
