@@ -7,7 +7,7 @@ use super::inventory::Machines;
 use super::networks::{named_addresses, overlap};
 use super::problem::{Mistakes, Place, Problem};
 use super::read::{Draft, HostDraft};
-use super::rules::twice;
+use super::repeated::twice;
 use super::suggest::nearest;
 
 /// QEMU's user network, which carries the sandbox's management interfaces.

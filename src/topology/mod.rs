@@ -17,6 +17,7 @@ mod location;
 mod networks;
 mod problem;
 mod read;
+mod repeated;
 mod rules;
 mod shape;
 mod suggest;

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use super::error::quoted;
 use super::problem::{At, Mistakes, Problem};
 use super::read::Draft;
-use super::rules::twice;
+use super::repeated::twice;
 use crate::model::Wiring;
 
 /// Checks every address of `draft` against the others.

@@ -1,12 +1,12 @@
 //! Checks what must hold between the values of a topology, and builds the [`Lab`] if it does.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
 
 use super::error::{TopologyError, quoted};
 use super::inventory::Machines;
 use super::problem::{At, Mistakes, Problem, SourceText};
 use super::read::{Draft, HostDraft};
+use super::repeated::twice;
 use super::{location, networks};
 use crate::model::{
     Attachment, DirectorVip, Host, InterfaceName, Lab, LabParts, Network, NetworkId, RealServer,
@@ -28,22 +28,6 @@ pub(super) fn lab(
     location::check(&draft, &others, &mut mistakes);
     mistakes.into_result()?;
     Ok(build(draft))
-}
-
-/// Reports every item after the first that has the same key.
-pub(super) fn twice<K: Eq + Hash, T>(
-    items: impl IntoIterator<Item = (K, T)>,
-    mut report: impl FnMut(&K, &T, &T),
-) {
-    let mut first: HashMap<K, T> = HashMap::new();
-    for (key, item) in items {
-        match first.get(&key) {
-            Some(earlier) => report(&key, earlier, &item),
-            None => {
-                first.insert(key, item);
-            }
-        }
-    }
 }
 
 fn names(draft: &Draft, mistakes: &mut Mistakes<'_, '_>) {
