@@ -154,7 +154,7 @@ fn stays_cut_off(stage: &Stage) -> Check {
         .lvslab("up", &inventory, &arguments)
         .exit(4)?
         .says("web1")?
-        .says("whether it has is unknown")?;
+        .says("which is not confirmed")?;
     wait_for(&machines, "rolled-back")?;
     same_lines("web1", &before, &beside_agent(&machines)?)?;
     let kept = machines.exec("web1", &["ls", "/var/lib/lvslab/journal"]);
