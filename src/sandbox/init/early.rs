@@ -9,6 +9,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, chdir, chroot, fork, sethostname};
 
+use super::timestamps::Timestamps;
 use super::{Failure, LAYER, MODULES, While, cgroups, log, modules, warm};
 use crate::netlink::route::RouteSocket;
 use crate::sandbox::system::System;
@@ -32,6 +33,7 @@ pub struct Base {
     pub management_bridge: u32,
     /// What the root file system makes of its hosts.
     pub system: System,
+    pub timestamps: Timestamps,
 }
 
 /// Makes the machine ready for hosts.
@@ -161,5 +163,6 @@ fn wire_the_outside(system: System) -> Result<Base, Failure> {
         route,
         management_bridge,
         system,
+        timestamps: Timestamps::keep_on()?,
     })
 }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use super::early::Base;
 use super::host::{Host, Make, News};
 use super::port::Port;
+use super::timestamps::Timestamps;
 use super::wires::Bridges;
 use super::{Failure, While, freshness, log};
 use crate::netlink::route::RouteSocket;
@@ -36,6 +37,7 @@ pub struct Guest {
     signals: SignalFd,
     port: Port,
     route: RouteSocket,
+    _timestamps: Timestamps,
     bridges: Bridges,
     system: System,
     /// Spares, until the lab's hosts are known.
@@ -77,6 +79,7 @@ impl Guest {
             signals,
             port,
             route: base.route,
+            _timestamps: base.timestamps,
             bridges: Bridges {
                 management: base.management_bridge,
                 segments: Vec::new(),

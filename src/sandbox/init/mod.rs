@@ -20,6 +20,7 @@ mod login_keys;
 mod modules;
 mod namespaces;
 mod port;
+mod timestamps;
 mod warm;
 mod wires;
 
