@@ -44,9 +44,10 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// When ssh itself gives up: after 10 s without a banner, or 15 s without an answer later. On a sandbox it never does,
-    /// because it cannot tell a host that hangs from one that queues for a processor; [`within`] can. If the machine
-    /// ends, its connections end, too.
+    /// When ssh itself gives up: after 10 s without a banner, or 15 s without an answer later. On a sandbox it cannot tell a
+    /// host that hangs from one that queues for a processor; [`within`] can. There it waits for any banner, and ends a
+    /// connection only after 5 min of silence, so that even a wait without a limit, such as for a command of `exec`,
+    /// has an end when the machine's kernel hangs.
     fn limits_of_ssh(&self) -> [&'static str; 3] {
         match self.pace {
             Pace::Wall => [
@@ -56,8 +57,8 @@ impl Destination {
             ],
             Pace::Process(_) => [
                 "ConnectTimeout=none",
-                "ServerAliveInterval=0",
-                "ServerAliveCountMax=3",
+                "ServerAliveInterval=15",
+                "ServerAliveCountMax=20",
             ],
         }
     }

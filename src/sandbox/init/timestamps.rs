@@ -1,11 +1,10 @@
 //! Keeps packet timestamps switched on in the machine's kernel, whether or not a host captures packets.
 //!
 //! The kernel switches timestamps on and off by rewriting an instruction of its receive path while packets pass through
-//! it (a static key, `netstamp_needed_key`). QEMU's emulation before version 8.1 can miss the last write: a processor
-//! then executes the temporary breakpoint instruction for ever, and no host of the machine answers any more. Every
-//! capture of the agent would be such a switch. With timestamps on from the start, captures rewrite nothing.
-//!
-//! QEMU commit "accel/tcg: Always lock pages before translation"; Linux `net/core/dev.c`, `net_enable_timestamp`.
+//! it (a static key, `netstamp_needed_key`; Linux `net/core/dev.c`, `net_enable_timestamp`). Under the emulation of QEMU
+//! 7.2 a processor was seen to execute the temporary breakpoint of such a rewriting for ever, after which no host of the
+//! machine answered any more. Every capture of the agent would be such a switch. With timestamps on from the start,
+//! captures rewrite nothing.
 
 use std::os::fd::OwnedFd;
 
